@@ -1,0 +1,1 @@
+"""Tests of Yizhan; importable so that suites can share their doubles (tests.support)."""
