@@ -1,0 +1,208 @@
+"""The keys of both settings files: their checks, what they allow in words, and the reading of a file by them.
+
+``NODE_KEYS`` and ``LEVEL_KEYS`` are the one table of keys: the check, the error texts and
+docs/reference/configuration.md follow it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from node.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+LINK_PORT = 8441
+FACE_PORT = 8440
+
+_REQUIRED: Final = object()
+_CODE = re.compile(r"[0-9]{6}(?:[0-9]{3}){0,2}\Z")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
+_CRON_FIELD = r"(?:\*|[0-9]{1,2}(?:-[0-9]{1,2})?)(?:/[0-9]{1,2})?"
+_CRON_LIST = rf"{_CRON_FIELD}(?:,{_CRON_FIELD})*"
+_CRON_DAYS = r"(?:\*|(?:mon|tue|wed|thu|fri|sat|sun)(?:[-,](?:mon|tue|wed|thu|fri|sat|sun))*)"
+_CRON = re.compile(rf"{_CRON_LIST} {_CRON_LIST} {_CRON_LIST} {_CRON_LIST} {_CRON_DAYS}\Z")
+_PORT_MAX = 65_535
+_SHOWN_MAX = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of a settings file: its dotted name, its check, what it allows in words, and its default."""
+
+    name: str
+    check: Callable[[object], Any]
+    allowed: str
+    default: object = _REQUIRED
+
+    @property
+    def required(self) -> bool:
+        """Whether the file must give the key."""
+        return self.default is _REQUIRED
+
+
+def _text(longest: int) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not value.strip() or len(value) > longest or "\n" in value:
+            raise ValueError
+        return value
+
+    return check
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not pattern.match(value):
+            raise ValueError
+        return value
+
+    return check
+
+
+def _between(lowest: int, highest: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+            raise ValueError
+        return value
+
+    return check
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError  # noqa: TRY004 - one error class for every check keeps the caller simple.
+    return value
+
+
+def _zone(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004 - see above.
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, OSError) as cause:
+        raise ValueError from cause
+    return value
+
+
+def _database(value: object) -> str:
+    text = _text(500)(value)
+    if not text.startswith(("sqlite://", "postgresql+psycopg://")):
+        raise ValueError
+    return text
+
+
+def _optional(check: Callable[[object], str]) -> Callable[[object], str]:
+    return lambda value: "" if value == "" else check(value)
+
+
+_cron = _matching(_CRON)
+_CRON_WORDS = "cron text of five fields, for example '*/30 * * * *' or '15 2 * * mon-fri' (days by name)"
+_FLAG_WORDS = "true or false"
+_CODE_WORDS = "6, 9 or 12 digits"
+_PORT_WORDS = f"a whole number from 0 (any free port) to {_PORT_MAX}"
+
+NODE_KEYS: tuple[Key, ...] = (
+    Key(name="node.code", check=_matching(_CODE), allowed=_CODE_WORDS),
+    Key(name="node.name", check=_text(60), allowed="text of 1 to 60 characters"),
+    Key(name="node.level", check=_matching(_NAME), allowed="the name of a level file: small letters, digits, - and _"),
+    Key(name="node.time_zone", check=_zone, allowed="a zone of the tz database", default="Asia/Shanghai"),
+    Key(
+        name="database.url",
+        check=_database,
+        allowed="sqlite:///PATH or postgresql+psycopg://…",
+        default="sqlite:///yizhan.sqlite",
+    ),
+    Key(name="link.host", check=_text(253), allowed="a host name or address", default="127.0.0.1"),
+    Key(name="link.port", check=_between(0, _PORT_MAX), allowed=_PORT_WORDS, default=LINK_PORT),
+    Key(name="face.host", check=_text(253), allowed="a host name or address", default="127.0.0.1"),
+    Key(name="face.port", check=_between(0, _PORT_MAX), allowed=_PORT_WORDS, default=FACE_PORT),
+    Key(name="face.certificate_file", check=_optional(_text(500)), allowed="path of a PEM file", default=""),
+    Key(name="face.key_file", check=_optional(_text(500)), allowed="path of a PEM file", default=""),
+    Key(name="face.plain_allowed", check=_flag, allowed=_FLAG_WORDS, default=False),
+    Key(name="parent.code", check=_optional(_matching(_CODE)), allowed=_CODE_WORDS, default=""),
+    Key(name="parent.host", check=_optional(_text(253)), allowed="a host name or address", default=""),
+    Key(name="parent.port", check=_between(1, _PORT_MAX), allowed=f"1 to {_PORT_MAX}", default=LINK_PORT),
+    Key(name="keys.passphrase_file", check=_optional(_text(500)), allowed="path of a text file", default=""),
+)
+
+LEVEL_KEYS: tuple[Key, ...] = (
+    Key(name="label_zh", check=_text(20), allowed="text of 1 to 20 characters"),
+    Key(name="label_en", check=_text(40), allowed="text of 1 to 40 characters"),
+    Key(name="root", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="children_depth", check=_between(0, 8), allowed="a whole number from 0 to 8"),
+    Key(name="schedules.statistics", check=_cron, allowed=_CRON_WORDS),
+    Key(name="schedules.retention", check=_cron, allowed=_CRON_WORDS),
+    Key(name="schedules.reseal", check=_cron, allowed=_CRON_WORDS),
+    Key(name="features.open_api", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="features.status_page", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="features.metrics", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="features.statistics", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="limits.link_threads", check=_between(4, 512), allowed="a whole number from 4 to 512"),
+    Key(name="limits.face_threads", check=_between(2, 128), allowed="a whole number from 2 to 128"),
+    Key(
+        name="limits.request_bytes_max",
+        check=_between(1_048_576, 268_435_456),
+        allowed="bytes, from 1 048 576 to 268 435 456",
+    ),
+    Key(name="limits.long_poll_s", check=_between(1, 25), allowed="seconds, from 1 to 25"),
+    Key(name="limits.status_refresh_s", check=_between(1, 3600), allowed="seconds, from 1 to 3600"),
+)
+
+
+def read_settings(path: Path, keys: Sequence[Key]) -> dict[str, Any]:
+    """Return every key of ``keys`` with its checked value, by dotted name; raises ConfigurationError."""
+    try:
+        given = _flat(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as cause:
+        raise ConfigurationError(f"{path} cannot be read", why=str(cause), action="Check the file") from cause
+    except tomllib.TOMLDecodeError as cause:
+        raise ConfigurationError(f"{path} is not TOML", why=str(cause), action="Correct that line") from cause
+    known = {key.name: key for key in keys}
+    for name in given:
+        if name not in known:
+            raise _unknown_key(path, name, known)
+    return {key.name: checked_value(path, key, given) for key in keys}
+
+
+def checked_value(path: Path, key: Key, given: Mapping[str, object]) -> Any:
+    """Return the checked value of ``key`` among ``given``, or its default; ``path`` is named in errors."""
+    if key.name not in given:
+        if key.required:
+            raise ConfigurationError(
+                f"{path}: the key {key.name} is missing", why="it has no default", action=f"Give it: {key.allowed}"
+            )
+        return key.default
+    try:
+        return key.check(given[key.name])
+    except ValueError as cause:
+        raise ConfigurationError(
+            f"{path}: the value of {key.name} is not allowed",
+            why=f"it is {str(given[key.name])[:_SHOWN_MAX]!r}",
+            action=f"Allowed: {key.allowed}",
+        ) from cause
+
+
+def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in tables.items():
+        if isinstance(value, dict) and value:
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _unknown_key(path: Path, name: str, known: Mapping[str, Key]) -> ConfigurationError:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return ConfigurationError(
+        f"{path}: unknown key {name}",
+        why="a key that nobody reads would be ignored in silence",
+        action=f"Nearest known key: {nearest[0]}; all keys: docs/reference/configuration.md",
+    )
