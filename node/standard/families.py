@@ -1,0 +1,131 @@
+"""The record types of the standard, in one table: family, audiences and authority (rule R10).
+
+The number of a type is what the journal stores; it is never given to another type. Authority words:
+
+``own``
+    the origin writes for its own divisions and those below (its CertificateIssued names them)
+``root``
+    only the root of the tree
+``ancestor_of_addressee``, ``descendant_of_addressee``
+    in a directed stream, by an ancestor or a descendant of the node that it is directed to
+``issuer``
+    by the node that issues certificates to its children, or by the root in ``trust``
+``any``
+    every node about its own streams and its own doings
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DIRECTED = "directed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordType:
+    """One record type: ``label`` is its 中文 name, ``number`` a stable small integer.
+
+    ``audiences`` holds ``ancestors``, ``descendants``, ``directed`` (to a node's code) and ``trust``;
+    ``case_record`` says that it begins with the header of a case; ``control`` that it keeps the exchange itself in
+    order and is never rejected.
+    """
+
+    name: str
+    label: str
+    family: str
+    number: int
+    audiences: frozenset[str]
+    authority: str
+    case_record: bool = False
+    control: bool = False
+
+
+_CASE = (
+    (1, "Application", "申办"),
+    (2, "PreAcceptance", "预受理"),
+    (3, "Acceptance", "受理"),
+    (4, "ReviewStep", "审批环节"),
+    (5, "SupplementNotice", "补交告知"),
+    (6, "SupplementReceipt", "补交受理"),
+    (7, "SpecialProcedureStart", "特别程序申请"),
+    (8, "SpecialProcedureEnd", "特别程序结果"),
+    (9, "Conclusion", "办结"),
+    (10, "Collection", "领取登记"),
+    (11, "Material", "材料"),
+    (12, "Fee", "收费"),
+    (13, "Extension", "延期"),
+)
+
+_OTHER = (
+    (31, "Item", "事项", "catalogue", "ancestors descendants", "own"),
+    (32, "Organisation", "组织机构", "catalogue", "ancestors descendants", "own"),
+    (33, "Division", "行政区划", "catalogue", "descendants", "root"),
+    (34, "Calendar", "工作日历", "catalogue", "descendants", "root"),
+    (51, "SupervisionNotice", "监察通知", "supervision", "directed", "ancestor_of_addressee"),
+    (52, "NoticeReply", "监察通知反馈", "supervision", "directed", "descendant_of_addressee"),
+    (71, "StatisticsSummary", "统计汇总", "statistics", "ancestors", "any"),
+    (72, "SummaryVerdict", "汇总核对结论", "statistics", "directed", "ancestor_of_addressee"),
+    (91, "Handover", "移交", "control", "directed", "own"),
+    (92, "Takeover", "接办", "control", "ancestors directed", "own"),
+    (93, "Acknowledgement", "知悉", "control", "ancestors directed", "any"),
+    (94, "Rejection", "拒用通知", "control", "directed", "any"),
+    (95, "Alarm", "警报", "control", "ancestors directed", "any"),
+    (96, "ForkResolution", "分叉裁定", "control", "descendants trust", "root"),
+    (97, "StreamReturn", "数据流归位", "control", "ancestors descendants directed trust", "any"),
+    (98, "Redaction", "数据擦除", "control", "ancestors descendants directed", "any"),
+    (99, "CertificateIssued", "证书签发", "control", "ancestors trust", "issuer"),
+    (100, "Revocation", "证书吊销", "control", "ancestors trust", "issuer"),
+    (101, "Move", "节点迁移", "control", "trust", "root"),
+    (102, "SchemaRelease", "标准发布", "control", "descendants", "root"),
+)
+
+
+def _table() -> dict[str, RecordType]:
+    cases = [
+        RecordType(
+            name=name,
+            label=label,
+            family="case",
+            number=number,
+            audiences=frozenset({"ancestors"}),
+            authority="own",
+            case_record=True,
+        )
+        for number, name, label in _CASE
+    ]
+    others = [
+        RecordType(
+            name=name,
+            label=label,
+            family=family,
+            number=number,
+            audiences=frozenset(audiences.split()),
+            authority=authority,
+            control=family == "control",
+        )
+        for number, name, label, family, audiences, authority in _OTHER
+    ]
+    return {entry.name: entry for entry in (*cases, *others)}
+
+
+RECORD_TYPES: Mapping[str, RecordType] = MappingProxyType(_table())
+UNKNOWN_NUMBER = 0
+"""What the journal stores for a quarantined record of a type that this version does not know."""
+
+_NUMBERS = {name: entry.number for name, entry in RECORD_TYPES.items()}
+_NAMES = {number: name for name, number in _NUMBERS.items()}
+
+
+def record_number(name: str) -> int:
+    """Return the stable number of a record type, ``UNKNOWN_NUMBER`` (0) for a type that is not known."""
+    return _NUMBERS.get(name, UNKNOWN_NUMBER)
+
+
+def record_name(number: int) -> str:
+    """Return the record type of a number; raises KeyError for a number that was never given, 0 included."""
+    return _NAMES[number]
