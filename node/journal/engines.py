@@ -1,0 +1,109 @@
+"""Engines for a store: from a database URL to connections that are durable, bounded, and unable to write when reading.
+
+``node.journal.store.open_store`` calls them; nothing else opens a database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import StaticPool
+
+from node.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection, Engine
+
+WAL_PAGES: Final = 4000
+"""Pages after which SQLite checkpoints its write-ahead log (16 MB): measured, docs/performance.md."""
+_CACHE_KIB: Final = 32_768
+_READERS_MAX: Final = 40
+_CONNECT_WAIT_S: Final = 10
+_SCHEMES: Final = "sqlite:///journal.db or postgresql+psycopg://user:password@host/database"
+
+
+def engines(url: str, *, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine | None]:
+    """Return the writing and the reading engine for ``url``; no reading engine for a memory database.
+
+    Raises ConfigurationError for a URL that names no database we support. Nothing is connected yet.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise _wrong("it is not a database URL") from error
+    if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        return _sqlite(parsed, home, lock_wait_s)
+    if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
+        return _postgresql(parsed.set(drivername="postgresql+psycopg"), lock_wait_s)
+    raise _wrong(f"{parsed.drivername!r} is not supported")
+
+
+def memory_engine() -> Engine:
+    """Return an engine on an empty memory database with one connection: for tests and the simulation."""
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"isolation_level": None, "check_same_thread": False}
+    )
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _wrong(why: str) -> ConfigurationError:
+    return ConfigurationError("database_url cannot be used.", why=why, action=f"set it in node.toml, like {_SCHEMES}")
+
+
+def _sqlite(url: URL, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine | None]:
+    if not url.database or url.database == ":memory:":
+        return memory_engine(), None
+    if home is not None:
+        url = url.set(database=str(home / url.database))
+    return _sqlite_engine(url, lock_wait_s, writes=True), _sqlite_engine(url, lock_wait_s, writes=False)
+
+
+def _sqlite_engine(url: URL, lock_wait_s: float, *, writes: bool) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"isolation_level": None, "timeout": lock_wait_s},
+        pool_size=1 if writes else 5,
+        max_overflow=0 if writes else _READERS_MAX,
+        pool_timeout=lock_wait_s,
+    )
+
+    def prepare(connection: Any, _: object) -> None:
+        if writes:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        else:
+            connection.execute("PRAGMA query_only = 1")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB if writes else _CACHE_KIB // 4}")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", _begin_immediate if writes else _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _postgresql(url: URL, lock_wait_s: float) -> tuple[Engine, Engine]:
+    writer = create_engine(
+        url,
+        # A statement of the journal sees what was committed before it got the lock, so its snapshot must come after.
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=_READERS_MAX,
+        pool_timeout=lock_wait_s,
+        connect_args={"connect_timeout": _CONNECT_WAIT_S},
+    )
+    return writer, writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

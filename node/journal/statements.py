@@ -1,0 +1,83 @@
+"""Hot statements, written from the table definitions for one dialect: tuples through ``exec_driver_sql``.
+
+Core expressions with dictionaries cost a sixth of a receiver's speed on the path of a record (docs/performance.md), so
+the few statements that run per record are plain text with positional parameters. Everything else uses Core.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Table
+
+
+@lru_cache(maxsize=256)
+def insert_sql(table: Table, dialect: str, columns: tuple[str, ...] = (), *, ignore: bool = False) -> str:
+    """Return an INSERT of ``columns`` (none named: all, in the table's order); ``ignore`` skips rows that exist."""
+    names = _names(table, columns)
+    marks = ", ".join([_mark(dialect)] * len(names))
+    tail = " ON CONFLICT DO NOTHING" if ignore else ""
+    return f'INSERT INTO "{table.name}" ({_list(names)}) VALUES ({marks}){tail}'  # noqa: S608 - names are ours.
+
+
+@lru_cache(maxsize=256)
+def upsert_sql(
+    table: Table,
+    dialect: str,
+    columns: tuple[str, ...] = (),
+    *,
+    put: tuple[str, ...] = (),
+    add: tuple[str, ...] = (),
+) -> str:
+    """Return an INSERT that, where the primary key exists, replaces the columns ``put`` and sums those of ``add``."""
+    keys = tuple(column.name for column in table.primary_key)
+    changes = [f'"{name}" = excluded."{name}"' for name in put]
+    changes += [f'"{name}" = "{table.name}"."{name}" + excluded."{name}"' for name in add]
+    return f"{insert_sql(table, dialect, columns)} ON CONFLICT ({_list(keys)}) DO UPDATE SET {', '.join(changes)}"
+
+
+@lru_cache(maxsize=256)
+def update_sql(table: Table, dialect: str, columns: tuple[str, ...], *, keys: tuple[str, ...] = ()) -> str:
+    """Return an UPDATE of ``columns`` where ``keys`` match (none named: the primary key); keys come last."""
+    keys = keys or tuple(column.name for column in table.primary_key)
+    _names(table, columns + keys)
+    mark = _mark(dialect)
+    changes = ", ".join(f'"{name}" = {mark}' for name in columns)
+    match = " AND ".join(f'"{name}" = {mark}' for name in keys)
+    return f'UPDATE "{table.name}" SET {changes} WHERE {match}'  # noqa: S608 - names are ours.
+
+
+@lru_cache(maxsize=256)
+def select_in_sql(table: Table, dialect: str, columns: tuple[str, ...], *, key: str) -> str:
+    """Return a SELECT of ``columns`` where ``key`` is among one parameter made by ``in_parameter``."""
+    _names(table, (*columns, key))
+    among = "IN (SELECT value FROM json_each(?))" if dialect == "sqlite" else "= ANY(%s)"
+    return f'SELECT {_list(columns)} FROM "{table.name}" WHERE "{key}" {among}'  # noqa: S608 - names are ours.
+
+
+def in_parameter(dialect: str, values: Iterable[int] | Iterable[str]) -> tuple[Any, ...]:
+    """Return the parameters of ``select_in_sql`` for any number of values."""
+    found = list(values)
+    return (json.dumps(found),) if dialect == "sqlite" else (found,)
+
+
+def _mark(dialect: str) -> str:
+    return "?" if dialect == "sqlite" else "%s"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _names(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(column.name for column in table.columns)
+    unknown = set(columns) - set(names)
+    if unknown:
+        message = f"table {table.name} has no column {', '.join(sorted(unknown))}"
+        raise ValueError(message)
+    return columns or names

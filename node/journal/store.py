@@ -1,0 +1,242 @@
+"""The unit of work: one database, many readers, one writer at a time.
+
+Every write of a node, of whatever process of its home, runs as ``store.write(work)``: it takes the journal's lock
+(SQLite: ``BEGIN IMMEDIATE``; PostgreSQL: an advisory lock), runs ``work`` in one transaction, commits durably, and then
+runs the callbacks that the work asked for. When the database was locked or chose our transaction to break a deadlock,
+the whole work runs again, so ``work`` must not change anything but the database. No network inside ``work``.
+
+Reading never blocks writing: ``store.reading()`` gives a consistent snapshot that cannot write.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from node.errors import StoreBusyError
+from node.journal.engines import engines
+from node.journal.failures import explained, is_contention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection, Engine
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX: Final = 5
+"""How often one work is tried: a lock that is not free after that is held by something that is stuck."""
+LOCK_WAIT_S: Final = 5.0
+"""How long one attempt waits for the lock: longer than any batch of ours holds it."""
+JOURNAL_LOCK: Final = 0x59495A48414E
+"""The PostgreSQL advisory lock that orders all appends of a node ("YIZHAN" in ASCII)."""
+_PAUSE_S: Final = 0.02
+
+
+class Transaction:
+    """An open write transaction that holds the journal's lock."""
+
+    __slots__ = ("_callbacks", "connection", "dialect")
+
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        self.connection = connection
+        self.dialect = dialect
+        self._callbacks: list[Callable[[], None]] = []
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Run ``callback`` once this transaction is durable and the lock is free; a rollback forgets it.
+
+        Asking twice for the same callback runs it once.
+        """
+        if callback not in self._callbacks:
+            self._callbacks.append(callback)
+
+    @property
+    def callbacks(self) -> tuple[Callable[[], None], ...]:
+        """What to run after the commit, in the order asked for."""
+        return tuple(self._callbacks)
+
+
+class Store:
+    """A database: ``writer`` begins transactions that hold the lock, ``reader`` such that cannot write.
+
+    Without ``reader`` both share the one connection of ``writer`` (a memory database): readings nest, and see what an
+    open write has done so far. ``dialect`` is ``sqlite`` or ``postgresql``. ``lock_wait_s`` is what the engine was told
+    to wait for a lock.
+    """
+
+    def __init__(self, writer: Engine, reader: Engine | None = None, *, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        self.dialect: str = writer.dialect.name
+        self.commits = 0
+        self._writer = writer
+        self._reader = reader
+        self._lock_wait_s = lock_wait_s
+        self._lock = threading.Lock()
+        self._shared = threading.RLock()
+        self._shared_connection: Connection | None = None
+        self._writing_thread: int | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def writer(self) -> Engine:
+        """The writing engine: for the memory image and the wake-ups, not for statements."""
+        return self._writer
+
+    @property
+    def reader(self) -> Engine | None:
+        """The reading engine, None for a memory store."""
+        return self._reader
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection with a consistent snapshot on which every write fails.
+
+        Raises StoreUnavailableError when the database does not answer, StoreBusyError when it stays locked.
+        """
+        with self._translated():
+            if self._reader is None:
+                with self._sharing(self._writer) as connection:
+                    yield connection
+            else:
+                with self._reader.connect() as connection:
+                    yield connection
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in one durable transaction under the journal's lock and return what it returns.
+
+        Any exception from ``work`` rolls everything back and comes out unchanged. Raises StoreBusyError when the lock
+        was not to be had, StoreUnavailableError when the database failed. Calling it inside ``work`` is a mistake.
+        """
+        with self._alone():
+            result, callbacks = self._redone(work)
+        for callback in callbacks:
+            callback()
+        return result
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` on every ``announce``: in-process wake-ups."""
+        self._listeners.append(listener)
+
+    def announce(self) -> None:
+        """Tell the listeners that there is something new: given to ``after_commit`` by whoever appends or seals."""
+        for listener in tuple(self._listeners):
+            listener()
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._writer.dispose()
+        if self._reader is not None:
+            self._reader.dispose()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self._writing_thread == threading.get_ident():
+            message = "store.write inside store.write: pass the transaction on instead"
+            raise RuntimeError(message)
+        if not self._lock.acquire(timeout=self._lock_wait_s * ATTEMPTS_MAX):
+            raise _busy()
+        self._writing_thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._writing_thread = None
+            self._lock.release()
+
+    def _redone(self, work: Callable[[Transaction], T]) -> tuple[T, tuple[Callable[[], None], ...]]:
+        cause: Exception | None = None
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                return self._once(work)
+            except StoreBusyError as error:
+                cause = error
+            except DBAPIError as error:
+                if not is_contention(error):
+                    raise explained(error) from error
+                cause = error
+            except PoolTimeoutError as error:
+                cause = error
+            threading.Event().wait(_PAUSE_S * attempt)
+        raise _busy() from cause
+
+    def _once(self, work: Callable[[Transaction], T]) -> tuple[T, tuple[Callable[[], None], ...]]:
+        if self._reader is None:
+            with self._sharing(None):
+                return self._committed(work)
+        return self._committed(work)
+
+    def _committed(self, work: Callable[[Transaction], T]) -> tuple[T, tuple[Callable[[], None], ...]]:
+        with self._writer.connect() as connection:
+            if self._reader is None:
+                self._shared_connection = connection
+            try:
+                with connection.begin():
+                    self._take_lock(connection)
+                    transaction = Transaction(connection, self.dialect)
+                    result = work(transaction)
+            finally:
+                self._shared_connection = None
+        self.commits += 1
+        return result, transaction.callbacks
+
+    def _take_lock(self, connection: Connection) -> None:
+        if self.dialect == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(self._lock_wait_s * 1000)}")
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (JOURNAL_LOCK,))
+
+    @contextmanager
+    def _sharing(self, engine: Engine | None) -> Iterator[Connection]:
+        """Hold the memory database's one connection; with ``engine`` open it for reading, or join who has it open."""
+        with self._shared:
+            if self._shared_connection is not None:
+                if engine is None:
+                    message = "store.write inside store.reading of a memory store: end the reading first"
+                    raise RuntimeError(message)
+                yield self._shared_connection
+            elif engine is None:
+                yield None  # type: ignore[misc] # The writer opens and publishes the connection itself.
+            else:
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA query_only = 1")
+                    self._shared_connection = connection
+                    try:
+                        yield connection
+                    finally:
+                        self._shared_connection = None
+                        connection.rollback()
+                        connection.exec_driver_sql("PRAGMA query_only = 0")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise (_busy() if is_contention(error) else explained(error)) from error
+        except PoolTimeoutError as error:
+            raise _busy() from error
+
+
+def open_store(url: str, *, home: Path | None = None, lock_wait_s: float = LOCK_WAIT_S) -> Store:
+    """Open the database at ``url`` and try that it answers and can be written.
+
+    ``sqlite:///name`` is relative to ``home``; ``sqlite://`` is a memory database; PostgreSQL goes through psycopg.
+    ``lock_wait_s`` bounds one attempt to get the journal's lock. Raises ConfigurationError for a URL that names no
+    usable database and StoreUnavailableError when the database does not answer or cannot be written.
+    """
+    writer, reader = engines(url, home=home, lock_wait_s=lock_wait_s)
+    store = Store(writer, reader, lock_wait_s=lock_wait_s)
+    # The writer goes first: it makes an SQLite file and turns its write-ahead log on, which a reader may not.
+    store.write(lambda _: None)
+    return store
+
+
+def _busy() -> StoreBusyError:
+    return StoreBusyError(
+        "The journal's lock could not be had.",
+        why="another process of this home, or a long write, holds it",
+        action="try again; if it stays so, look for a stuck process that has the database open",
+    )
