@@ -135,6 +135,12 @@ class IntegrityError(NeedsPersonError):
     exit_code = 7
 
 
+class DemonstrationError(NeedsPersonError):
+    """The demonstration could not go on: a node did not start, or a command failed."""
+
+    code = "YZ-DEMO-001"
+
+
 # --- never -------------------------------------------------------------------------------------------------------
 
 
