@@ -51,6 +51,6 @@ def _shipped(relative: Path) -> Path:
 
 
 def _prefixes() -> tuple[str, ...]:
-    """Return the prefixes a wheel may have been installed under: the environment’s, the package’s own, a bare target folder."""
+    """Return where a wheel may have been installed: the environment, the package's own, a bare folder."""
     beside_package = [str(_PACKAGE.parents[index]) for index in (4, 1) if index < len(_PACKAGE.parents)]
     return tuple(dict.fromkeys((sys.prefix, *beside_package)))

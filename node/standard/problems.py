@@ -1,0 +1,127 @@
+"""Turn what the two validators say into problems that people can act on, without a single personal value.
+
+A value is quoted only when it is a code, a number or a time of an element without a privacy mark; free text and marked
+elements are described by what was expected. Names of elements are quoted always.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from node.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from node.standard.shape import ElementShape, Shape
+
+RULE = "schema"
+VALUE_LENGTH_MAX = 40
+TEXT_LENGTH_MAX = 300
+
+_NAMESPACE = re.compile(r"\{[^}]*\}|\byz?:")
+_ATTRIBUTE = re.compile(r"attribute '([^']{1,64})'")
+_ELEMENT_HEAD = re.compile(r"^Element '[^']*'(?:, attribute '[^']*')?: ")
+# Errors of libxml2 about structure: their texts hold names of elements and attributes, never values.
+_STRUCTURE = frozenset(
+    {
+        "SCHEMAV_ELEMENT_CONTENT",
+        "SCHEMAV_CVC_ELT_1",
+        "SCHEMAV_CVC_COMPLEX_TYPE_2_1",
+        "SCHEMAV_CVC_COMPLEX_TYPE_2_2",
+        "SCHEMAV_CVC_COMPLEX_TYPE_2_3",
+        "SCHEMAV_CVC_COMPLEX_TYPE_2_4",
+        "SCHEMAV_CVC_COMPLEX_TYPE_3_1",
+        "SCHEMAV_CVC_COMPLEX_TYPE_3_2_1",
+        "SCHEMAV_CVC_COMPLEX_TYPE_3_2_2",
+        "SCHEMAV_CVC_COMPLEX_TYPE_4",
+        "SCHEMAV_CVC_TYPE_3_1_1",
+        "SCHEMAV_CVC_TYPE_3_1_2",
+    }
+)
+
+
+def problem_of_libxml2(entry: Any, root: Any, shapes: Mapping[str, Shape]) -> Problem:
+    """Return the problem that one entry of lxml's error log states about the record ``root``."""
+    node = _node_at(entry.path, root)
+    if entry.type_name in _STRUCTURE:
+        text = _NAMESPACE.sub("", _ELEMENT_HEAD.sub("", entry.message)).strip()
+    else:
+        found = _ATTRIBUTE.search(entry.message)
+        text = _unaccepted(node, _shape_of(node, root, shapes), found[1] if found else None)
+    return _problem(node, root, shapes, text)
+
+
+def problem_of_xmlschema(error: Any, root: Any, shapes: Mapping[str, Shape]) -> Problem:
+    """Return the problem that one validation error of xmlschema states about the record ``root``."""
+    node = error.elem if error.elem is not None else root
+    shape = _shape_of(node, root, shapes)
+    if shape is None or shape.children:
+        text = _NAMESPACE.sub("", _structure_text(error))
+    else:
+        found = _ATTRIBUTE.search(error.reason or "")
+        text = _unaccepted(node, shape, found[1] if found else None)
+    return _problem(node, root, shapes, text)
+
+
+def _structure_text(error: Any) -> str:
+    """Return what xmlschema says about the children or attributes of an element, without any value."""
+    found = _ATTRIBUTE.search(error.reason or "")
+    if hasattr(error, "expected"):
+        names = ", ".join(item.local_name or "" for item in error.expected or () if hasattr(item, "local_name"))
+        expected = f"; expected {names}" if names else ""
+        if error.invalid_tag is None:
+            return f"the content is not complete{expected}"
+        return f"{error.invalid_tag} does not stand in this place{expected}"
+    if found:
+        return f"attribute {found[1]} is missing, not known or has a value that is not accepted"
+    return "the content of this element is not accepted"
+
+
+def _unaccepted(node: Any, shape: ElementShape | None, attribute: str | None) -> str:
+    if attribute is not None:
+        simple = next((part.simple for part in shape.attributes if part.name == attribute), None) if shape else None
+        expected = f"; expected {simple.expectation()}" if simple else ""
+        return f"the value of attribute {attribute} is not accepted{expected}"
+    if shape is None or shape.simple is None:
+        return "the content is not accepted"
+    value = node.text or ""
+    quoted = f" {value[:VALUE_LENGTH_MAX]!r}" if shape.privacy is None and shape.simple.plain and value else ""
+    state = "the value is empty" if not value else f"the value{quoted} is not accepted"
+    return f"{state}; expected {shape.simple.expectation()}"
+
+
+def _problem(node: Any, root: Any, shapes: Mapping[str, Shape], text: str) -> Problem:
+    shape = _shape_of(node, root, shapes)
+    label = f"{shape.label} " if shape is not None and shape.label else ""
+    path = "/".join(_path(node, root))
+    return Problem(rule=RULE, element=path, line=node.sourceline, text=f"{label}{path}: {text}"[:TEXT_LENGTH_MAX])
+
+
+def _path(node: Any, root: Any) -> list[str]:
+    """Return the names from the root's child down to ``node``; the root's own name when it is the root."""
+    names = []
+    while node is not None and node is not root:
+        names.append(_name(node))
+        node = node.getparent()
+    return names[::-1] or [_name(root)]
+
+
+def _shape_of(node: Any, root: Any, shapes: Mapping[str, Shape]) -> ElementShape | None:
+    shape: ElementShape | None = shapes.get(_name(root))
+    if node is root:
+        return shape
+    for name in _path(node, root):
+        shape = shape.child(name) if shape is not None else None
+    return shape
+
+
+def _node_at(path: str | None, root: Any) -> Any:
+    found = root.getroottree().xpath(path) if path else []
+    return found[0] if found else root
+
+
+def _name(node: Any) -> str:
+    tag: str = node.tag
+    return tag.rpartition("}")[2][:64]
