@@ -1,0 +1,81 @@
+"""The command line: the outermost room. It reads options, calls one function of an inner room, and prints.
+
+``main`` is the program ``yizhan``. The contract that scripts rely on: data on standard output, words and errors on
+standard error; ``--json`` writes exactly one document with a ``schema``; errors are three lines (what happened · why,
+with its code · what to do); exit codes as in docs/reference/exit-codes.md; no prompt without a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli.frame import Frame, LazyGroup
+from node.cli.output import report_error
+from node.errors import YizhanError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+USAGE = 2
+COMMANDS = {
+    "init": "node.cli.init:init",
+    "run": "node.cli.run:run",
+    "invite": "node.cli.joining:invite",
+    "join": "node.cli.joining:join",
+    "sources": "node.cli.sources:sources",
+    "import": "node.cli.importing:import_command",
+    "refused": "node.cli.refused:refused",
+    "publish": "node.cli.publish:publish",
+    "status": "node.cli.status:status",
+    "records": "node.cli.records:records",
+    "cases": "node.cli.cases:cases",
+    "statistics": "node.cli.statistics:statistics",
+    "quarantine": "node.cli.quarantine:quarantine",
+    "config": "node.cli.config:config",
+    "demo": "node.cli.demo:demo",
+}
+
+
+@click.group(
+    name="yizhan",
+    cls=LazyGroup,
+    commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "YIZHAN", "max_content_width": 100},
+)
+@click.version_option(None, "-V", "--version", package_name="yizhan", prog_name="yizhan")
+def yizhan() -> None:
+    """驿站 Yizhan: one node of a three-level exchange."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program with ``arguments`` (default: those of the process) and leave with its exit code."""
+    sys.exit(run_program(arguments))
+
+
+def run_program(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; every error that people can act on has been printed."""
+    frame = Frame()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with yizhan.make_context("yizhan", given, obj=frame) as context:
+            outcome = yizhan.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("\n")
+        return INTERRUPTED
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except YizhanError as error:
+        report_error(frame, error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`yizhan records list | head`); that is no error of ours.
+        sys.stderr.close()
+        return 0
+    return outcome if isinstance(outcome, int) else 0

@@ -1,0 +1,57 @@
+"""Finding the home of a node, reading its settings, and keeping two processes from running it at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from node.config import NodeConfig, load_config
+from node.errors import ConfigurationError, HomeInUseError
+from node.standard.resources import level_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from node.cli.frame import Frame
+
+LOCK_FILE = "node.lock"
+
+
+def home_of(frame: Frame) -> Path:
+    """Return the home folder that this call is about; raises ConfigurationError when none is named."""
+    if frame.home is None:
+        raise ConfigurationError(
+            "No home is named", why="neither --home nor YIZHAN_HOME is given", action="Give --home DIR"
+        )
+    return frame.home
+
+
+def config_of(frame: Frame) -> NodeConfig:
+    """Return the checked settings of the node that this call is about."""
+    return load_config(home_of(frame), shipped_levels=level_folder())
+
+
+@contextmanager
+def running_alone(home: Path) -> Iterator[None]:
+    """Hold the home's lock: at most one process runs the node of a home; the system frees it when a process dies.
+
+    Raises HomeInUseError at once when another process holds it.
+    """
+    path = home / LOCK_FILE
+    with path.open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            file.seek(0)
+            raise HomeInUseError(
+                f"The node in {home} is already running",
+                why=f"process {file.read().strip() or '?'} holds {path}",
+                action="Stop that process first, or use it: the other commands work beside a running node",
+            ) from cause
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,86 @@
+"""The clock of repeated jobs: APScheduler says when, the node says what.
+
+Only this module knows APScheduler. Jobs run one after another in one thread, so a slow one delays the next and never
+stands beside it; a time that was missed while the node was down or busy is made up once.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from node.errors import ConfigurationError, YizhanError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# A statistics summary or a re-sealing that comes an hour late is still right; chosen by us.
+LATE_S_MAX = 3600
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A repeated job: a constant name, cron text of five fields, and what to call (it returns nothing of interest)."""
+
+    name: str
+    cron: str
+    work: Callable[[], object]
+
+
+class Scheduler:
+    """Calls each job at its times, in ``time_zone`` (tz database name), until stopped.
+
+    Raises ConfigurationError when a job's cron text names a time that does not exist.
+    """
+
+    def __init__(self, jobs: Sequence[Job], *, time_zone: str) -> None:
+        zone = ZoneInfo(time_zone)
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE_S_MAX},
+            timezone=zone,
+        )
+        for job in jobs:
+            self._scheduler.add_job(run_job, _trigger(job, zone), (job,), id=job.name)
+
+    def start(self) -> None:
+        """Begin to call jobs."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Call no further job; one that is running ends by itself."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+
+def run_job(job: Job) -> bool:
+    """Run a job once; every error is logged and the job runs again at its next time. Return whether it went well."""
+    try:
+        job.work()
+    except YizhanError as error:
+        _log.warning("job failed", extra={"job": job.name, "code": error.code, "why": str(error)})
+    except Exception:  # noqa: BLE001 - the job runner: logged with its traceback, and the next run goes on.
+        _log.exception("job failed", extra={"job": job.name})
+    else:
+        _log.info("job done", extra={"job": job.name})
+        return True
+    return False
+
+
+def _trigger(job: Job, zone: ZoneInfo) -> CronTrigger:
+    try:
+        return CronTrigger.from_crontab(job.cron, timezone=zone)
+    except ValueError as cause:
+        raise ConfigurationError(
+            f"The schedule of {job.name} is not possible",
+            why=f"{job.cron!r}: {cause}",
+            action=f"Correct schedules.{job.name} in the level file",
+        ) from cause

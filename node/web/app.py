@@ -1,0 +1,130 @@
+"""The two Flask applications of a node: the face for people and departments, and the link for neighbours.
+
+Both are made per node (no module-level state), so that one process can hold a hundred nodes in a test. A view parses,
+calls one function of an inner room, and answers.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, current_app, g, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from node.errors import YizhanError
+from node.web.metrics import METRICS_TYPE, Metrics
+from node.web.security import secure_headers
+from node.web.status_page import status_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from node.bootstrap import Node
+
+# What an error of ours means in HTTP: by the exit code that the same error has on the command line.
+HTTP_STATUS = {4: 503, 5: 403, 6: 503, 7: 409, 8: 503}
+
+_log = logging.getLogger(__name__)
+
+
+def create_face_app(node: Node, *, sealer_alive: Callable[[], bool] = lambda: True) -> Flask:
+    """Return the application of the face listener: status page, health, metrics, and the open API when switched on.
+
+    ``sealer_alive`` tells whether the thread that seals is running (in ``run``); alone, the application counts it so.
+    """
+    application = _application(node)
+    application.extensions["yizhan.sealer_alive"] = sealer_alive
+    features = node.config.level.features
+    application.add_url_rule("/healthz", view_func=_healthz)
+    application.add_url_rule("/readyz", view_func=_readyz)
+    metrics = Metrics(node)
+    _measured(application, metrics)
+    if features.metrics:
+        application.add_url_rule("/metrics", view_func=lambda: Response(metrics.text(), content_type=METRICS_TYPE))
+    if features.status_page:
+        application.register_blueprint(status_page)
+    if features.open_api:
+        _add_open_api(application, node)
+    secure_headers(application)
+    return application
+
+
+def create_link_app(node: Node) -> Flask:
+    """Return the application of the link listener; every path but chain and join needs a client certificate."""
+    from node.web.link_api import create_link_blueprint  # noqa: PLC0415 - see _add_open_api.
+
+    application = _application(node)
+    application.register_blueprint(create_link_blueprint(node))
+    secure_headers(application)
+    return application
+
+
+def _application(node: Node) -> Flask:
+    application = Flask("node.web", static_folder="static", template_folder="templates")
+    application.extensions["yizhan"] = node
+    application.config["MAX_CONTENT_LENGTH"] = node.config.level.limits.request_bytes_max
+    application.json.ensure_ascii = False  # type: ignore[attr-defined] # Flask's default provider has it.
+    application.register_error_handler(Exception, _failed)
+    return application
+
+
+def _add_open_api(application: Flask, node: Node) -> None:
+    # Imported here: a node whose level switches the open API off does not load it.
+    from node.web.open_api import create_open_api  # noqa: PLC0415
+
+    application.register_blueprint(create_open_api(node))
+
+
+def _healthz() -> dict[str, Any]:
+    """Answer that the process is up; nothing else is looked at."""
+    return {"schema": "yizhan.health/1", "ok": True}
+
+
+def _readyz() -> tuple[dict[str, Any], int]:
+    """Answer 200 when the database answers, the sealer is alive and the node has joined its tree; else 503."""
+    node: Node = current_app.extensions["yizhan"]
+    checks = {"database": _database_answers(node), "sealer": current_app.extensions["yizhan.sealer_alive"]()}
+    checks["joined"] = node.joined
+    ok = all(checks.values())
+    return {"schema": "yizhan.ready/1", "ok": ok, "checks": checks}, 200 if ok else 503
+
+
+def _database_answers(node: Node) -> bool:
+    try:
+        with node.store.reading() as connection:
+            node.journal.streams(connection)
+    except YizhanError:
+        return False
+    return True
+
+
+def _measured(application: Flask, metrics: Metrics) -> None:
+    @application.before_request
+    def begin() -> None:
+        g.begun_s = metrics.now_s()
+
+    @application.after_request
+    def end(response: Response) -> Response:
+        endpoint = str(request.url_rule) if request.url_rule else "unknown"
+        metrics.request(request.method, endpoint, response.status_code, metrics.now_s() - g.begun_s)
+        return response
+
+
+def _failed(error: Exception) -> Any:
+    """Turn any error into an answer: ours with code and what to do, HTTP's own as it is, the rest logged and hidden."""
+    if isinstance(error, HTTPException):
+        return _answer(error.code or 500, "YZ-HTTP", error.name, "", "")
+    if isinstance(error, YizhanError):
+        status = HTTP_STATUS.get(error.exit_code, 400)
+        return _answer(status, error.code, error.what, error.why, error.action)
+    _log.error("request failed", extra={"path": request.path}, exc_info=error)
+    return _answer(500, "YZ-000", "The node failed to answer", "the reason is in its log", "Look into the node's log")
+
+
+def _answer(status: int, code: str, what: str, why: str, action: str) -> Any:
+    if request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html":
+        text = " · ".join(part for part in (what, why, action) if part)
+        return render_template("problem.html", title_zh=f"出错了 {status}", title_en=code, text=text), status
+    document = {"schema": "yizhan.error/1", "code": code, "what": what, "why": why, "action": action}
+    return document, status

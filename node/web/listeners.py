@@ -1,0 +1,204 @@
+"""The two listeners of a running node: cheroot serving a WSGI application, with or without TLS.
+
+cheroot shakes hands in the one thread that accepts connections, so a peer that connects and stays silent would stop
+all others. ``_PatientConnection`` moves the handshake into the worker thread that takes the connection, with a time
+limit of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+from cheroot.server import HTTPConnection
+from cheroot.ssl import Adapter
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server
+
+from node.errors import ConfigurationError, HomeInUseError
+
+if TYPE_CHECKING:
+    from node.config import Listener
+
+# Chosen by us: a handshake takes three packets, so five seconds is generous even over a satellite line.
+HANDSHAKE_S = 5.0
+# A kept connection saves the handshake of the next package; a quiet one is given up after a minute.
+IDLE_S = 60
+HEADER_BYTES_MAX = 65_536
+BACKLOG = 128
+STOP_S = 2
+
+_log = logging.getLogger(__name__)
+
+
+class HttpListener:
+    """One listening socket and the threads that answer on it.
+
+    ``application`` is a WSGI callable; ``context`` makes it TLS. ``threads`` is fixed: it is the limit of requests
+    under way. ``bind`` takes the port, ``start`` answers, ``stop`` returns within about ``STOP_S`` seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        application: Any,
+        place: Listener,
+        *,
+        threads: int,
+        body_bytes_max: int,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.name = name
+        self._place = place
+        self._secure = context is not None
+        self._server = _LoggingServer(
+            (place.host, place.port),
+            application,
+            numthreads=threads,
+            max=threads,
+            server_name="yizhan",
+            request_queue_size=BACKLOG,
+            timeout=IDLE_S,
+            shutdown_timeout=STOP_S,
+            accepted_queue_size=BACKLOG,
+        )
+        self._server.max_request_body_size = body_bytes_max
+        self._server.max_request_header_size = HEADER_BYTES_MAX
+        self._server.keep_alive_conn_limit = 4 * threads
+        if context is not None:
+            self._server.ssl_adapter = _ContextAdapter(context)
+            self._server.ConnectionClass = _PatientConnection
+        self._thread = threading.Thread(target=self._serve, name=f"{name}-listener", daemon=True)
+
+    def bind(self) -> None:
+        """Take the port; raises HomeInUseError when another program has it, ConfigurationError when it cannot be."""
+        try:
+            self._server.prepare()
+        except OSError as cause:
+            self._server.stop()
+            raise self._not_bound(cause) from cause
+
+    def start(self) -> None:
+        """Begin to answer, in threads of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop accepting, let requests under way end for a moment, and close."""
+        self._server.stop()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+
+    @property
+    def alive(self) -> bool:
+        """Whether connections are being accepted."""
+        return self._thread.is_alive()
+
+    @property
+    def port(self) -> int:
+        """The port that was really taken."""
+        return int(self._server.bind_addr[1])
+
+    @property
+    def address(self) -> str:
+        """The listener's address as a URL, with the port that was really taken."""
+        host = f"[{self._place.host}]" if ":" in self._place.host else self._place.host
+        return f"{'https' if self._secure else 'http'}://{host}:{self.port}"
+
+    def _serve(self) -> None:
+        self._server.serve()
+
+    def _not_bound(self, cause: OSError) -> HomeInUseError | ConfigurationError:
+        where = f"{self._place.host}:{self._place.port}"
+        if cause.errno == errno.EADDRINUSE or os.strerror(errno.EADDRINUSE) in str(cause):
+            return HomeInUseError(
+                f"The {self.name} listener cannot have {where}",
+                why="another program listens there",
+                action=f"Stop that program, or give {self.name}.port another number in node.toml",
+            )
+        return ConfigurationError(
+            f"The {self.name} listener cannot listen at {where}",
+            why=str(cause),
+            action=f"Correct {self.name}.host and {self.name}.port in node.toml",
+        )
+
+
+def face_context(place: Listener) -> ssl.SSLContext | None:
+    """Return the TLS context of the face listener, or None for plain HTTP.
+
+    Raises ConfigurationError for plain HTTP beyond loopback that nobody allowed, and for files that do not load.
+    """
+    if place.certificate_file is None or place.key_file is None:
+        if place.is_loopback or place.plain_allowed:
+            return None
+        raise ConfigurationError(
+            f"The face listener would speak plain HTTP at {place.host}",
+            why="people's passwords and records would cross the network unprotected",
+            action="Give face.certificate_file and face.key_file; behind a proxy of yours: face.plain_allowed = true",
+        )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(place.certificate_file, place.key_file)
+    except (OSError, ssl.SSLError) as cause:
+        raise ConfigurationError(
+            "The certificate of the face listener cannot be used",
+            why=f"{place.certificate_file}, {place.key_file}: {cause}",
+            action="Correct face.certificate_file and face.key_file: PEM files that belong together",
+        ) from cause
+    return context
+
+
+class _LoggingServer(Server):
+    """cheroot's server with its reports in our log, closing the socket that it could not bind."""
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
+        """Bind the socket, or close it."""
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's own signature.
+        """Log what cheroot has to report."""
+        _log.log(level, "listener report", extra={"report": msg}, exc_info=traceback)
+
+
+class _ContextAdapter(BuiltinSSLAdapter):
+    """cheroot's adapter around a context made elsewhere; the handshake is left to the worker thread."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        Adapter.__init__(self, "", "")
+        self._server_env: dict[str, str] = {}
+        self.context = context
+
+    def wrap(self, sock: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the socket in its TLS coat, hands not yet shaken, and nothing about the peer."""
+        return self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True), {}
+
+
+class _PatientConnection(HTTPConnection):
+    """A TLS connection that shakes hands when a worker thread first takes it."""
+
+    _shaken = False
+
+    def communicate(self) -> bool:
+        """Shake hands once, then answer requests; False: close the connection."""
+        if not self._shaken:
+            try:
+                self.socket.settimeout(HANDSHAKE_S)
+                self.socket.do_handshake()
+                self.socket.settimeout(self.server.timeout)
+                self.ssl_env = self.server.ssl_adapter.get_environ(self.socket)
+            except OSError as cause:
+                _log.info("handshake failed", extra={"peer": self.remote_addr, "why": str(cause)})
+                return False
+            self._shaken = True
+        return bool(super().communicate())  # type: ignore[no-untyped-call]

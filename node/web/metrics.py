@@ -1,0 +1,124 @@
+"""Figures for Prometheus: what the status document says, plus request durations; one registry per node.
+
+Names begin with ``yizhan_``; docs/reference/metrics.md lists them. Values are read when asked for, so an idle node
+costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as METRICS_TYPE
+
+from node.errors import YizhanError
+from node.status import node_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client.core import Metric
+
+    from node.bootstrap import Node
+
+__all__ = ["METRICS_TYPE", "Metrics"]
+
+_log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """The figures of one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._clock = node.clock
+        self._registry = CollectorRegistry()
+        self._durations = Histogram(
+            "yizhan_request_seconds",
+            "Duration of answered requests of the face listener.",
+            ("method", "path", "status"),
+            registry=self._registry,
+        )
+        self._registry.register(_StatusCollector(node))
+
+    def now_s(self) -> float:
+        """Return monotonic seconds of the node's clock."""
+        return self._clock.monotonic_s()
+
+    def request(self, method: str, path: str, status: int, duration_s: float) -> None:
+        """Count one answered request; ``path`` is the route's pattern, never a path with values in it."""
+        self._durations.labels(method, path, str(status)).observe(duration_s)
+
+    def text(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+
+class _StatusCollector:
+    """Reads the status document at each collection."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand, so that registering reads nothing."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every figure of the status document; only ``yizhan_up 0`` when the store does not answer."""
+        up = GaugeMetricFamily("yizhan_up", "1 when the node's store answers.", labels=("node", "level"))
+        config = self._node.config
+        try:
+            status = node_status(self._node)
+        except YizhanError as error:
+            _log.warning("status not available", extra={"code": error.code})
+            up.add_metric((config.code, config.level.name), 0)
+            yield up
+            return
+        up.add_metric((config.code, config.level.name), 1)
+        yield up
+        yield from _links(status)
+        yield from _streams(status)
+        for name, text in _COUNTS.items():
+            yield GaugeMetricFamily(f"yizhan_{name}", text, value=status[name])
+        accepted = GaugeMetricFamily("yizhan_source_records", "Records accepted, by source.", labels=("source",))
+        for source, count in status["sources"].items():
+            accepted.add_metric((source,), count)
+        yield accepted
+
+
+_COUNTS = {
+    "quarantined": "Records that hold a position but are not applied.",
+    "refused": "Refused deliveries that wait for a decision.",
+    "cases": "Cases known to this node.",
+    "findings": "Findings about cases.",
+    "alarms": "Alarms raised by this node.",
+}
+
+
+def _links(status: dict[str, Any]) -> Iterator[Metric]:
+    labels = ("peer", "role")
+    up = GaugeMetricFamily("yizhan_link_up", "1 when the last conversation with the peer went well.", labels=labels)
+    records = GaugeMetricFamily("yizhan_link_lag_records", "Records that the peer has not receipted.", labels=labels)
+    seconds = GaugeMetricFamily("yizhan_link_lag_seconds", "Age of the oldest of them.", labels=labels)
+    for link in status["links"]:
+        name = (link["peer"], link["role"])
+        up.add_metric(name, float(link["state"] in {"up", "catching up"}))
+        records.add_metric(name, link["lag_records"])
+        seconds.add_metric(name, link["lag_s"])
+    yield from (up, records, seconds)
+
+
+def _streams(status: dict[str, Any]) -> Iterator[Metric]:
+    labels = ("origin", "audience")
+    size = GaugeMetricFamily("yizhan_stream_records", "Records held, by stream.", labels=labels)
+    sealed = GaugeMetricFamily("yizhan_stream_sealed_records", "Records under a checkpoint.", labels=labels)
+    held = GaugeMetricFamily("yizhan_stream_receipted_records", "Records receipted.", labels=(*labels, "holder"))
+    for stream in status["streams"]:
+        name = (stream["origin"], stream["audience"])
+        size.add_metric(name, stream["size"])
+        sealed.add_metric(name, stream["sealed"])
+        for holder, count in stream["held_by"].items():
+            held.add_metric((*name, holder), count)
+    yield from (size, sealed, held)

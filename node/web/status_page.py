@@ -1,0 +1,48 @@
+"""The status page at ``/`` of the face listener: what this node holds and how its links are, in both languages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, current_app, render_template
+from markupsafe import Markup
+
+from node.status import node_status
+from node.web.words import word
+
+if TYPE_CHECKING:
+    from node.bootstrap import Node
+
+status_page = Blueprint("status_page", __name__)
+
+
+@status_page.get("/")
+def show() -> str:
+    """Return the status page."""
+    node: Node = current_app.extensions["yizhan"]
+    zone = ZoneInfo(node.config.time_zone)
+    status = node_status(node)
+    return render_template(
+        "status.html",
+        status=status,
+        links_up=sum(link["state"] in {"up", "catching up"} for link in status["links"]),
+        refresh_s=node.config.level.limits.status_refresh_s,
+        word=lambda name: word(name).both,
+        state_tag=state_tag,
+        moment=lambda value: moment_text(value, zone),
+    )
+
+
+def state_tag(name: str) -> Markup:
+    """Return a state as a coloured tag with its shape and both words."""
+    state = word(name)
+    return Markup('<span class="state {}">{}</span>').format(state.ground, state.both)
+
+
+def moment_text(value: Any, zone: ZoneInfo) -> str:
+    """Return an ISO 8601 time (text or None) as date and time in ``zone``; an empty mark when there is none."""
+    if not value:
+        return "—"
+    return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")

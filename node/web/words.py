@@ -1,0 +1,54 @@
+"""The words and shapes of states and names, in Chinese and English: one table for pages and the command line.
+
+Colour is never alone: each state has a word, a shape and one of four grounds (good, late, bad, rest).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word in both languages; ``shape`` and ``ground`` are given for states only."""
+
+    zh: str
+    en: str
+    shape: str = ""
+    ground: str = "rest"
+
+    @property
+    def both(self) -> str:
+        """Shape, Chinese and English, for a page that shows both."""
+        return " ".join(part for part in (self.shape, self.zh, self.en) if part)
+
+    def spoken(self, language: str) -> str:
+        """Shape and word in one language (``zh`` or ``en``)."""
+        return " ".join(part for part in (self.shape, self.zh if language == "zh" else self.en) if part)
+
+
+WORDS: dict[str, Word] = {
+    # States of a link.
+    "up": Word("正常", "up", "●", "good"),
+    "catching up": Word("同步中", "catching up", "●", "good"),
+    "lagging": Word("滞后", "lagging", "▲", "late"),
+    "down": Word("离线", "down", "■", "bad"),
+    "new": Word("未连接", "not yet connected", "？", "rest"),
+    "stopped": Word("已停止", "stopped", "■", "bad"),
+    # States of the statistics of this node's children, or of its own summaries.
+    "agreed": Word("一致", "agreed", "●", "good"),
+    "disputed": Word("不一致", "disputed", "■", "bad"),
+    "pending": Word("待核对", "pending", "▲", "late"),
+    "none": Word("尚无", "none yet", "？", "rest"),
+    # Roles and audiences.
+    "parent": Word("上级", "parent"),
+    "child": Word("下级", "child"),
+    "ancestors": Word("上报", "ancestors"),
+    "descendants": Word("下发", "descendants"),
+    "trust": Word("信任", "trust"),
+}
+
+
+def word(name: str) -> Word:
+    """Return the words of ``name``; a name without an entry (a node code, a foreign state) stands for itself."""
+    return WORDS.get(name) or Word(name, "", "", "rest")

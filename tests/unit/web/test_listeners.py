@@ -1,0 +1,154 @@
+"""Listeners: they take a port, answer in parallel, refuse plain HTTP in the open, and outlive silent peers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from node.config import Listener
+from node.errors import ConfigurationError, HomeInUseError
+from node.web.listeners import HttpListener, face_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LOOPBACK = Listener(host="127.0.0.1", port=0)
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d %s" % (len(body), environ["wsgi.url_scheme"].encode())]
+
+
+def listener(place: Listener = LOOPBACK, context: ssl.SSLContext | None = None) -> HttpListener:
+    return HttpListener("face", application, place, threads=2, body_bytes_max=1000, context=context)
+
+
+@pytest.fixture
+def plain() -> Iterator[HttpListener]:
+    served = listener()
+    served.bind()
+    served.start()
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    begin = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + dt.timedelta(days=36500))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "face.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "face.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "face.pem", folder / "face.key"
+
+
+@pytest.fixture
+def secure(pem: tuple[Path, Path]) -> Iterator[HttpListener]:
+    place = Listener(host="127.0.0.1", port=0, certificate_file=pem[0], key_file=pem[1])
+    served = listener(place, face_context(place))
+    served.bind()
+    served.start()
+    yield served
+    served.stop()
+
+
+def test_a_listener_answers_at_the_port_that_it_took(plain: HttpListener) -> None:
+    assert plain.alive
+    assert plain.address == f"http://127.0.0.1:{plain.port}"
+    assert httpx.post(plain.address, content=b"abc").text == "3 http"
+
+
+def test_a_body_beyond_the_limit_is_refused(plain: HttpListener) -> None:
+    assert httpx.post(plain.address, content=b"x" * 1001).status_code == 413
+
+
+def test_a_taken_port_is_named(plain: HttpListener) -> None:
+    with pytest.raises(HomeInUseError, match=rf"127\.0\.0\.1:{plain.port}") as caught:
+        listener(Listener(host="127.0.0.1", port=plain.port)).bind()
+    assert caught.value.exit_code == 8
+
+
+def test_an_address_of_another_machine_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
+        listener(Listener(host="192.0.2.1", port=0)).bind()
+
+
+def test_after_stop_nobody_answers() -> None:
+    served = listener()
+    served.bind()
+    served.start()
+    address = served.address
+    served.stop()
+    assert not served.alive
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address)
+
+
+def test_tls_answers_and_says_so(secure: HttpListener, pem: tuple[Path, Path]) -> None:
+    context = ssl.create_default_context(cafile=pem[0])
+    with httpx.Client(verify=context) as client:
+        answers = [client.get(f"https://localhost:{secure.port}").text for _ in range(2)]
+    assert answers == ["0 https", "0 https"]
+
+
+def test_a_silent_peer_does_not_stop_others(secure: HttpListener, pem: tuple[Path, Path]) -> None:
+    context = ssl.create_default_context(cafile=pem[0])
+    with socket.create_connection(("127.0.0.1", secure.port)):
+        answer = httpx.get(f"https://localhost:{secure.port}", verify=context, timeout=3)
+    assert answer.text == "0 https"
+
+
+def test_plain_text_at_a_tls_port_is_hung_up_on(secure: HttpListener) -> None:
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"http://127.0.0.1:{secure.port}", timeout=3)
+
+
+def test_plain_http_beyond_loopback_needs_permission() -> None:
+    with pytest.raises(ConfigurationError, match="plain HTTP"):
+        face_context(Listener(host="0.0.0.0", port=1))
+    assert face_context(Listener(host="0.0.0.0", port=1, plain_allowed=True)) is None
+
+
+def test_files_that_are_no_certificate_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("no pem")
+    place = Listener(host="127.0.0.1", port=1, certificate_file=tmp_path / "x", key_file=tmp_path / "x")
+    with pytest.raises(ConfigurationError, match=r"face\.certificate_file"):
+        face_context(place)
+
+
+def test_an_ipv6_address_is_written_as_a_url() -> None:
+    served = listener(Listener(host="::1", port=0))
+    try:
+        served.bind()
+    except ConfigurationError:
+        pytest.skip("this machine has no IPv6 loopback")
+    assert served.address == f"http://[::1]:{served.port}"
+    served.stop()
+    assert threading.active_count() >= 1
