@@ -128,6 +128,12 @@ class JoinRefusedError(IdentityError):
     code = "YZ-JOIN-001"
 
 
+class NotFoundError(NeedsPersonError):
+    """This node holds nothing by that name."""
+
+    code = "YZ-NAME-001"
+
+
 class IntegrityError(NeedsPersonError):
     """What is stored does not agree with its own seals."""
 
