@@ -144,7 +144,7 @@ class CaseFile:
 
     def ask_supplement(self) -> None:
         """补交告知 for the first material of the item."""
-        content = {
+        content: dict[str, Value] = {
             "HandleUserName": self.officer(),
             "Reason": "缺少材料或材料不清晰，请一次性补齐",
             "MaterialItem": [material(self.item.plan.materials[0])],
@@ -154,7 +154,7 @@ class CaseFile:
 
     def take_supplement(self, *, event_at: datetime | None = None) -> None:
         """补交受理."""
-        content = {
+        content: dict[str, Value] = {
             "HandleUserName": self.officer(),
             "MaterialItem": [material(self.item.plan.materials[0])],
             "Place": "政务服务大厅",
