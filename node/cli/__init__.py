@@ -7,6 +7,8 @@ with its code · what to do); exit codes as in docs/reference/exit-codes.md; no 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -75,7 +77,12 @@ def run_program(arguments: Sequence[str] | None = None) -> int:
         report_error(frame, error)
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output went away (`yizhan records list | head`); that is no error of ours.
-        sys.stderr.close()
+        _discard_output()
         return 0
     return outcome if isinstance(outcome, int) else 0
+
+
+def _discard_output() -> None:
+    """Let nothing more be written: the reader of our output went away (``… | head``), which is no error of ours."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

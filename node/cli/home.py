@@ -7,14 +7,17 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from node.clock import MachineClock
 from node.config import NodeConfig, load_config
 from node.errors import ConfigurationError, HomeInUseError
+from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from node.bootstrap import Node
     from node.cli.frame import Frame
 
 LOCK_FILE = "node.lock"
@@ -55,3 +58,18 @@ def running_alone(home: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+@contextmanager
+def node_of(frame: Frame) -> Iterator[Node]:
+    """Build the node that this call is about, and close its store afterwards.
+
+    Raises NotInitialisedError when the home holds no node or the node has not joined its tree.
+    """
+    from node.bootstrap import build_node
+
+    node = build_node(config_of(frame), clock=MachineClock(), randomness=SystemRandomness())
+    try:
+        yield node
+    finally:
+        node.close()

@@ -1,0 +1,70 @@
+"""``yizhan run``: the node as one process, until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli.frame import Frame, pass_frame
+from node.cli.home import config_of, node_of, running_alone
+from node.cli.journal_log import log_to_stderr
+from node.cli.output import say, write_json
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from node.cli.serving import Service
+
+_log = logging.getLogger(__name__)
+
+
+@click.command()
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Write the addresses here as JSON once ready.")
+@pass_frame
+def run(frame: Frame, ready_file: Path | None) -> None:
+    """Run the node: both listeners, its links, the sealer and its schedules. Stops cleanly on SIGTERM or Ctrl-C."""
+    from node.cli.serving import Service
+
+    log_to_stderr(frame.verbosity)
+    config = config_of(frame)
+    asked_to_stop = threading.Event()
+    _stop_on_signals(asked_to_stop)
+    with running_alone(config.home), node_of(frame) as node:
+        service = Service(node)
+        service.start()
+        try:
+            _announce(frame, service, ready_file)
+            service.stand_by(asked_to_stop)
+        finally:
+            service.stop()
+            if ready_file is not None:
+                ready_file.unlink(missing_ok=True)
+    say(frame, "节点已停止。", "The node has stopped.")
+
+
+def _announce(frame: Frame, service: Service, ready_file: Path | None) -> None:
+    """Say where the node listens: to people on standard error, to programs as one JSON document or a file."""
+    document = {"schema": "yizhan.run/1", "ready": True, **service.addresses()}
+    if frame.json:
+        write_json(document)
+    if ready_file is not None:
+        written = ready_file.with_name(f"{ready_file.name}.new")
+        written.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+        written.replace(ready_file)
+    face, link = document["face"], document["link"]
+    say(frame, f"节点运行中：状态页 {face}/  链路 {link}", f"Running: status page {face}/  link {link}")
+
+
+def _stop_on_signals(asked_to_stop: threading.Event) -> None:
+    def stop(number: int, _stack: FrameType | None) -> None:
+        _log.info("asked to stop", extra={"signal": number})
+        asked_to_stop.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)

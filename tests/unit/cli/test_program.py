@@ -1,0 +1,197 @@
+"""The frame of the program: global options, one JSON document, three-line errors, exit codes, lazy commands."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from node.cli import COMMANDS, run_program, yizhan
+from node.cli.frame import Frame
+from node.cli.home import running_alone
+from node.cli.output import write_json, write_table
+from node.config import NODE_FILE
+from node.errors import HomeInUseError, StoreBusyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from node.cli.frame import LazyGroup
+
+NODE = '[node]\ncode = "360102"\nname = "东湖区"\nlevel = "county"\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / NODE_FILE).write_text(NODE, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_can_be_loaded_and_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module, _, attribute = COMMANDS[name].partition(":")
+    assert isinstance(getattr(importlib.import_module(module), attribute), click.Command)
+    assert run_program([name, "-h"]) == 0
+    assert f"yizhan {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--home", "{}", "--json", "config", "check"], ["config", "check", "--json"]])
+def test_global_options_stand_before_or_after_the_command(
+    home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YIZHAN_HOME", str(home))
+    assert run_program([part.format(home) for part in arguments]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == {"schema": "yizhan.config-check/1", "ok": True, "code": "360102", "level": "county"}
+
+
+def test_an_option_after_the_command_wins(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["--home", "/nowhere", "config", "check", "--home", str(home), "--lang", "en"]) == 0
+    assert capsys.readouterr() == ("", "The settings of 360102 东湖区 are in order.\n")
+
+
+def test_every_option_can_come_from_the_environment(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YIZHAN_CONFIG_CHECK_HOME", str(home))
+    monkeypatch.setenv("YIZHAN_CONFIG_CHECK_JSON", "1")
+    assert run_program(["config", "check"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_an_error_is_three_lines_on_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["config", "check", "--home", str(tmp_path)]) == 4
+    output, errors = capsys.readouterr()
+    assert output == ""
+    what, why, action = errors.splitlines()
+    assert what == f"There is no node in {tmp_path}"
+    assert why.endswith("(YZ-CONFIG-002)")
+    assert action.startswith("Run: yizhan init")
+
+
+def test_an_error_with_json_is_one_document_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["config", "check", "--json", "--home", str(tmp_path)]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["code"], document["exit"]) == ("yizhan.error/1", "YZ-CONFIG-002", 4)
+
+
+def test_without_a_home_the_missing_option_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("YIZHAN_HOME", raising=False)
+    assert run_program(["config", "show"]) == 4
+    assert "--home" in capsys.readouterr().err
+
+
+def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["frobnicate"]) == 2
+    assert "frobnicate" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["-V"]) == 0
+    assert capsys.readouterr().out.startswith("yizhan, version ")
+
+
+def command_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setitem(yizhan.commands, "failing", failing)
+
+
+def test_ctrl_c_leaves_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command_raising(KeyboardInterrupt(), monkeypatch)
+    assert run_program(["failing"]) == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_without_words_of_its_own_shows_those_of_its_class(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_raising(StoreBusyError("Nothing was written"), monkeypatch)
+    assert run_program(["failing"]) == 8
+    assert "another process of this home is writing. (YZ-STORE-001)" in capsys.readouterr().err
+
+
+def test_a_reader_that_went_away_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    command_raising(BrokenPipeError(), monkeypatch)
+    discarded: list[int] = []
+    monkeypatch.setattr("node.cli.os.dup2", lambda _file, number: discarded.append(number))
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1, raising=False)
+    assert run_program(["failing"]) == 0
+    assert discarded == [1]
+
+
+def test_one_home_is_run_by_one_process(tmp_path: Path) -> None:
+    with running_alone(tmp_path):
+        with pytest.raises(HomeInUseError, match="already running") as caught, running_alone(tmp_path):
+            pytest.fail("the second must not get in")
+        assert caught.value.exit_code == 8
+    with running_alone(tmp_path):
+        assert (tmp_path / "node.lock").exists()
+
+
+def test_config_show_hides_a_password(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / NODE_FILE).write_text(
+        NODE + '[database]\nurl = "postgresql+psycopg://me:secret@host/x"\n', encoding="utf-8"
+    )
+    assert run_program(["config", "show", "--home", str(home)]) == 0
+    output = capsys.readouterr().out
+    assert "postgresql+psycopg://me:***@host/x" in output
+    assert "secret" not in output
+
+
+def test_quiet_says_nothing_but_data(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["-q", "config", "check", "--home", str(home)]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_chinese_words_are_chosen_by_option_or_locale(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert run_program(["config", "check", "--home", str(home)]) == 0
+    assert capsys.readouterr().err == "配置正确：东湖区 360102\n"
+
+
+def test_no_question_is_asked_without_a_terminal() -> None:
+    assert not Frame().may_ask
+    assert not Frame(no_input=True).may_ask
+
+
+def test_colours_stop_at_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert Frame().colorful
+    assert not Frame(color=False).colorful
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Frame().colorful
+
+
+def test_a_table_is_drawn_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_table(Frame(), "表", ("a", "b"), [(1, 2)])
+    assert capsys.readouterr().out == "a\tb\n1\t2\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    write_table(Frame(color=False), "表", ("a", "b"), [(1, 2)])
+    drawn = capsys.readouterr().out
+    assert "表" in drawn
+    assert "┃" in drawn
+
+
+def test_a_value_without_json_form_is_a_mistake_of_ours() -> None:
+    with pytest.raises(TypeError, match="no JSON form"):
+        write_json({"schema": "x/1", "value": object()})
+
+
+def test_the_group_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    group: LazyGroup = yizhan  # type: ignore[assignment]
+    assert group.list_commands(click.Context(group)) == list(COMMANDS)
+    assert capsys.readouterr().out == ""
