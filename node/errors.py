@@ -180,6 +180,13 @@ class PackageRefusedError(NeverError):
         self.reason = reason
 
 
+class SealMismatchError(PackageRefusedError):
+    """A slice does not end at the checkpoint that its origin signed for it."""
+
+    def __init__(self, what: str, *, why: str = "") -> None:
+        super().__init__("root", what, why=why)
+
+
 class ReceiptRefusedError(NeverError):
     """A receipt claims what cannot be: beyond what was sent, another root, or a signature that does not verify."""
 

@@ -35,17 +35,20 @@ LOCK_WAIT_S: Final = 5.0
 """How long one attempt waits for the lock: longer than any batch of ours holds it."""
 JOURNAL_LOCK: Final = 0x59495A48414E
 """The PostgreSQL advisory lock that orders all appends of a node ("YIZHAN" in ASCII)."""
+NEWS_CHANNEL: Final = "yizhan_journal"
+"""The PostgreSQL channel on which appending processes wake the waiting ones."""
 _PAUSE_S: Final = 0.02
 
 
 class Transaction:
     """An open write transaction that holds the journal's lock."""
 
-    __slots__ = ("_callbacks", "connection", "dialect")
+    __slots__ = ("_callbacks", "_store", "connection", "dialect")
 
-    def __init__(self, connection: Connection, dialect: str) -> None:
+    def __init__(self, connection: Connection, store: Store) -> None:
         self.connection = connection
-        self.dialect = dialect
+        self.dialect = store.dialect
+        self._store = store
         self._callbacks: list[Callable[[], None]] = []
 
     def after_commit(self, callback: Callable[[], None]) -> None:
@@ -55,6 +58,13 @@ class Transaction:
         """
         if callback not in self._callbacks:
             self._callbacks.append(callback)
+
+    def announce(self) -> None:
+        """Wake whoever waits for news, here and in other processes, once this transaction is durable."""
+        if self.dialect == "postgresql" and self._store.announce not in self._callbacks:
+            # PostgreSQL delivers it at the commit; SQLite's waiters see the database change by themselves.
+            self.connection.exec_driver_sql(f"NOTIFY {NEWS_CHANNEL}")
+        self.after_commit(self._store.announce)
 
     @property
     def callbacks(self) -> tuple[Callable[[], None], ...]:
@@ -176,7 +186,7 @@ class Store:
             try:
                 with connection.begin():
                     self._take_lock(connection)
-                    transaction = Transaction(connection, self.dialect)
+                    transaction = Transaction(connection, self)
                     result = work(transaction)
             finally:
                 self._shared_connection = None

@@ -1,0 +1,1 @@
+"""The database's versions, as Alembic migrations; ``node.journal.schema`` runs them."""

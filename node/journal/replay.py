@@ -1,0 +1,228 @@
+"""Reading records again: requeue after an upgrade, and rebuild of everything derived (02, R8, R9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, delete, select, update
+
+from node.errors import RecordRefusedError
+from node.journal import holdings, records
+from node.journal.cutting import cut
+from node.journal.entries import INVALID, NEWER_VERSION, NO_AUTHORITY, UNKNOWN_TYPE, Batch, Entry
+from node.journal.tables import HELD_BACK, QUARANTINED, arrival, quarantine, record, stream_id_of
+from node.standard.codec import (
+    RULE_NEWER_VERSION,
+    RULE_UNKNOWN_TYPE,
+    leaf_hash,
+    parse_record,
+    parse_unvalidated,
+    record_type,
+)
+from node.standard.facts import facts_of
+from node.standard.families import record_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from node.journal.entries import Projection
+    from node.journal.holdings import Held
+    from node.journal.records import StoredRecord
+    from node.journal.store import Transaction
+    from node.standard.seals import StreamName
+
+REPLAY_RECORDS_MAX: Final = 500
+"""Records replayed as one batch: as in a package, so that memory stays flat."""
+_VALID: Final = (None, NO_AUTHORITY)
+"""Quarantine reasons of records that follow the standard: their facts can be read."""
+_REASONS: Final = {RULE_UNKNOWN_TYPE: UNKNOWN_TYPE, RULE_NEWER_VERSION: NEWER_VERSION}
+
+
+def read_entry(body: bytes, *, leaf: bytes | None = None) -> Entry:
+    """Return the entry of a record's bytes, with its quarantine reason when it does not follow the standard.
+
+    Never raises for what ``body`` holds: a receiver must keep what the origin has signed. ``leaf`` saves the hash when
+    it is known.
+    """
+    leaf = leaf_hash(body) if leaf is None else leaf
+    try:
+        element = parse_record(body)
+    except RecordRefusedError as error:
+        return _set_aside(body, leaf, error)
+    return Entry(record_type=record_type(element), body=body, leaf=leaf, facts=facts_of(element), element=element)
+
+
+def entries_of(stored: Iterable[StoredRecord], *, reasons: dict[int, tuple[str, str]] | None = None) -> list[Entry]:
+    """Return entries of records as held, with what projections set on them before.
+
+    Applied records are only parsed: they were validated when they came in. A quarantined one gets its reason from
+    ``reasons`` (by key; else ``invalid``), its element when the bytes are XML, and no facts unless it is valid.
+    """
+    return [_entry_of(one, (reasons or {}).get(one.key, (INVALID, ""))) for one in stored]
+
+
+def requeue(transaction: Transaction, projections: Sequence[Projection], keys: Iterable[int]) -> list[int]:
+    """Read quarantined records again and hand over those that follow the standard now; return their keys, sorted."""
+    set_aside = _reasons(transaction, keys)
+    ready: list[Entry] = []
+    for one in records.records_at(transaction.connection, sorted(set_aside)):
+        entry = read_entry(one.body or b"", leaf=one.leaf)
+        entry.key, entry.position = one.key, one.position
+        if entry.quarantine:
+            _note(transaction, entry)
+        else:
+            ready.append(entry)
+    for held, entries in _by_stream(transaction, ready):
+        _clear_flags(transaction, entries)
+        batch = _batch(held, entries)
+        for projection in projections:
+            projection.requeued(transaction, batch)
+    if ready:
+        transaction.announce()
+    return [entry.key for entry in ready]
+
+
+def rebuild(transaction: Transaction, projections: Sequence[Projection]) -> int:
+    """Clear the projections, replay every record in order of arrival, save what they set; return how many."""
+    for projection in projections:
+        projection.clear(transaction)
+    cuts: frozenset[str] = frozenset().union(*(projection.cuts for projection in projections))
+    streams = {held.stream_id: held for held in holdings.all_held(transaction.connection)}
+    replayed = 0
+    for run in _runs(transaction):
+        stored = records.stored(transaction.connection, run.stream_id, run.first, run.last)
+        keys = [one.key for one in stored if one.flags & QUARANTINED]
+        entries = entries_of(stored, reasons=_reasons(transaction, keys) if keys else None)
+        for entry in entries:
+            entry.case_id = entry.previous = entry.state_after = None
+            entry.held_back = False
+        for group in cut(entries, cuts):
+            batch = _batch(streams[run.stream_id], group)
+            for projection in projections:
+                projection.apply(transaction, batch)
+            records.save_outcomes(transaction, group)
+        replayed += len(entries)
+    transaction.announce()
+    return replayed
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """Positions of one stream that arrived one behind another."""
+
+    stream_id: int
+    first: int
+    last: int
+
+
+def _runs(transaction: Transaction) -> Iterator[_Run]:
+    """Yield all arrivals in order; neighbours of one stream are joined, up to REPLAY_RECORDS_MAX records."""
+    open_run: _Run | None = None
+    query = select(arrival.c.stream_id, arrival.c.first, arrival.c.last).order_by(arrival.c.number)
+    for stream_id, first, last in transaction.connection.execute(query).all():
+        for low in range(first, last + 1, REPLAY_RECORDS_MAX):
+            high = min(low + REPLAY_RECORDS_MAX - 1, last)
+            if open_run and open_run.stream_id == stream_id and high - open_run.first < REPLAY_RECORDS_MAX:
+                open_run.last = high
+                continue
+            if open_run:
+                yield open_run
+            open_run = _Run(stream_id=stream_id, first=low, last=high)
+    if open_run:
+        yield open_run
+
+
+def _set_aside(body: bytes, leaf: bytes, error: RecordRefusedError) -> Entry:
+    problem = error.problems[0]
+    entry = Entry(
+        record_type="",
+        body=body,
+        leaf=leaf,
+        quarantine=_REASONS.get(problem.rule, INVALID),
+        detail=f"{problem.rule}: {problem.text}",
+    )
+    _read_leniently(entry)
+    return entry
+
+
+def _read_leniently(entry: Entry) -> None:
+    """Fill in what can be read of a record that does not follow the standard (``facts.case_number_of`` reads more)."""
+    try:
+        entry.element = parse_unvalidated(entry.body)
+    except RecordRefusedError:
+        return
+    entry.record_type = record_type(entry.element)
+
+
+def _entry_of(one: StoredRecord, reason: tuple[str, str]) -> Entry:
+    entry = Entry(
+        record_type=one.record_type,
+        body=one.body or b"",
+        leaf=one.leaf,
+        key=one.key,
+        position=one.position,
+        case_id=one.case_id,
+        previous=one.previous,
+        state_after=one.state_after,
+        held_back=bool(one.flags & HELD_BACK),
+    )
+    if one.flags & QUARANTINED:
+        entry.quarantine, entry.detail = reason
+    if one.body is not None:
+        _read_leniently(entry)
+        if entry.quarantine in _VALID and entry.element is not None:
+            entry.facts = facts_of(entry.element)
+    return entry
+
+
+def _reasons(transaction: Transaction, keys: Iterable[int]) -> dict[int, tuple[str, str]]:
+    wanted = list(keys)
+    found: dict[int, tuple[str, str]] = {}
+    for low in range(0, len(wanted), REPLAY_RECORDS_MAX):
+        query = select(quarantine).where(quarantine.c.key.in_(wanted[low : low + REPLAY_RECORDS_MAX]))
+        found.update({row.key: (row.reason, row.detail) for row in transaction.connection.execute(query)})
+    return found
+
+
+def _note(transaction: Transaction, entry: Entry) -> None:
+    """Keep the reason found this time; the type may be known by now although the record is invalid."""
+    transaction.connection.execute(
+        update(quarantine)
+        .where(quarantine.c.key == entry.key)
+        .values(reason=entry.quarantine, detail=entry.detail, record_type=entry.record_type)
+    )
+    _number(transaction, [entry])
+
+
+def _clear_flags(transaction: Transaction, entries: list[Entry]) -> None:
+    keys = [entry.key for entry in entries]
+    transaction.connection.execute(delete(quarantine).where(quarantine.c.key.in_(keys)))
+    _number(transaction, entries)
+    records.save_outcomes(transaction, entries)
+
+
+def _number(transaction: Transaction, entries: list[Entry]) -> None:
+    statement = update(record).where(record.c.key == bindparam("at")).values(type_number=bindparam("number"))
+    rows = [{"at": entry.key, "number": record_number(entry.record_type)} for entry in entries]
+    transaction.connection.execute(statement, rows)
+
+
+def _by_stream(transaction: Transaction, entries: list[Entry]) -> Iterator[tuple[Held, list[Entry]]]:
+    streams: dict[int, Held] = {held.stream_id: held for held in holdings.all_held(transaction.connection)}
+    for stream_id, held in streams.items():
+        chosen = [entry for entry in entries if stream_id_of(entry.key) == stream_id]
+        if chosen:
+            yield held, chosen
+
+
+def _batch(held: Held, entries: list[Entry]) -> Batch:
+    stream: StreamName = held.stream
+    return Batch(
+        stream=stream,
+        stream_id=held.stream_id,
+        own=held.own,
+        entries=entries,
+        first=entries[0].position,
+        last=entries[-1].position,
+    )

@@ -1,0 +1,275 @@
+"""Streams: how a record comes to stand at a position, for ever.
+
+This is step 4 of a record's journey, and the only place that writes records. Intake (``node.departments``) and the jobs
+of the node append to the node's own streams; the receiver (``node.exchange``) extends the streams of others. Both bring
+entries that are parsed and validated already.
+
+What a stream is
+    An append-only, numbered sequence of records, named by its origin and its audience. Positions are 1, 2, 3 … without
+    a gap. The row of a stream holds its ``size`` and its *frontier*: the roots of the perfect subtrees of its Merkle
+    tree, at most 40 hashes, from which the root at ``size`` follows and to which new leaves are added. Nothing of this
+    is remembered between transactions: every process of the home may append, so each reads size and frontier inside
+    the transaction that holds the journal's lock, and moves them with ``WHERE size = :read``.
+
+How records are appended
+    1. The caller opens ``store.write``; that takes the lock. Compressing (``entries.pack``) was done before.
+    2. The entries are cut where a projection asks for it (``Projection.cuts``): such a record becomes a batch of its
+       own, so that everything derived is exact just before it. A day's summary, for instance, must count exactly the
+       records before it, at its origin and at every holder, however packages were cut on the way.
+    3. Per batch: positions and keys are given, projections are called in order, rows are inserted, completed tiles are
+       saved, an ``arrival`` row says that this batch came now, and the stream's row moves.
+    4. The transaction commits (durably: ``synchronous=FULL``), and only then is anybody told.
+
+How a received slice differs
+    ``extend`` computes the root at the slice's end before anything is written and compares it with the origin's
+    checkpoint, whose signature the caller has verified. If they differ, nothing of the slice is kept. So no node ever
+    holds a record that its origin has not signed for. Announced checkpoints on the way are checked against the same
+    computation; one that does not fit, validly signed as it is, is evidence of a fork: it raises an alarm and is not
+    stored.
+
+How a stream is sealed
+    Appending does not sign: the command line may append beside a running node, and only ``run`` holds the key. The
+    sealer (``node.journal.seal``) asks ``unsealed`` and ``seal_points``, signs outside the lock, and saves checkpoints.
+    Until then the records are committed but leave the node to nobody.
+
+Quarantine
+    A record that cannot be applied holds its position all the same: its bytes are stored, flagged, and listed in
+    ``quarantine`` with one of four reasons. Projections see it (to hold back what follows in the same case) and do not
+    apply it. ``requeue`` reads it again, after an upgrade for instance, and hands it to ``Projection.requeued``.
+
+What can go wrong
+    - An exception in a projection, a full disk, a killed process: the transaction never happened. Positions have no gap
+      because size moved in the same transaction; the source offers again, and its keys make that harmless.
+    - Two processes append at once: one waits for the lock, a few seconds at most, then gets ``StoreBusyError`` ("try
+      later"), never a wrong position. The ``WHERE size = :read`` would catch a store whose lock does not lock.
+    - A slice arrives twice, or in part: the caller cuts off what is held; ``extend`` takes only what follows the held
+      size directly.
+    - The frontier was damaged on disk: the next root does not match its checkpoint, or ``root_at`` (which computes from
+      tiles and leaf hashes, not from the frontier) differs; both stop the stream loudly, none repairs in silence.
+    - A projection was wrong: ``rebuild`` drops everything derived and replays all records in order of arrival.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert
+
+from node.errors import SealMismatchError
+from node.journal import checkpoints, holdings, quarantine, records, replay, roots, sealing
+from node.journal.cutting import Part, Standing, plan
+from node.journal.entries import Batch
+from node.journal.merkle import CompactRange
+from node.journal.tables import arrival, record_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from node.clock import Clock
+    from node.journal.entries import Entry, Projection
+    from node.journal.holdings import Held
+    from node.journal.quarantine import Quarantined
+    from node.journal.records import StoredRecord
+    from node.journal.store import Store, Transaction
+    from node.standard.seals import Checkpoint, StreamName
+
+
+class Journal:
+    """The streams that one node holds.
+
+    ``projections`` are called in the order given. The journal remembers nothing but its arguments: all state is in the
+    store, and several journals (processes) may work on one store.
+    """
+
+    def __init__(self, store: Store, *, node_code: str, clock: Clock, projections: Sequence[Projection] = ()) -> None:
+        self.store = store
+        self.node_code = node_code
+        self.clock = clock
+        self.projections = tuple(projections)
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def append(self, transaction: Transaction, stream: StreamName, entries: Sequence[Entry]) -> tuple[int, int]:
+        """Append entries (at least one) to an own stream, which is made when it is new; return first and last position.
+
+        Raises ValueError for another node's stream or for no entries. What a projection raises comes out unchanged.
+        """
+        if stream.origin != self.node_code or not entries:
+            message = f"node {self.node_code} cannot append {len(entries)} entries to {stream}"
+            raise ValueError(message)
+        held = self._opened(transaction, stream)
+        parts, _ = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
+        self._write(transaction, held, parts)
+        return held.size + 1, held.size + len(entries)
+
+    def extend(
+        self,
+        transaction: Transaction,
+        stream: StreamName,
+        entries: Sequence[Entry],
+        checkpoint: Checkpoint,
+        announced: Sequence[Checkpoint] = (),
+    ) -> None:
+        """Take a received slice that follows the held size directly and ends at ``checkpoint``.
+
+        The caller has verified the signatures of ``checkpoint`` and ``announced``, and that the slice begins at held
+        + 1. Saves the checkpoints. Raises SealMismatchError, with nothing written, when the slice does not end at the
+        checkpoint's size with its root.
+        """
+        if stream.origin == self.node_code or not entries:
+            message = f"node {self.node_code} cannot extend {stream} by {len(entries)} entries"
+            raise ValueError(message)
+        held = self._opened(transaction, stream)
+        signed = [checkpoint, *announced, *checkpoints.announced(transaction.connection, stream)]
+        points = {one.size for one in signed}
+        parts, standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts(), points)
+        end = held.size + len(entries)
+        if checkpoint.size != end or standings[end].root != checkpoint.root:
+            raise SealMismatchError(
+                f"A slice of {stream} does not end at its checkpoint.",
+                why=f"records {held.size + 1} to {end}, checkpoint at {checkpoint.size}",
+            )
+        self._write(transaction, held, parts)
+        for one in announced:
+            if one.size <= held.size:
+                standings[one.size] = self._standing(transaction.connection, held, one.size)
+        checkpoints.settle(transaction, stream, signed, standings)
+
+    def learn_announced(self, transaction: Transaction, stream: StreamName, announced: Iterable[Checkpoint]) -> None:
+        """Take checkpoints of another node's stream that came without records; the caller verified the signatures.
+
+        Those at a held size must have the root held (else: alarm, not stored); those beyond are kept as announced.
+        """
+        held = self._opened(transaction, stream)
+        signed = list(announced)
+        standings = {
+            one.size: self._standing(transaction.connection, held, one.size) for one in signed if one.size <= held.size
+        }
+        checkpoints.settle(transaction, stream, signed, standings)
+
+    def requeue(self, transaction: Transaction, keys: Iterable[int]) -> list[int]:
+        """Read quarantined records again and apply those that can be applied now; return their keys.
+
+        The caller has decided that nothing else stands against them (authority). The others stay, with the reason found
+        this time.
+        """
+        return replay.requeue(transaction, self.projections, keys)
+
+    def rebuild(self, projections: Sequence[Projection] | None = None) -> int:
+        """Drop what ``projections`` (none named: all) derived and replay every record in order of arrival.
+
+        One transaction: readers see the old figures until it commits. Returns the number of records replayed.
+        """
+        chosen = self.projections if projections is None else tuple(projections)
+        return self.store.write(lambda transaction: replay.rebuild(transaction, chosen))
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def held(self, connection: Connection, stream: StreamName) -> Held | None:
+        """Return the stream as held, None when nothing of it is known."""
+        return holdings.find(connection, stream)
+
+    def streams(self, connection: Connection) -> list[Held]:
+        """Return every stream as held, sorted by name."""
+        return holdings.all_held(connection)
+
+    def unsealed(self, connection: Connection) -> list[Held]:
+        """Return the own streams that hold records beyond their newest checkpoint."""
+        return [held for held in self.streams(connection) if held.own and held.sealed < held.size]
+
+    def seal_points(self, connection: Connection, stream: StreamName) -> list[tuple[int, bytes]]:
+        """Return size and root of each checkpoint due: 500 records and 1 MB apart at most, the last at the size."""
+        held = holdings.known(connection, stream)
+        return [(point.size, point.root) for point in sealing.points(connection, held)]
+
+    def extended_root(self, connection: Connection, stream: StreamName, leaves: Sequence[bytes]) -> bytes:
+        """Return the root that the stream would have with these leaf hashes appended; writes nothing."""
+        held = holdings.find(connection, stream)
+        frontier = CompactRange() if held is None else held.compact_range()
+        frontier.extend(leaves)
+        return frontier.root()
+
+    def root_at(self, connection: Connection, stream: StreamName, size: int) -> bytes:
+        """Return the root at a held size (0 … size), from tiles and leaf hashes; LookupError when it is not held."""
+        held = holdings.known(connection, stream)
+        if not 0 <= size <= held.size:
+            message = f"{stream} holds {held.size} records, not {size}"
+            raise LookupError(message)
+        return roots.frontier_at(connection, held.stream_id, size).root()
+
+    def stored(self, connection: Connection, stream: StreamName, first: int, last: int) -> list[StoredRecord]:
+        """Return the held records among positions ``first`` … ``last``, in order; LookupError for an unknown stream."""
+        return records.stored(connection, holdings.known(connection, stream).stream_id, first, last)
+
+    def lengths(self, connection: Connection, stream: StreamName, first: int, last: int) -> list[int]:
+        """Return the raw lengths of the held records among ``first`` … ``last``; 0 where redacted."""
+        return records.lengths(connection, holdings.known(connection, stream).stream_id, first, last)
+
+    def leaves(self, connection: Connection, stream: StreamName, first: int, last: int) -> list[bytes]:
+        """Return the leaf hashes of the held records among ``first`` … ``last``."""
+        return records.leaves(connection, holdings.known(connection, stream).stream_id, first, last)
+
+    def record_at(self, connection: Connection, key: int) -> StoredRecord:
+        """Return the record with this key; LookupError when it is not held."""
+        return records.record_at(connection, key)
+
+    def history(self, connection: Connection, case_id: int, last: int | None = None) -> list[StoredRecord]:
+        """Return a case's records, oldest first; ``last`` (key of its newest record) makes it a walk by key."""
+        return records.history(connection, case_id, last)
+
+    def quarantined(
+        self,
+        connection: Connection,
+        *,
+        stream: StreamName | None = None,
+        reasons: Sequence[str] = (),
+        limit: int = quarantine.LISTED_MAX,
+    ) -> list[Quarantined]:
+        """Return quarantined records, oldest key first, of one stream or all, with one of ``reasons`` (none: any)."""
+        return quarantine.listed(connection, stream=stream, reasons=reasons, limit=limit)
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _opened(self, transaction: Transaction, stream: StreamName) -> Held:
+        return holdings.opened(transaction, stream, own=stream.origin == self.node_code)
+
+    def _standing(self, connection: Connection, held: Held, size: int) -> Standing:
+        return Standing(root=roots.frontier_at(connection, held.stream_id, size).root(), total_bytes=None)
+
+    def _cuts(self) -> frozenset[str]:
+        return frozenset().union(*(projection.cuts for projection in self.projections))
+
+    def _write(self, transaction: Transaction, held: Held, parts: list[Part]) -> None:
+        at = self.clock.now()
+        size = held.size
+        for part in parts:
+            batch = _numbered(held, size, part)
+            for projection in self.projections:
+                projection.apply(transaction, batch)
+            records.insert_entries(transaction, part.entries, at)
+            roots.save_tiles(transaction, held.stream_id, part.tiles)
+            values = {"stream_id": held.stream_id, "first": batch.first, "last": batch.last, "arrived_at": at}
+            transaction.connection.execute(insert(arrival).values(**values))
+            holdings.move(
+                transaction, held, read=size, size=part.size, frontier=part.frontier, total_bytes=part.total_bytes
+            )
+            size = part.size
+        transaction.announce()
+
+
+def _numbered(held: Held, size: int, part: Part) -> Batch:
+    """Give positions and keys to a part's entries, which follow ``size`` records."""
+    key = record_key(held.stream_id, size)
+    for offset, entry in enumerate(part.entries, start=1):
+        entry.position = size + offset
+        entry.key = key + offset
+    return Batch(
+        stream=held.stream,
+        stream_id=held.stream_id,
+        own=held.own,
+        entries=part.entries,
+        first=size + 1,
+        last=part.size,
+    )
