@@ -61,7 +61,6 @@ class Schedules:
 
     statistics: str
     retention: str
-    reseal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,6 @@ LEVEL_KEYS: tuple[Key, ...] = (
     Key(name="children_depth", check=_between(0, 8), allowed="a whole number from 0 to 8"),
     Key(name="schedules.statistics", check=_cron, allowed=_CRON_WORDS),
     Key(name="schedules.retention", check=_cron, allowed=_CRON_WORDS),
-    Key(name="schedules.reseal", check=_cron, allowed=_CRON_WORDS),
     Key(name="features.open_api", check=_flag, allowed=_FLAG_WORDS),
     Key(name="features.status_page", check=_flag, allowed=_FLAG_WORDS),
     Key(name="features.metrics", check=_flag, allowed=_FLAG_WORDS),

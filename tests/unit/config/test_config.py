@@ -213,9 +213,9 @@ def test_an_unknown_level_names_the_known_ones(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cron", ["* * * *", "61 minutes", "0 0 * * 1", "", "@daily"])
 def test_cron_text_that_is_ambiguous_or_broken_is_refused(tmp_path: Path, cron: str) -> None:
-    text = (SHIPPED / "county.toml").read_text(encoding="utf-8").replace("10 0 * * *", cron)
+    text = (SHIPPED / "county.toml").read_text(encoding="utf-8").replace("40 2 * * *", cron)
     (tmp_path / "county.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"county\.toml: the value of schedules\.reseal"):
+    with pytest.raises(ConfigurationError, match=r"county\.toml: the value of schedules\.retention"):
         load_level("county", (tmp_path,))
 
 
