@@ -32,6 +32,14 @@ def level_folder() -> Path:
     return _shipped(Path("config", "levels"))
 
 
+def reference_folder() -> Path:
+    """Return the folder of the shipped reference data (divisions, calendars).
+
+    Raises ConfigurationError when this installation does not have them.
+    """
+    return _shipped(Path("config", "reference"))
+
+
 def dictionary_folder() -> Path:
     """Return the folder of the compression dictionaries (``1.zdict`` …)."""
     return _PACKAGE / "dictionaries"
