@@ -1,0 +1,291 @@
+"""The case projection: what records make of cases, in the transaction that appends them.
+
+**Hot path.** One SELECT finds the cases of a batch; each record then either adds quietly to its case's memory
+(``history.advance_quietly``) or marks the case for a replay; one sorted executemany per table writes what changed.
+Statements are tuples through ``exec_driver_sql``; their text is made from the tables, per dialect, in
+``node.cases.statements``.
+
+**Unit of repair.** ``re_project(transaction, case_id)`` replays one case from its records and writes the difference:
+state, findings, contribution to the counters, state after each record, what is held back. Requeued records and late
+reference data use it, and so does a batch with a new data version or an illogical record, with the records of the
+batch that are not in the table yet.
+
+**Identity.** A case is (stream of its origin, CaseNo): two origins never share one by accident. Only ``ancestors``
+streams hold case records.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from node.cases.history import (
+    CASE_RECORDS_MAX,
+    EMPTY,
+    INCOMPLETE,
+    Outcome,
+    Recorded,
+    advance_quietly,
+    effective,
+    replay,
+)
+from node.cases.reference import items_of
+from node.cases.rows import CaseRow, CaseRows, StoredStep, case_number_of_body, clear_cases, places, recorded_steps
+from node.cases.states import CASE_RECORD_TYPES
+from node.standard.seals import ANCESTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from node.cases.findings import ItemTerms
+    from node.journal.entries import Batch, Entry
+    from node.journal.store import Transaction
+    from node.standard.facts import Facts
+
+Amount = tuple[int, int]
+"""An indicator's number and what a record adds to it."""
+
+
+class ContributionRule(Protocol):
+    """What one record in effect adds to the counters. Pure: a function of its own fields."""
+
+    def __call__(self, facts: Facts) -> Sequence[Amount]:
+        """Return the amounts, empty when the record is not counted."""
+
+
+class CounterBook(Protocol):
+    """The counters of one stream, open for one transaction."""
+
+    def add(self, facts: Facts, amounts: Sequence[Amount]) -> bytes:
+        """Count what a record adds and return the bytes by which it can be taken back."""
+
+    def take_back(self, packed: bytes) -> None:
+        """Count the opposite of everything that ``packed`` (one or more results of ``add`` joined) stands for."""
+
+    def close(self) -> None:
+        """Write the sums, once per batch."""
+
+
+class CounterSink(Protocol):
+    """Where contributions go."""
+
+    def open(self, transaction: Transaction, stream_id: int, *, own: bool) -> CounterBook:
+        """Return the book of one stream; ``own`` tells whether this node is the stream's origin."""
+
+    def clear(self, transaction: Transaction) -> None:
+        """Drop all counters, before a rebuild."""
+
+
+class _NoBook:
+    """Counts nothing: for a node, or a test, without statistics."""
+
+    def add(self, facts: Facts, amounts: Sequence[Amount]) -> bytes:  # noqa: ARG002 - protocol.
+        """Return nothing to take back."""
+        return b""
+
+    def take_back(self, packed: bytes) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _NoSink:
+    """Opens books that count nothing."""
+
+    def open(self, transaction: Transaction, stream_id: int, *, own: bool) -> CounterBook:  # noqa: ARG002
+        """Return the book that counts nothing."""
+        return _NoBook()
+
+    def clear(self, transaction: Transaction) -> None:
+        """Do nothing."""
+
+
+def _no_contribution(facts: Facts) -> Sequence[Amount]:  # noqa: ARG001 - protocol.
+    return ()
+
+
+class CaseProjection:
+    """Cases, their findings and what they contribute; see the module's essay. Implements the journal's Projection."""
+
+    name = "cases"
+    cuts: frozenset[str] = frozenset()
+
+    def __init__(
+        self, *, contribution: ContributionRule = _no_contribution, counters: CounterSink | None = None
+    ) -> None:
+        self._contribution = contribution
+        self._counters: CounterSink = counters or _NoSink()
+
+    def apply(self, transaction: Transaction, batch: Batch) -> None:
+        """Take in a batch and set case, previous record, state and held-back mark on its entries."""
+        if batch.stream.audience != ANCESTORS:
+            return
+        numbered = [(number, entry) for entry in batch.entries if (number := _number(entry)) is not None]
+        if numbered:
+            work = _Work(self, transaction, batch.stream_id, own=batch.own)
+            work.take(numbered)
+            work.finish()
+
+    def requeued(self, transaction: Transaction, batch: Batch) -> None:
+        """Put records that can be applied now into the history of their cases and re-project these."""
+        if batch.stream.audience == ANCESTORS:
+            work = _Work(self, transaction, batch.stream_id, own=batch.own)
+            work.requeue([(number, entry) for entry in batch.entries if (number := _number(entry)) is not None])
+            work.finish()
+
+    def re_project(self, transaction: Transaction, case_id: int) -> None:
+        """Drop and replay one case from its records; does nothing for a case that does not exist."""
+        self.re_project_all(transaction, (case_id,))
+
+    def re_project_all(self, transaction: Transaction, case_ids: Iterable[int]) -> None:
+        """Re-project several cases, each counted in its own stream's counters."""
+        by_stream: dict[tuple[int, bool], list[int]] = {}
+        for case_id, stream_id, own in places(transaction.connection, sorted(set(case_ids))):
+            by_stream.setdefault((stream_id, own), []).append(case_id)
+        for (stream_id, own), ids in by_stream.items():
+            work = _Work(self, transaction, stream_id, own=own)
+            work.replays = {number: [] for number in work.rows.load_ids(ids)}
+            work.finish()
+
+    def clear(self, transaction: Transaction) -> None:
+        """Drop every case, finding and counter; reference data belong to their own projection."""
+        clear_cases(transaction.connection)
+        self._counters.clear(transaction)
+
+    def contribution(self, facts: Facts) -> Sequence[Amount]:
+        """Return what a record in effect adds to the counters."""
+        return self._contribution(facts)
+
+    def book(self, transaction: Transaction, stream_id: int, *, own: bool) -> CounterBook:
+        """Open the counters of a stream."""
+        return self._counters.open(transaction, stream_id, own=own)
+
+
+def _number(entry: Entry) -> str | None:
+    """Return the case number of a record that belongs to a case, or None."""
+    if entry.facts is not None:
+        if entry.quarantine is None and entry.facts.record_type not in CASE_RECORD_TYPES:
+            return None
+        return entry.facts.case_no or (case_number_of_body(entry.body) if entry.quarantine else None)
+    return case_number_of_body(entry.body) if entry.quarantine is not None else None
+
+
+class _Work:
+    """One batch, or one repair, on its way through the cases of one stream."""
+
+    __slots__ = ("_book", "_items", "_owner", "_transaction", "replays", "rows")
+
+    def __init__(self, owner: CaseProjection, transaction: Transaction, stream_id: int, *, own: bool) -> None:
+        self._owner = owner
+        self._transaction = transaction
+        self._book = owner.book(transaction, stream_id, own=own)
+        self._items: Mapping[str, Sequence[ItemTerms]] = {}
+        self.rows = CaseRows(transaction, stream_id)
+        # Case number to the entries that a replay must add to what the journal holds, or must tell what it found.
+        self.replays: dict[str, list[Entry]] = {}
+
+    def take(self, numbered: Sequence[tuple[str, Entry]]) -> None:
+        """Move the cases of a batch, record by record in stream order."""
+        rows = self.rows
+        rows.load({number for number, _ in numbered})
+        tasks = {entry.facts.task for _, entry in numbered if entry.facts is not None and entry.facts.task is not None}
+        self._items = items_of(self._transaction, tasks | rows.tasks())
+        for number, entry in numbered:
+            row = rows.case(number)
+            entry.case_id = row.id
+            entry.previous = row.last_key or None
+            row.last_key = entry.key
+            row.changed = True
+            if not self._move(row, entry):
+                self.replays[number] = []
+            entry.state_after = row.memory.state
+        if self.replays:
+            for number, entry in numbered:
+                if number in self.replays:
+                    self.replays[number].append(entry)
+
+    def requeue(self, numbered: Sequence[tuple[str, Entry]]) -> None:
+        """Chain records into their cases where they are not in them yet, and mark the cases for a replay."""
+        if not numbered:
+            return
+        self.rows.load({number for number, _ in numbered})
+        for number, entry in numbered:
+            self.replays.setdefault(number, []).append(entry)
+        histories = self.rows.histories([self.rows.case(number) for number in self.replays])
+        for number, entries in self.replays.items():
+            self.rows.splice(self.rows.case(number), histories.get(number, []), entries)
+
+    def finish(self) -> None:
+        """Replay what has to be replayed, then write everything once."""
+        if self.replays:
+            self._replay_all()
+        self.rows.write()
+        self._book.close()
+
+    def _move(self, row: CaseRow, entry: Entry) -> bool:
+        """Apply one record quietly or hold it back; False: its case must be replayed."""
+        memory = row.memory
+        facts = entry.facts
+        if entry.quarantine is None and facts is not None and not memory.flags & INCOMPLETE:
+            if memory.count <= CASE_RECORDS_MAX and row.case_no not in self.replays:
+                return self._advance(row, facts)
+            memory.count_one()
+            return True
+        entry.held_back = entry.quarantine is None
+        memory.flags |= INCOMPLETE
+        memory.count_one()
+        return True
+
+    def _advance(self, row: CaseRow, facts: Facts) -> bool:
+        empty = row.memory.flags & EMPTY
+        task = facts.task if empty else row.task
+        if not advance_quietly(row.memory, facts, self._items.get(task or "", ())):
+            return False
+        if empty:
+            row.begin(facts)
+        amounts = self._owner.contribution(facts)
+        if amounts:
+            row.contribution += self._book.add(facts, amounts)
+        return True
+
+    def _replay_all(self) -> None:
+        """Replay the marked cases with one walk over all their histories."""
+        rows = [self.rows.case(number) for number in sorted(self.replays)]
+        histories = self.rows.histories(rows)
+        records = {row.case_no: self._records(row, histories.get(row.case_no, [])) for row in rows}
+        items = items_of(self._transaction, {task for held in records.values() if (task := _task(held)) is not None})
+        for row in rows:
+            held = records[row.case_no]
+            outcome = replay(held, items.get(_task(held) or "", ()))
+            self._count_again(row, outcome)
+            row.adopt(outcome)
+            self.rows.correct(histories.get(row.case_no, []), outcome)
+            for entry in self.replays[row.case_no]:
+                entry.held_back = entry.key in outcome.held_back
+                entry.state_after = outcome.states[entry.key]
+
+    def _records(self, row: CaseRow, stored: Sequence[StoredStep]) -> list[Recorded]:
+        """Join what the journal holds of a case with the records of this batch that it does not hold yet."""
+        held = {step.key for step in stored}
+        fresh = [
+            Recorded(entry.key, entry.facts, quarantined=entry.quarantine is not None)
+            for entry in self.replays[row.case_no]
+            if entry.key not in held
+        ]
+        return [*recorded_steps(stored), *fresh]
+
+    def _count_again(self, row: CaseRow, outcome: Outcome) -> None:
+        """Take the old contribution back and add the new one: the counters stay the sum of contributions."""
+        if row.contribution:
+            self._book.take_back(row.contribution)
+        packed = []
+        for step in outcome.steps:
+            amounts = self._owner.contribution(step.facts)
+            if amounts:
+                packed.append(self._book.add(step.facts, amounts))
+        row.contribution = b"".join(packed)
+
+
+def _task(records: Sequence[Recorded]) -> str | None:
+    """Return the item code that the first record in effect names."""
+    return next((record.facts.task for record in effective(records) if record.facts is not None), None)

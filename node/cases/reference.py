@@ -1,0 +1,229 @@
+"""Reference data: items, organisations, divisions and calendars, as versions with the dates on which they hold.
+
+What holds is chosen by the record's own date and version, never by when it arrived (02, R9). An item that arrives
+after cases of its task touches only findings that depend on it: its cases are queued and re-projected, at once as far
+as one transaction may take (``REPAIRS_MAX``), the rest by ``repair_cases``, which a job repeats until nothing is left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from node.cases.findings import ItemTerms
+from node.cases.tables import calendar, case_fact, case_repair, division, item, organisation
+from node.journal.statements import in_parameter, select_in_sql, upsert_sql
+from node.standard.codec import TAG_PREFIX, parse_unvalidated
+from node.standard.seals import DESCENDANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from sqlalchemy import Table
+
+    from node.cases.projection import CaseProjection
+    from node.journal.entries import Batch, Entry
+    from node.journal.store import Store, Transaction
+
+REPAIRS_MAX = 500
+"""How many cases one transaction re-projects because an item arrived late; chosen by us to keep the lock short."""
+
+EVER = ""
+"""``valid_from`` of what holds since a time that is not known; sorts before every date."""
+
+_TRUE = frozenset({"true", "1"})
+
+Row = tuple[object, ...]
+
+
+def items_of(transaction: Transaction, tasks: Collection[str]) -> dict[str, list[ItemTerms]]:
+    """Return every known version of the items with these codes.
+
+    Where two origins wrote the same version, that of the lower node code (nearer to the root) comes first and counts.
+    """
+    if not tasks:
+        return {}
+    columns = ("origin", "task", "version", "valid_from", "valid_to", "charges", "required_materials")
+    sql = select_in_sql(item, transaction.dialect, columns, key="task")
+    terms: dict[str, list[ItemTerms]] = {}
+    found = transaction.connection.exec_driver_sql(sql, in_parameter(transaction.dialect, sorted(tasks)))
+    for _, task, version, valid_from, valid_to, charges, required in sorted(found, key=lambda row: row[0]):
+        terms.setdefault(task, []).append(
+            ItemTerms(
+                version=version,
+                valid_from=valid_from,
+                valid_to=valid_to,
+                charges=bool(charges),
+                required_materials=required,
+            )
+        )
+    return terms
+
+
+class ReferenceProjection:
+    """Versions of reference data, from whichever stream carries them. Implements the journal's Projection.
+
+    It stands after the case projection, whose cases it re-projects.
+    """
+
+    name = "reference"
+    cuts: frozenset[str] = frozenset()
+
+    def __init__(self, cases: CaseProjection) -> None:
+        self._cases = cases
+
+    def apply(self, transaction: Transaction, batch: Batch) -> None:
+        """Take in the reference records of a batch."""
+        entries = [entry for entry in batch.entries if entry.quarantine is None and entry.record_type in _READERS]
+        if not entries:
+            return
+        changed = self._write(transaction, batch.stream.origin, entries)
+        self._queue(transaction, changed)
+        # Records of a batch are not in the journal yet when it is applied; a descendants stream holds no case.
+        if batch.stream.audience == DESCENDANTS:
+            repair_in(transaction, self._cases, REPAIRS_MAX)
+
+    def requeued(self, transaction: Transaction, batch: Batch) -> None:
+        """Take in reference records that can be applied now."""
+        self.apply(transaction, batch)
+
+    def clear(self, transaction: Transaction) -> None:
+        """Drop all reference data and what was still to be repaired for it."""
+        for table in (item, organisation, division, calendar, case_repair):
+            transaction.connection.execute(delete(table))
+
+    def _write(self, transaction: Transaction, origin: str, entries: list[Entry]) -> set[str]:
+        """Write versions; return the tasks whose terms are others than before."""
+        rows: dict[Table, list[Row]] = {}
+        tasks = set()
+        for entry in entries:
+            element = entry.element if entry.element is not None else parse_unvalidated(entry.body)
+            table, read = _READERS[entry.record_type]
+            row = read(element, origin, entry.key)
+            rows.setdefault(table, []).append(row)
+            if table is item:
+                tasks.add(str(row[0]))
+        before = items_of(transaction, tasks)
+        for table, values in rows.items():
+            transaction.connection.exec_driver_sql(_upsert(table, transaction.dialect), values)
+        after = items_of(transaction, tasks)
+        return {task for task in tasks if before.get(task) != after.get(task)}
+
+    def _queue(self, transaction: Transaction, tasks: set[str]) -> None:
+        if tasks:
+            sql = upsert_sql(case_repair, transaction.dialect, put=("after_id",))
+            transaction.connection.exec_driver_sql(sql, [(task, 0) for task in sorted(tasks)])
+
+
+def repair_cases(store: Store, cases: CaseProjection) -> int:
+    """Re-project the next cases that late reference data touch; return how many, 0 when nothing is left to do.
+
+    A job repeats it until it returns 0; each call is one transaction of at most ``REPAIRS_MAX`` cases.
+    """
+    with store.reading() as connection:
+        if connection.execute(select(case_repair.c.task).limit(1)).first() is None:
+            return 0
+    return store.write(lambda transaction: repair_in(transaction, cases, REPAIRS_MAX))
+
+
+def repair_in(transaction: Transaction, cases: CaseProjection, limit: int) -> int:
+    """Re-project up to ``limit`` queued cases inside an open transaction; return how many."""
+    connection = transaction.connection
+    done = 0
+    for task, after_id in connection.execute(select(case_repair).order_by(case_repair.c.task)).all():
+        query = select(case_fact.c.id).where(case_fact.c.task == task, case_fact.c.id > after_id)
+        found = list(connection.execute(query.order_by(case_fact.c.id).limit(limit - done)).scalars())
+        cases.re_project_all(transaction, found)
+        done += len(found)
+        if done >= limit:
+            statement = case_repair.update().where(case_repair.c.task == task).values(after_id=found[-1])
+            connection.execute(statement)
+            return done
+        connection.execute(delete(case_repair).where(case_repair.c.task == task))
+    return done
+
+
+def _upsert(table: Table, dialect: str) -> str:
+    """Return an upsert that keeps the record further on in its stream: requeued records may come late."""
+    keys = {column.name for column in table.primary_key}
+    put = tuple(column.name for column in table.columns if column.name not in keys)
+    newer = f'excluded."record_key" >= "{table.name}"."record_key"'
+    return f"{upsert_sql(table, dialect, put=put)} WHERE {newer}"
+
+
+def _text(element: Any, name: str) -> str | None:
+    found: str | None = element.findtext(TAG_PREFIX + name)
+    return found or None
+
+
+def _needed(element: Any, name: str) -> str:
+    """Return the text of an element that the schema requires."""
+    return _text(element, name) or ""
+
+
+def _item_row(element: Any, origin: str, key: int) -> Row:
+    required = [
+        part for part in element.findall(f"{TAG_PREFIX}MaterialItem") if _needed(part, "Required").strip() in _TRUE
+    ]
+    return (
+        _needed(element, "TaskCode"),
+        int(_text(element, "TaskVersion") or 1),
+        origin,
+        key,
+        _needed(element, "TaskName"),
+        _needed(element, "OrgCode"),
+        _needed(element, "DivisionCode"),
+        _text(element, "ValidFrom") or EVER,
+        _text(element, "ValidTo"),
+        _needed(element, "IsFee").strip() in _TRUE,
+        len(required),
+        _needed(element, "TaskState"),
+    )
+
+
+def _organisation_row(element: Any, origin: str, key: int) -> Row:
+    return (
+        _needed(element, "OrgCode"),
+        origin,
+        _text(element, "ValidFrom") or EVER,
+        key,
+        _needed(element, "OrgName"),
+        _needed(element, "DivisionCode"),
+        _text(element, "ParentOrgCode"),
+        _text(element, "ValidTo"),
+    )
+
+
+def _division_row(element: Any, origin: str, key: int) -> Row:  # noqa: ARG001 - divisions come from the root alone.
+    return (
+        _needed(element, "DivisionCode"),
+        _text(element, "ValidFrom") or EVER,
+        key,
+        _needed(element, "DivisionName"),
+        _text(element, "ParentCode"),
+        int(_needed(element, "DivisionLevel")),
+        _needed(element, "Kind"),
+        _text(element, "ValidTo"),
+        _text(element, "ReplacedBy"),
+    )
+
+
+def _calendar_row(element: Any, origin: str, key: int) -> Row:  # noqa: ARG001 - calendars come from the root alone.
+    return (
+        int(_needed(element, "Year")),
+        int(_needed(element, "CalendarVersion")),
+        key,
+        _needed(element, "Status") == "OFFICIAL",
+        _text(element, "SourceDocument"),
+        " ".join(sorted(day.text for day in element.findall(f"{TAG_PREFIX}OffDay"))),
+        " ".join(sorted(day.text for day in element.findall(f"{TAG_PREFIX}WorkDay"))),
+    )
+
+
+_READERS: Mapping[str, tuple[Table, Callable[[Any, str, int], Row]]] = {
+    "Item": (item, _item_row),
+    "Organisation": (organisation, _organisation_row),
+    "Division": (division, _division_row),
+    "Calendar": (calendar, _calendar_row),
+}

@@ -1,0 +1,280 @@
+"""Rows of cases: read many at once, remembered while a batch moves them, written once. Plain work for the projection.
+
+Everything here is SQL as tuples (docs/performance.md); the decisions stand in ``node.cases.projection`` and the rules
+in ``node.cases.history``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import delete, func, select
+
+from node.cases.history import CaseMemory, Outcome, Recorded, seconds_of
+from node.cases.tables import case_fact, case_state, finding
+from node.errors import RecordRefusedError
+from node.journal.statements import in_parameter, insert_sql, update_sql
+from node.journal.tables import HELD_BACK, QUARANTINED, record, stream
+from node.standard.codec import parse_unvalidated
+from node.standard.compression import expand_record
+from node.standard.facts import case_number_of, facts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from node.cases.findings import Finding
+    from node.journal.entries import Entry
+    from node.journal.store import Transaction
+    from node.standard.facts import Facts
+
+_COLUMNS = 'f."case_no", s."id", s."state", s."flags", s."last_key", s."memory", s."contribution", f."task"'
+_CASES = f'SELECT {_COLUMNS} FROM "case_fact" f JOIN "case_state" s ON s."id" = f."id"'  # noqa: S608 - constants.
+_BY_NUMBER = {
+    "sqlite": f'{_CASES} WHERE f."case_no" IN (SELECT value FROM json_each(?)) AND f."stream_id" = ?',  # noqa: S608 - constants.
+    "postgresql": f'{_CASES} WHERE f."case_no" = ANY(%s) AND f."stream_id" = %s',  # noqa: S608 - constants.
+}
+_BY_ID = {
+    "sqlite": f'{_CASES} WHERE f."id" IN (SELECT value FROM json_each(?))',  # noqa: S608 - constants.
+    "postgresql": f'{_CASES} WHERE f."id" = ANY(%s)',  # noqa: S608 - constants.
+}
+# UNION and not UNION ALL: a chain that some fault had closed into a ring must not run for ever.
+_WALK = (
+    'WITH RECURSIVE h("start", "key") AS ({start} UNION SELECT h."start", r."previous" FROM h JOIN "record" r '
+    'ON r."key" = h."key" WHERE r."previous" IS NOT NULL) SELECT h."start", r."key", r."body", r."flags", '
+    'r."state_after", r."previous" FROM h JOIN "record" r ON r."key" = h."key" ORDER BY r."key"'
+)
+_HISTORY = {
+    "sqlite": _WALK.format(start="SELECT j.value, j.value FROM json_each(?) j"),
+    "postgresql": _WALK.format(start="SELECT j.value, j.value FROM unnest(%s::bigint[]) j(value)"),
+}
+_FACT_COLUMNS = ("task", "organisation", "division", "channel", "began_at")
+_STATE_COLUMNS = ("state", "flags", "last_key", "memory", "contribution")
+
+
+class StoredStep(NamedTuple):
+    """One record of a case in the journal: what a walk over its history reads."""
+
+    key: int
+    body: bytes | None
+    flags: int
+    state_after: int | None
+    previous: int | None
+
+
+class CaseRow:
+    """One case while a batch moves it."""
+
+    __slots__ = (
+        "begun",
+        "case_no",
+        "changed",
+        "contribution",
+        "facts",
+        "findings",
+        "id",
+        "is_new",
+        "last_key",
+        "memory",
+        "stored_last",
+        "task",
+    )
+
+    def __init__(self, number: int, case_no: str) -> None:
+        self.id = number
+        self.case_no = case_no
+        self.memory = CaseMemory()
+        self.contribution = b""
+        self.last_key = 0
+        self.stored_last = 0
+        self.task: str | None = None
+        self.facts: tuple[object, ...] = (None,) * len(_FACT_COLUMNS)
+        self.findings: Sequence[Finding] | None = None
+        self.is_new = True
+        self.begun = False
+        self.changed = False
+
+    def begin(self, facts: Facts | None) -> None:
+        """Take what the first record in effect says (None: no record is in effect)."""
+        self.begun = True
+        if facts is None:
+            self.task = None
+            self.facts = (None,) * len(_FACT_COLUMNS)
+            return
+        self.task = facts.task
+        began_s = seconds_of(facts.event_at) if facts.event_at is not None else None
+        self.facts = (facts.task, facts.organisation, facts.division, facts.channel, began_s)
+
+    def adopt(self, outcome: Outcome) -> None:
+        """Take over what a replay found."""
+        self.memory = outcome.memory
+        self.findings = outcome.findings
+        self.changed = True
+        self.begin(outcome.steps[0].facts if outcome.steps else None)
+
+
+class CaseRows:
+    """The cases of one stream that a transaction touches."""
+
+    def __init__(self, transaction: Transaction, stream_id: int) -> None:
+        self._connection = transaction.connection
+        self._dialect = transaction.dialect
+        self._stream_id = stream_id
+        self._rows: dict[str, CaseRow] = {}
+        self._next_id = 0
+
+    def load(self, numbers: Collection[str]) -> None:
+        """Read the cases with these numbers, as far as they exist."""
+        (parameter,) = in_parameter(self._dialect, sorted(numbers))
+        found = self._connection.exec_driver_sql(_BY_NUMBER[self._dialect], (parameter, self._stream_id))
+        self._keep(found)
+
+    def load_ids(self, ids: Iterable[int]) -> list[str]:
+        """Read the cases with these ids and return their numbers, sorted."""
+        found = self._connection.exec_driver_sql(_BY_ID[self._dialect], in_parameter(self._dialect, ids))
+        self._keep(found)
+        return sorted(self._rows)
+
+    def _keep(self, found: Iterable[Any]) -> None:
+        for case_no, number, state, flags, last_key, memory, contribution, task in found:
+            row = CaseRow.__new__(CaseRow)
+            row.id = number
+            row.case_no = case_no
+            row.memory = CaseMemory.unpack(state, flags, memory)
+            row.contribution = contribution
+            row.last_key = row.stored_last = last_key
+            row.task = task
+            row.findings = None
+            row.is_new = row.begun = row.changed = False
+            self._rows[case_no] = row
+
+    def tasks(self) -> set[str]:
+        """Return the item codes of the cases read so far."""
+        return {row.task for row in self._rows.values() if row.task is not None}
+
+    def case(self, number: str) -> CaseRow:
+        """Return the case with this number, made new when there is none; ids follow the order of asking."""
+        row = self._rows.get(number)
+        if row is None:
+            if not self._next_id:
+                self._next_id = (self._connection.execute(select(func.max(case_fact.c.id))).scalar() or 0) + 1
+            row = self._rows[number] = CaseRow(self._next_id, number)
+            self._next_id += 1
+        return row
+
+    def histories(self, rows: Iterable[CaseRow]) -> dict[str, list[StoredStep]]:
+        """Return what the journal holds of each case, in stream order: a walk by primary key."""
+        starts = {row.stored_last: row.case_no for row in rows if row.stored_last}
+        steps: dict[str, list[StoredStep]] = {}
+        if starts:
+            parameter = in_parameter(self._dialect, sorted(starts))
+            for start, *values in self._connection.exec_driver_sql(_HISTORY[self._dialect], parameter):
+                steps.setdefault(starts[start], []).append(StoredStep(*values))
+        return steps
+
+    def splice(self, row: CaseRow, steps: list[StoredStep], entries: Sequence[Entry]) -> None:
+        """Put records that no case had been known for at their place in the chain of ``steps``."""
+        held = {step.key for step in steps}
+        keys = sorted(held | {entry.key for entry in entries})
+        previous = dict(zip(keys[1:], keys[:-1], strict=True))
+        for entry in entries:
+            entry.case_id = row.id
+            entry.previous = previous.get(entry.key)
+        changed = [
+            (row.id, previous.get(key), key)
+            for key in keys
+            if key not in held or any(step.key == key and step.previous != previous.get(key) for step in steps)
+        ]
+        if changed:
+            self._connection.exec_driver_sql(update_sql(record, self._dialect, ("case_id", "previous")), changed)
+        row.last_key = row.stored_last = keys[-1]
+        row.changed = True
+
+    def correct(self, steps: Sequence[StoredStep], outcome: Outcome) -> None:
+        """Write state and held-back mark where a replay changed those of records that are in the journal already."""
+        changed = []
+        for step in steps:
+            flags = step.flags | HELD_BACK if step.key in outcome.held_back else step.flags & ~HELD_BACK
+            if (flags, outcome.states[step.key]) != (step.flags, step.state_after):
+                changed.append((flags, outcome.states[step.key], step.key))
+        if changed:
+            self._connection.exec_driver_sql(update_sql(record, self._dialect, ("flags", "state_after")), changed)
+
+    def write(self) -> None:
+        """Insert the new cases and update the changed ones, one executemany per table, sorted by id."""
+        rows = sorted((row for row in self._rows.values() if row.changed), key=lambda row: row.id)
+        new = [row for row in rows if row.is_new]
+        moved = [row for row in rows if not row.is_new]
+        self._many(insert_sql(case_state, self._dialect), [(row.id, *_state_values(row)) for row in new])
+        self._many(
+            insert_sql(case_fact, self._dialect),
+            [(row.id, self._stream_id, row.case_no, *row.facts) for row in new],
+        )
+        self._many(
+            update_sql(case_state, self._dialect, _STATE_COLUMNS), [(*_state_values(row), row.id) for row in moved]
+        )
+        self._many(
+            update_sql(case_fact, self._dialect, _FACT_COLUMNS), [(*row.facts, row.id) for row in moved if row.begun]
+        )
+        self._write_findings([row for row in rows if row.findings is not None])
+
+    def _write_findings(self, rows: Sequence[CaseRow]) -> None:
+        old = [row.id for row in rows if not row.is_new]
+        if old:
+            self._connection.execute(delete(finding).where(finding.c.case_id.in_(old)))
+        self._many(
+            insert_sql(finding, self._dialect),
+            [(row.id, code, key) for row in rows for code, key in row.findings or ()],
+        )
+
+    def _many(self, statement: str, values: list[tuple[object, ...]]) -> None:
+        if values:
+            self._connection.exec_driver_sql(statement, values)
+
+
+def _state_values(row: CaseRow) -> tuple[object, ...]:
+    memory = row.memory
+    return memory.state, memory.flags, row.last_key, memory.pack(), row.contribution
+
+
+def recorded_steps(steps: Iterable[StoredStep]) -> list[Recorded]:
+    """Read the facts of stored records; quarantined and redacted ones have none, nor what comes after the first."""
+    records = []
+    blocked = False
+    for step in steps:
+        quarantined = bool(step.flags & QUARANTINED)
+        blocked = blocked or quarantined
+        facts = None if blocked or step.body is None else facts_of_body(step.body)
+        records.append(Recorded(step.key, facts, quarantined=quarantined))
+    return records
+
+
+def facts_of_body(packed: bytes) -> Facts:
+    """Return the facts of a stored, applied record: it was validated when it was applied, so it is only parsed."""
+    return facts_of(parse_unvalidated(expand_record(packed)))
+
+
+def case_number_of_body(body: bytes) -> str | None:
+    """Search a record that may be of an unknown type or invalid for its CaseNo; None when it shows none."""
+    try:
+        return case_number_of(parse_unvalidated(body))
+    except RecordRefusedError:
+        return None
+
+
+def places(connection: Connection, case_ids: Iterable[int]) -> list[tuple[int, int, bool]]:
+    """Return (case id, stream id, whether the stream is this node's own) for those of the cases that exist."""
+    query = (
+        select(case_fact.c.id, case_fact.c.stream_id, stream.c.own)
+        .join(stream, stream.c.id == case_fact.c.stream_id)
+        .where(case_fact.c.id.in_(list(case_ids)))
+        .order_by(case_fact.c.id)
+    )
+    return [(row.id, row.stream_id, bool(row.own)) for row in connection.execute(query)]
+
+
+def clear_cases(connection: Connection) -> None:
+    """Drop all cases and findings."""
+    for table in (case_state, case_fact, finding):
+        connection.execute(delete(table))

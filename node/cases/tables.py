@@ -1,0 +1,126 @@
+"""Tables of the cases: narrow rows that change on every record, wide rows that are written once, findings, reference.
+
+Page size decides (docs/performance.md): ``case_state`` is what a batch of records dirties, so it holds a few integers
+and two short byte strings and nothing else. A case's history needs no table: ``last_key`` begins a walk over
+``record.previous``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from node.journal.tables import BIG_KEY, metadata
+
+case_state = Table(
+    "case_state",
+    metadata,
+    Column("id", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("flags", SmallInteger, nullable=False),
+    Column("last_key", BigInteger, nullable=False),
+    Column("memory", LargeBinary, nullable=False),
+    Column("contribution", LargeBinary, nullable=False),
+)
+"""One row a case: ``state``, ``flags`` and ``memory`` of node.cases.history, and what it adds to counters."""
+
+case_fact = Table(
+    "case_fact",
+    metadata,
+    Column("id", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("stream_id", Integer, nullable=False),
+    Column("case_no", Text, nullable=False),
+    Column("task", Text),
+    Column("organisation", Text),
+    Column("division", Text),
+    Column("channel", Text),
+    Column("began_at", BigInteger),
+    UniqueConstraint("stream_id", "case_no", name="case_number"),
+    Index("case_task", "task", "id"),
+)
+"""What the first record in effect of a case says; ``began_at`` is its event time in seconds since 1970."""
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("case_id", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("code", Text, primary_key=True),
+    Column("record_key", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+item = Table(
+    "item",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("origin", Text, primary_key=True),
+    Column("record_key", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("organisation", Text, nullable=False),
+    Column("division", Text, nullable=False),
+    Column("valid_from", Text, nullable=False),
+    Column("valid_to", Text),
+    Column("charges", Boolean, nullable=False),
+    Column("required_materials", Integer, nullable=False),
+    Column("task_state", Text, nullable=False),
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("valid_from", Text, primary_key=True),
+    Column("record_key", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("division", Text, nullable=False),
+    Column("parent", Text),
+    Column("valid_to", Text),
+)
+"""``valid_from`` is the empty text where it is not known: held since ever."""
+
+division = Table(
+    "division",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("valid_from", Text, primary_key=True),
+    Column("record_key", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("parent", Text),
+    Column("level", SmallInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("valid_to", Text),
+    Column("replaced_by", Text),
+)
+
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("record_key", BigInteger, nullable=False),
+    Column("official", Boolean, nullable=False),
+    Column("source_document", Text),
+    Column("off_days", Text, nullable=False),
+    Column("work_days", Text, nullable=False),
+)
+"""``off_days`` and ``work_days`` are dates ``YYYY-MM-DD`` joined by blanks, sorted."""
+
+case_repair = Table(
+    "case_repair",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("after_id", BigInteger, nullable=False),
+)
+"""Items that arrived late: cases of ``task`` with an id above ``after_id`` are still to be re-projected."""

@@ -1,0 +1,206 @@
+"""The summaries that a node holds: its own and, at an ancestor, those of everyone below.
+
+``SummaryProjection`` asks the journal to cut batches at summaries, so that the counters stand at exactly the records
+before one when it is compared. What cannot be compared yet (a quarantined record stands below it) stays pending;
+``node.statistics.verdict`` settles it later from the records.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from node.journal.records import stored
+from node.journal.statements import upsert_sql
+from node.journal.tables import QUARANTINED, position_of, quarantine, record_key, stream_id_of
+from node.journal.tables import stream as stream_table
+from node.standard.codec import parse_unvalidated
+from node.standard.seals import ANCESTORS
+from node.statistics.counters import day_number, figures_of_day, mark_days
+from node.statistics.indicators import DEFINITION_VERSION, FigureKey
+from node.statistics.stated import RECORD_TYPE, Stated, differing_keys, part_of, read_parts
+from node.statistics.tables import changed_day, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from node.journal.entries import Batch, Entry
+    from node.journal.store import Transaction
+
+PENDING = 0
+AGREED = 1
+DISPUTED = 2
+
+DIFFERING_MAX = 200
+"""How many differing figures a verdict names; chosen by us (the schema allows 1000)."""
+PARTS_MAX = 1_000
+"""How many parts a summary may have; chosen by us."""
+
+Difference = tuple[str, str, str, str, str, int, int]
+"""Division, department, item, channel, indicator, stated, computed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldSummary:
+    """One complete summary as held; verdicts are ``PENDING``, ``AGREED`` or ``DISPUTED``."""
+
+    stream_id: int
+    first_position: int
+    position: int
+    day: int
+    definition_version: int
+    content_hash: bytes
+    own_verdict: int
+    own_differing: tuple[Difference, ...]
+
+
+class SummaryProjection:
+    """Lists summaries and compares own figures at exactly their position. Implements the journal's Projection."""
+
+    name = "statistics"
+    cuts: frozenset[str] = frozenset({RECORD_TYPE})
+
+    def apply(self, transaction: Transaction, batch: Batch) -> None:
+        """Take in a summary record; only the last part of one changes anything."""
+        if batch.stream.audience != ANCESTORS:
+            return
+        for entry in batch.entries:
+            if entry.record_type != RECORD_TYPE or entry.quarantine is not None:
+                continue
+            element = _element(entry)
+            part, parts = part_of(element)
+            if part == parts <= PARTS_MAX:
+                before = _elements(transaction.connection, entry.key - parts + 1, entry.key - 1)
+                self._keep(transaction, batch, entry.key, [*before, element], exact=True)
+
+    def requeued(self, transaction: Transaction, batch: Batch) -> None:
+        """Take in parts that can be applied now; the counters have moved on, so own figures wait for a recount."""
+        if batch.stream.audience != ANCESTORS:
+            return
+        for entry in batch.entries:
+            if entry.record_type == RECORD_TYPE:
+                part, parts = part_of(_element(entry))
+                last_key = entry.key + parts - part
+                if parts <= PARTS_MAX:
+                    elements = _elements(transaction.connection, last_key - parts + 1, last_key)
+                    self._keep(transaction, batch, last_key, elements, exact=False)
+
+    def clear(self, transaction: Transaction) -> None:
+        """Drop what is derived from summaries."""
+        transaction.connection.execute(delete(summary))
+        transaction.connection.execute(delete(changed_day))
+
+    def _keep(
+        self, transaction: Transaction, batch: Batch, last_key: int, elements: Sequence[Any], *, exact: bool
+    ) -> None:
+        """Write the row of a complete summary; parts that do not belong together are no summary."""
+        stated = read_parts(elements)
+        if stated is None:
+            return
+        connection = transaction.connection
+        day = day_number(stated.day)
+        known = stated.definition_version == DEFINITION_VERSION
+        verdict = AGREED if batch.own else PENDING
+        differing: list[Difference] = []
+        if exact and known and not batch.own and not quarantined_below(connection, last_key):
+            verdict, differing = compare(stated.own, figures_of_day(connection, batch.stream_id, day))
+        row = (
+            last_key,
+            last_key - len(elements) + 1,
+            batch.stream_id,
+            batch.own,
+            day,
+            stated.definition_version,
+            stated.content_hash(),
+            verdict,
+            json.dumps(differing),
+            AGREED if batch.own else PENDING,
+            "[]",
+            # Nobody judges its own summary, nor one made with definitions that this program does not know.
+            batch.own or not known,
+        )
+        put = tuple(column.name for column in summary.columns if column.name != "last_key")
+        connection.exec_driver_sql(upsert_sql(summary, transaction.dialect, put=put), [row])
+        if not batch.own:
+            mark_days(transaction, {day})
+
+
+def compare(stated: Mapping[FigureKey, int], computed: Mapping[FigureKey, int]) -> tuple[int, list[Difference]]:
+    """Return the verdict on stated figures and the first ``DIFFERING_MAX`` differences."""
+    keys = differing_keys(stated, computed)
+    differing = [(*key, stated.get(key, 0), computed.get(key, 0)) for key in keys[:DIFFERING_MAX]]
+    return (DISPUTED if keys else AGREED), differing
+
+
+def quarantined_below(connection: Connection, key: int) -> bool:
+    """Tell whether a quarantined record stands below ``key`` in its stream; held-back ones imply one."""
+    first = record_key(stream_id_of(key), 0)
+    query = select(quarantine.c.key).where(quarantine.c.key.between(first, key - 1)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def newest_summary(connection: Connection, stream_id: int, day: int) -> HeldSummary | None:
+    """Return the newest complete summary of a day in a stream, or None."""
+    query = select(summary).where(summary.c.stream_id == stream_id, summary.c.day == day)
+    row = connection.execute(query.order_by(summary.c.last_key.desc()).limit(1)).first()
+    return None if row is None else held_summary(row)
+
+
+def summary_at(connection: Connection, stream_id: int, position: int) -> HeldSummary | None:
+    """Return the complete summary whose last part stands at ``position``, or None."""
+    query = select(summary).where(summary.c.last_key == record_key(stream_id, position))
+    row = connection.execute(query).first()
+    return None if row is None else held_summary(row)
+
+
+def stated_by(connection: Connection, held: HeldSummary) -> Stated:
+    """Read a held summary from its records; raises LookupError when they cannot be read any more."""
+    elements = _elements(
+        connection, record_key(held.stream_id, held.first_position), record_key(held.stream_id, held.position)
+    )
+    stated = read_parts(elements)
+    if stated is None:
+        message = f"the summary at position {held.position} of stream {held.stream_id} is not readable"
+        raise LookupError(message)
+    return stated
+
+
+def stream_ids(connection: Connection) -> dict[str, int]:
+    """Return the id of every held ``ancestors`` stream by the code of its origin."""
+    query = select(stream_table.c.origin, stream_table.c.id).where(stream_table.c.audience == ANCESTORS)
+    return {row.origin: row.id for row in connection.execute(query)}
+
+
+def held_summary(row: Any) -> HeldSummary:
+    """Return a row of the summary table as a value."""
+    return HeldSummary(
+        stream_id=row.stream_id,
+        first_position=position_of(row.first_key),
+        position=position_of(row.last_key),
+        day=row.day,
+        definition_version=row.definition_version,
+        content_hash=bytes(row.content_hash),
+        own_verdict=row.own_verdict,
+        own_differing=tuple(tuple(difference) for difference in json.loads(row.own_differing)),
+    )
+
+
+def _elements(connection: Connection, first_key: int, last_key: int) -> list[Any]:
+    """Return the applied summary records among these keys of one stream."""
+    if first_key > last_key:
+        return []
+    found = stored(connection, stream_id_of(last_key), position_of(first_key), position_of(last_key))
+    return [
+        parse_unvalidated(record.body)
+        for record in found
+        if record.record_type == RECORD_TYPE and record.body is not None and not record.flags & QUARANTINED
+    ]
+
+
+def _element(entry: Entry) -> Any:
+    return entry.element if entry.element is not None else parse_unvalidated(entry.body)

@@ -1,0 +1,228 @@
+"""Verdicts: every holder recomputes a summary and says whether it agrees, in a record to the summary's origin.
+
+Own figures were compared when the summary arrived, with the counters at exactly its position
+(``node.statistics.summaries``); where a quarantined record stood below it, the comparison waits until that is applied
+and is then made from the records. The subtree is compared with own figures plus the children's summaries at the
+positions that it names; it waits until those are held. ``publish_verdicts`` is called by a job; its records have keys
+derived from the summary, so none is written twice.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from node.journal.holdings import find
+from node.journal.tables import record_key
+from node.journal.tables import stream as stream_table
+from node.standard.seals import ANCESTORS, StreamName
+from node.statistics.counters import day_number, day_text, figures_of_day
+from node.statistics.indicators import Figures, add_figures
+from node.statistics.recount import figures_from_records
+from node.statistics.summaries import (
+    AGREED,
+    DIFFERING_MAX,
+    DISPUTED,
+    PENDING,
+    Difference,
+    HeldSummary,
+    compare,
+    held_summary,
+    newest_summary,
+    quarantined_below,
+    stated_by,
+    stream_ids,
+    summary_at,
+)
+from node.statistics.tables import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy.engine import Connection
+
+    from node.journal.store import Store, Transaction
+    from node.statistics.summary import Producer
+
+RECORD_TYPE = "SummaryVerdict"
+VERDICTS_MAX = 500
+"""How many summaries one call judges; the next call goes on. Chosen by us."""
+
+_WORDS = {PENDING: "pending", AGREED: "agreed", DISPUTED: "disputed"}
+NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What this node found of one summary of another node."""
+
+    origin: str
+    position: int
+    key: int
+    day: str
+    verdict: int
+    differing: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatisticsState:
+    """``overall`` and per origin: ``agreed``, ``disputed``, ``pending``, or ``none`` where no summary is held.
+
+    Of every day only the newest version counts.
+    """
+
+    overall: str
+    origins: dict[str, str]
+
+
+def publish_verdicts(store: Store, *, node_code: str, produce: Producer) -> int:
+    """Judge the summaries held that can be judged, write the verdicts, and return how many were written.
+
+    What has to wait (a quarantined record below, a child's summary not held yet) stays pending for the next call.
+    """
+    with store.reading() as connection:
+        verdicts = list(_judged(connection))
+    written = 0
+    for verdict in verdicts:
+        written += store.write(lambda transaction, verdict=verdict: _write(transaction, verdict, node_code, produce))  # type: ignore[misc]
+    return written
+
+
+def statistics_state(connection: Connection) -> StatisticsState:
+    """Return how far the summaries of others that this node holds are agreed, for status and demonstration."""
+    newest = (
+        select(func.max(summary.c.last_key).label("last_key"))
+        .where(summary.c.own.is_(False))
+        .group_by(summary.c.stream_id, summary.c.day)
+        .subquery()
+    )
+    query = (
+        select(stream_table.c.origin, summary.c.verdict)
+        .join(newest, newest.c.last_key == summary.c.last_key)
+        .join(stream_table, stream_table.c.id == summary.c.stream_id)
+        .distinct()
+    )
+    found: dict[str, set[int]] = {}
+    for origin, verdict in connection.execute(query):
+        found.setdefault(origin, set()).add(verdict)
+    origins = {origin: _overall(verdicts) for origin, verdicts in sorted(found.items())}
+    return StatisticsState(overall=_overall(set().union(*found.values())), origins=origins)
+
+
+def own_figures(connection: Connection, node_code: str, first_day: str, last_day: str) -> dict[str, Figures]:
+    """Return this node's own figures by day as the counters hold them now; days are ``YYYY-MM-DD``, both included."""
+    number = stream_ids(connection).get(node_code)
+    if number is None:
+        return {}
+    days = range(day_number(first_day), day_number(last_day) + 1)
+    found = {day_text(day): figures_of_day(connection, number, day) for day in days}
+    return {day: figures for day, figures in found.items() if figures}
+
+
+def subtree_figures(connection: Connection, node_code: str, first_day: str, last_day: str) -> dict[str, Figures]:
+    """Return the subtree figures by day that ``node_code`` published last; days are ``YYYY-MM-DD``, both included."""
+    number = stream_ids(connection).get(node_code)
+    if number is None:
+        return {}
+    query = (
+        select(summary.c.day)
+        .where(summary.c.stream_id == number, summary.c.day.between(day_number(first_day), day_number(last_day)))
+        .distinct()
+        .order_by(summary.c.day)
+    )
+    figures = {}
+    for day in connection.execute(query).scalars().all():
+        held = newest_summary(connection, number, day)
+        if held is not None:
+            figures[day_text(day)] = stated_by(connection, held).subtree
+    return figures
+
+
+def _overall(verdicts: set[int]) -> str:
+    for verdict in (DISPUTED, PENDING, AGREED):
+        if verdict in verdicts:
+            return _WORDS[verdict]
+    return NONE
+
+
+def _judged(connection: Connection) -> Iterator[Verdict]:
+    """Give a verdict on each open summary that can be judged now, oldest first."""
+    origins = {number: origin for origin, number in stream_ids(connection).items()}
+    query = select(summary).where(summary.c.recorded.is_(False)).order_by(summary.c.last_key)
+    found = 0
+    for row in connection.execute(query).all():
+        verdict = _judge(connection, held_summary(row), origins[row.stream_id])
+        if verdict is not None:
+            yield verdict
+            found += 1
+        if found >= VERDICTS_MAX:
+            return
+
+
+def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | None:
+    """Compare own figures and subtree; None while something has to be waited for."""
+    stated = stated_by(connection, held)
+    verdict, differing = held.own_verdict, list(held.own_differing)
+    if verdict == PENDING:
+        key = record_key(held.stream_id, held.first_position)
+        if quarantined_below(connection, key):
+            return None
+        counted = figures_from_records(connection, held.stream_id, held.first_position, stated.day)
+        verdict, differing = compare(stated.own, counted[stated.day])
+    subtree = dict(stated.own)
+    for child in _children(connection, stated.children):
+        if child is None:
+            return None
+        add_figures(subtree, child)
+    below, below_differing = compare(stated.subtree, subtree)
+    return Verdict(
+        origin=origin,
+        position=held.position,
+        key=record_key(held.stream_id, held.position),
+        day=stated.day,
+        verdict=max(verdict, below),
+        differing=tuple(dict.fromkeys([*differing, *below_differing])),
+    )
+
+
+def _children(connection: Connection, children: dict[str, int]) -> Iterable[Figures | None]:
+    """Give the subtree figures of each child's summary at the position named; None: not held as far as that.
+
+    A held position that is no summary adds nothing, so that naming one shows as a difference.
+    """
+    for code, position in sorted(children.items()):
+        held = find(connection, StreamName(code, ANCESTORS))
+        if held is None or held.size < position:
+            yield None
+            continue
+        child = summary_at(connection, held.stream_id, position)
+        yield {} if child is None else stated_by(connection, child).subtree
+
+
+def _write(transaction: Transaction, verdict: Verdict, node_code: str, produce: Producer) -> int:
+    """Write one verdict record and note that it is written; 1 when it is new."""
+    values: dict[str, Any] = {
+        "verdict": verdict.verdict,
+        "differing": json.dumps(verdict.differing),
+        "recorded": True,
+    }
+    transaction.connection.execute(update(summary).where(summary.c.last_key == verdict.key).values(**values))
+    stream = StreamName(node_code, verdict.origin)
+    key = f"{RECORD_TYPE}:{verdict.origin}:{verdict.position}"
+    return int(produce(transaction, stream, RECORD_TYPE, _content(verdict), key))
+
+
+def _content(verdict: Verdict) -> dict[str, Any]:
+    names = ("@Division", "@Org", "@Task", "@Channel", "@Indicator", "@Stated", "@Computed")
+    return {
+        "Origin": verdict.origin,
+        "Position": str(verdict.position),
+        "Day": verdict.day,
+        "Verdict": "AGREED" if verdict.verdict == AGREED else "DISPUTED",
+        "Differing": [
+            dict(zip(names, map(str, difference), strict=True)) for difference in verdict.differing[:DIFFERING_MAX]
+        ],
+    }
