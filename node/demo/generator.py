@@ -54,23 +54,26 @@ class Month:
     invalid: int
 
 
-def generate_month(items: Sequence[Item], *, cases: int, seed: int | str) -> Month:
+def generate_month(items: Sequence[Item], *, cases: int, seed: int | str, first_serial: int = 1) -> Month:
     """Return a month of one division's cases.
 
     Args:
         items: the services of one division; not empty.
         cases: how many cases, 0 or more. Those begun late in the month are still open at its end.
         seed: the same seed, items and number give the same month, to the byte.
+        first_serial: where the serials of the case numbers begin, so that two calls have no case in common.
     """
     records: list[GeneratedRecord] = []
     kinds: list[str] = []
-    for serial in range(1, cases + 1):
+    for serial in range(first_serial, first_serial + cases):
         kind, acts = _one_case(items, serial, Chance(f"{seed}/{items[0].department.division}/{serial}"))
         kinds.append(kind)
         records += [
             GeneratedRecord(record_type=act.record_type, sent_at=act.sent_at, content=dict(act.content)) for act in acts
         ]
-    invalid = _invalid_records(items, cases, Chance(f"{seed}/{items[0].department.division}/invalid"))
+    invalid = _invalid_records(
+        items, cases, first_serial + cases, Chance(f"{seed}/{items[0].department.division}/invalid")
+    )
     # Sorting is stable: acts of a case that were sent in the same second keep their order.
     ordered = sorted([*records, *invalid], key=lambda record: record.sent_at)
     return Month(
@@ -103,12 +106,12 @@ def _case_file(item: Item, serial: int, chance: Chance) -> CaseFile:
     return CaseFile(case_number=number, item=item, applicant=applicant, chance=chance, now=applied_at)
 
 
-def _invalid_records(items: Sequence[Item], cases: int, chance: Chance) -> list[GeneratedRecord]:
+def _invalid_records(items: Sequence[Item], cases: int, first_serial: int, chance: Chance) -> list[GeneratedRecord]:
     """Return rows that must be refused, by turns: a code that does not exist, a wrong check digit."""
     if cases == 0:
         return []
     count = max(2, cases // INVALID_SHARE)
-    return [_invalid_record(items, cases + 1 + index, index % 2 == 0, chance) for index in range(count)]
+    return [_invalid_record(items, first_serial + index, index % 2 == 0, chance) for index in range(count)]
 
 
 def _invalid_record(items: Sequence[Item], serial: int, wrong_code: bool, chance: Chance) -> GeneratedRecord:  # noqa: FBT001 - private, two kinds.
