@@ -211,9 +211,9 @@ class _Work:
         self.rows.load({number for number, _ in numbered})
         for number, entry in numbered:
             self.replays.setdefault(number, []).append(entry)
-        histories = self.rows.histories([self.rows.case(number) for number in self.replays])
+        members = self.rows.members([self.rows.case(number) for number in self.replays])
         for number, entries in self.replays.items():
-            self.rows.splice(self.rows.case(number), histories.get(number, []), entries)
+            self.rows.splice(self.rows.case(number), members.get(number, []), entries)
 
     def finish(self) -> None:
         """Replay what has to be replayed, then write everything once."""

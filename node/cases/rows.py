@@ -14,7 +14,7 @@ from node.cases.history import CaseMemory, Outcome, Recorded, seconds_of
 from node.cases.tables import case_fact, case_state, finding
 from node.errors import RecordRefusedError
 from node.journal.statements import in_parameter, insert_sql, update_sql
-from node.journal.tables import HELD_BACK, QUARANTINED, record, stream
+from node.journal.tables import HELD_BACK, QUARANTINED, record, record_key, stream
 from node.standard.codec import parse_unvalidated
 from node.standard.compression import expand_record
 from node.standard.facts import case_number_of, facts_of
@@ -33,11 +33,11 @@ _COLUMNS = 'f."case_no", s."id", s."state", s."flags", s."last_key", s."memory",
 _CASES = f'SELECT {_COLUMNS} FROM "case_fact" f JOIN "case_state" s ON s."id" = f."id"'  # noqa: S608 - constants.
 _BY_NUMBER = {
     "sqlite": f'{_CASES} WHERE f."case_no" IN (SELECT value FROM json_each(?)) AND f."stream_id" = ?',  # noqa: S608 - constants.
-    "postgresql": f'{_CASES} WHERE f."case_no" = ANY(%s) AND f."stream_id" = %s',  # noqa: S608 - constants.
+    "postgresql": f'{_CASES} WHERE f."case_no" = ANY(%s) AND f."stream_id" = %s',
 }
 _BY_ID = {
     "sqlite": f'{_CASES} WHERE f."id" IN (SELECT value FROM json_each(?))',  # noqa: S608 - constants.
-    "postgresql": f'{_CASES} WHERE f."id" = ANY(%s)',  # noqa: S608 - constants.
+    "postgresql": f'{_CASES} WHERE f."id" = ANY(%s)',
 }
 # UNION and not UNION ALL: a chain that some fault had closed into a ring must not run for ever.
 _WALK = (
@@ -48,6 +48,11 @@ _WALK = (
 _HISTORY = {
     "sqlite": _WALK.format(start="SELECT j.value, j.value FROM json_each(?) j"),
     "postgresql": _WALK.format(start="SELECT j.value, j.value FROM unnest(%s::bigint[]) j(value)"),
+}
+_STEPS = 'SELECT "case_id", "key", "body", "flags", "state_after", "previous" FROM "record" WHERE "key" BETWEEN'
+_MEMBERS = {
+    "sqlite": f'{_STEPS} ? AND ? AND "case_id" IN (SELECT value FROM json_each(?)) ORDER BY "key"',  # noqa: S608 - constants.
+    "postgresql": f'{_STEPS} %s AND %s AND "case_id" = ANY(%s) ORDER BY "key"',
 }
 _FACT_COLUMNS = ("task", "organisation", "division", "channel", "began_at")
 _STATE_COLUMNS = ("state", "flags", "last_key", "memory", "contribution")
@@ -173,18 +178,33 @@ class CaseRows:
                 steps.setdefault(starts[start], []).append(StoredStep(*values))
         return steps
 
+    def members(self, rows: Iterable[CaseRow]) -> dict[str, list[StoredStep]]:
+        """Return what the journal holds of each case by reading the whole stream: for chains that must be mended."""
+        numbers = {row.id: row.case_no for row in rows}
+        steps: dict[str, list[StoredStep]] = {}
+        for case_id, *values in self._connection.exec_driver_sql(
+            _MEMBERS[self._dialect],
+            (
+                record_key(self._stream_id, 0),
+                record_key(self._stream_id + 1, 0) - 1,
+                *in_parameter(self._dialect, sorted(numbers)),
+            ),
+        ):
+            steps.setdefault(numbers[case_id], []).append(StoredStep(*values))
+        return steps
+
     def splice(self, row: CaseRow, steps: list[StoredStep], entries: Sequence[Entry]) -> None:
         """Put records that no case had been known for at their place in the chain of ``steps``."""
-        held = {step.key for step in steps}
-        keys = sorted(held | {entry.key for entry in entries})
+        links = {step.key: step.previous for step in steps}
+        keys = sorted({*links, *(entry.key for entry in entries)})
         previous = dict(zip(keys[1:], keys[:-1], strict=True))
         for entry in entries:
             entry.case_id = row.id
             entry.previous = previous.get(entry.key)
+            # Its row is written whatever it held: the journal cleared it when it read the record again.
+            links.pop(entry.key, None)
         changed = [
-            (row.id, previous.get(key), key)
-            for key in keys
-            if key not in held or any(step.key == key and step.previous != previous.get(key) for step in steps)
+            (row.id, previous.get(key), key) for key in keys if key not in links or links[key] != previous.get(key)
         ]
         if changed:
             self._connection.exec_driver_sql(update_sql(record, self._dialect, ("case_id", "previous")), changed)
