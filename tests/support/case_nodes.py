@@ -1,0 +1,180 @@
+"""A journal with cases and statistics on any store, and what its tables say, free of row numbers: for comparisons."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from node.cases.projection import CaseProjection
+from node.cases.reference import ReferenceProjection
+from node.cases.tables import case_fact, case_state, finding
+from node.clock import SetClock
+from node.journal.merkle import root_of
+from node.journal.replay import read_entry
+from node.journal.streams import Journal
+from node.journal.tables import position_of, record
+from node.journal.tables import stream as stream_table
+from node.standard.compose import compose
+from node.standard.seals import Checkpoint, StreamName
+from node.statistics.counters import Counters, day_text, unpack
+from node.statistics.indicators import INDICATOR_NAMES, contribution
+from node.statistics.summaries import SummaryProjection
+from node.statistics.tables import counter, dimension
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from node.journal.entries import Entry
+    from node.journal.store import Store, Transaction
+    from node.standard.compose import Content
+
+NOW = datetime(2026, 1, 20, 1, 0, tzinfo=UTC)
+SALT = bytes(16)
+
+
+class CaseNode:
+    """One node without exchange: its journal, projections, and streams of others fed by hand."""
+
+    def __init__(self, store: Store, code: str) -> None:
+        self.store = store
+        self.code = code
+        self.clock = SetClock(NOW)
+        self.cases = CaseProjection(contribution=contribution, counters=Counters())
+        self.reference = ReferenceProjection(self.cases)
+        self.summaries = SummaryProjection()
+        projections = (self.cases, self.reference, self.summaries)
+        self.journal = Journal(store, node_code=code, clock=self.clock, projections=projections)
+        self.produced: set[tuple[str, str]] = set()
+
+    def append(self, bodies: Sequence[bytes], audience: str = "ancestors") -> None:
+        """Append records to an own stream."""
+        entries = [read_entry(body) for body in bodies]
+        self.store.write(lambda transaction: self.journal.append(transaction, StreamName(self.code, audience), entries))
+
+    def receive(self, entries: Sequence[Entry], origin: str, audience: str = "ancestors") -> None:
+        """Take a slice of another node's stream under a checkpoint that fits (unsigned: signatures are not ours)."""
+        stream = StreamName(origin, audience)
+
+        def work(transaction: Transaction) -> None:
+            held = self.journal.held(transaction.connection, stream)
+            size = held.size if held else 0
+            leaves = self.journal.leaves(transaction.connection, stream, 1, size) if held else []
+            root = root_of([*leaves, *(entry.leaf for entry in entries)])
+            checkpoint = Checkpoint(
+                stream=stream, size=size + len(entries), root=root, sealed_at=NOW, signer="0" * 64, signature=b"x"
+            )
+            self.journal.extend(transaction, stream, entries, checkpoint)
+
+        self.store.write(work)
+
+    def copy_from(self, other: CaseNode, cuts: Sequence[int] = (), audience: str = "ancestors") -> None:
+        """Receive what another node holds of its own stream beyond what is held here, in slices of these lengths."""
+        stream = StreamName(other.code, audience)
+        with other.store.reading() as connection:
+            held = other.journal.held(connection, stream)
+            size = held.size if held else 0
+            bodies = [one.body or b"" for one in other.journal.stored(connection, stream, 1, size)] if held else []
+        with self.store.reading() as connection:
+            mine = self.journal.held(connection, stream)
+        at = mine.size if mine else 0
+        lengths = [*cuts, size]
+        for length in lengths:
+            chunk = bodies[at : at + length]
+            if chunk:
+                self.receive([read_entry(body) for body in chunk], other.code, audience)
+            at += len(chunk)
+
+    def produce(
+        self, transaction: Transaction, stream: StreamName, record_type: str, content: Content, key: str
+    ) -> bool:
+        """Make a record under a derived key, once: a double of node.trust.produce."""
+        if (str(stream), key) in self.produced:
+            return False
+        self.produced.add((str(stream), key))
+        full = {**content, "RecordKey": key, "EventTime": NOW.isoformat()}
+        entry = read_entry(compose(record_type, full, salt=SALT))
+        assert entry.quarantine is None, entry.detail
+        self.journal.append(transaction, stream, [entry])
+        return True
+
+    def tables(self) -> dict[str, Any]:
+        """Return everything derived, by names instead of row numbers, sorted: equal for equal contents."""
+        with self.store.reading() as connection:
+            return {
+                "cases": _cases(connection),
+                "findings": _findings(connection),
+                "counters": counters(connection),
+                "records": _records(connection),
+            }
+
+    def case(self, case_no: str) -> Any:
+        """Return the state row of the one case with this number."""
+        with self.store.reading() as connection:
+            query = select(case_state).join(case_fact, case_fact.c.id == case_state.c.id)
+            return connection.execute(query.where(case_fact.c.case_no == case_no)).one()
+
+    def finding_codes(self, case_no: str) -> list[str]:
+        """Return the finding codes of a case, sorted."""
+        with self.store.reading() as connection:
+            query = select(finding.c.code).join(case_fact, case_fact.c.id == finding.c.case_id)
+            return sorted(connection.execute(query.where(case_fact.c.case_no == case_no)).scalars())
+
+
+def counters(connection: Connection) -> dict[tuple[Any, ...], int]:
+    """Return every counter that is not zero: (origin, day, division, department, item, channel, indicator)."""
+    query = (
+        select(stream_table.c.origin, counter.c.day, dimension, counter.c.indicator, counter.c.amount)
+        .join(stream_table, stream_table.c.id == counter.c.stream_id)
+        .join(dimension, dimension.c.id == counter.c.dimension_id)
+        .where(counter.c.amount != 0)
+    )
+    return {
+        (origin, day_text(day), *key, INDICATOR_NAMES[indicator]): int(amount)
+        for origin, day, _, *key, indicator, amount in connection.execute(query)
+    }
+
+
+def _names(connection: Connection) -> dict[int, str]:
+    return {row.id: f"{row.origin}/{row.audience}" for row in connection.execute(select(stream_table))}
+
+
+def _place(names: dict[int, str], key: int | None) -> tuple[str, int] | None:
+    return None if not key else (names[key >> 40], position_of(key))
+
+
+def _cases(connection: Connection) -> list[Any]:
+    names = _names(connection)
+    dimensions = {row.id: tuple(row)[1:] for row in connection.execute(select(dimension))}
+    query = select(case_fact, case_state).join(case_state, case_state.c.id == case_fact.c.id)
+    found = []
+    for row in connection.execute(query):
+        number, stream_id, *facts = tuple(row)[:8]
+        assert number == row[8]
+        state, flags, last_key, memory, packed = tuple(row)[9:]
+        contributed = [(day, dimensions[one], what, amount) for (day, one, what), amount in unpack(bytes(packed))]
+        found.append((names[stream_id], *facts, state, flags, _place(names, last_key), bytes(memory), contributed))
+    return sorted(found, key=repr)
+
+
+def _findings(connection: Connection) -> list[Any]:
+    names = _names(connection)
+    numbers = {row.id: row.case_no for row in connection.execute(select(case_fact))}
+    rows = connection.execute(select(finding))
+    return sorted((numbers[row.case_id], row.code, _place(names, row.record_key)) for row in rows)
+
+
+def _records(connection: Connection) -> list[Any]:
+    names = _names(connection)
+    numbers = {row.id: row.case_no for row in connection.execute(select(case_fact))}
+    rows = connection.execute(select(record))
+    return sorted(
+        (
+            (_place(names, row.key), numbers.get(row.case_id), _place(names, row.previous), row.state_after, row.flags)
+            for row in rows
+        ),
+        key=repr,
+    )

@@ -1,0 +1,5 @@
+"""Stores for the tests of statistics."""
+
+from tests.support.stores import any_store, file_store, memory, postgres, postgres_url
+
+__all__ = ["any_store", "file_store", "memory", "postgres", "postgres_url"]
