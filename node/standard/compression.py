@@ -22,7 +22,6 @@ RECORD_LEVEL: Final = 3
 """zstd's default level; measured with the dictionary, higher levels cost more time than bytes."""
 WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
 RULE_NOT_COMPRESSED: Final = "not-compressed"
-PIECE_BYTES: Final = 65_536
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -106,24 +105,28 @@ def is_compressed(data: bytes) -> bool:
 
 
 def _expand_zstd(data: bytes, limit: int) -> bytes:
+    expander = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
     try:
         frame = zstandard.get_frame_parameters(data)
         if frame.window_size > WINDOW_BYTES_MAX:
             raise _refused(RULE_TOO_LARGE, f"a window of {frame.window_size} bytes; at most {WINDOW_BYTES_MAX}")
-        expander = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX).decompressobj(write_size=PIECE_BYTES)
-        pieces: list[bytes] = []
-        size = 0
-        for start in range(0, len(data), PIECE_BYTES):
-            if expander.eof:
-                break
-            piece = expander.decompress(data[start : start + PIECE_BYTES])
-            size += len(piece)
-            if size > limit:
-                raise _too_much(limit)
-            pieces.append(piece)
+        if frame.content_size != zstandard.CONTENTSIZE_UNKNOWN and frame.content_size > limit:
+            raise _too_much(limit)
+        # The buffer has the stated size, now known to be within the limit, or the limit itself: nothing grows beyond.
+        return expander.decompress(data, max_output_size=max(limit, 1), allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise _refused(RULE_NOT_COMPRESSED, f"damaged zstd: {error}") from error
-    return b"".join(pieces)
+        if _expands_beyond(expander, data, limit):
+            raise _too_much(limit) from error
+        raise _refused(RULE_NOT_COMPRESSED, f"damaged zstd, or more than one frame: {error}") from error
+
+
+def _expands_beyond(expander: zstandard.ZstdDecompressor, data: bytes, limit: int) -> bool:
+    """Tell whether the first frame really holds more than ``limit`` bytes, reading no more than that."""
+    try:
+        with expander.stream_reader(data) as reader:
+            return len(reader.read(limit + 1)) > limit
+    except zstandard.ZstdError:
+        return False
 
 
 def _expand_gzip(data: bytes, limit: int) -> bytes:

@@ -20,8 +20,11 @@ RULE = "schema"
 VALUE_LENGTH_MAX = 40
 TEXT_LENGTH_MAX = 300
 
-_NAMESPACE = re.compile(r"\{[^}]*\}|\byz?:")
+_NAMESPACE = re.compile(r"\{[^}]*\}")
 _ATTRIBUTE = re.compile(r"attribute '([^']{1,64})'")
+_ATTRIBUTE_VALUE = re.compile(r"attribute ([\w.\-]{1,64})=")
+_ATTRIBUTE_MISSING = re.compile(r"missing required attribute '([^']{1,64})'")
+_ATTRIBUTE_UNKNOWN = re.compile(r"'([^']{1,64})' attribute not allowed")
 _ELEMENT_HEAD = re.compile(r"^Element '[^']*'(?:, attribute '[^']*')?: ")
 # Errors of libxml2 about structure: their texts hold names of elements and attributes, never values.
 _STRUCTURE = frozenset(
@@ -57,39 +60,43 @@ def problem_of_xmlschema(error: Any, root: Any, shapes: Mapping[str, Shape]) -> 
     """Return the problem that one validation error of xmlschema states about the record ``root``."""
     node = error.elem if error.elem is not None else root
     shape = _shape_of(node, root, shapes)
-    if shape is None or shape.children:
-        text = _NAMESPACE.sub("", _structure_text(error))
-    else:
-        found = _ATTRIBUTE.search(error.reason or "")
-        text = _unaccepted(node, shape, found[1] if found else None)
+    text = _structure_text(error, shape) or _unaccepted(node, shape, None)
     return _problem(node, root, shapes, text)
 
 
-def _structure_text(error: Any) -> str:
-    """Return what xmlschema says about the children or attributes of an element, without any value."""
-    found = _ATTRIBUTE.search(error.reason or "")
+def _structure_text(error: Any, shape: ElementShape | None) -> str | None:
+    """Return what xmlschema says about children and attributes, without any value; None when it is about a value."""
+    reason = error.reason or ""
     if hasattr(error, "expected"):
         names = ", ".join(item.local_name or "" for item in error.expected or () if hasattr(item, "local_name"))
         expected = f"; expected {names}" if names else ""
         if error.invalid_tag is None:
             return f"the content is not complete{expected}"
         return f"{error.invalid_tag} does not stand in this place{expected}"
-    if found:
-        return f"attribute {found[1]} is missing, not known or has a value that is not accepted"
-    return "the content of this element is not accepted"
+    if found := _ATTRIBUTE_VALUE.match(reason):
+        return _attribute_text(shape, found[1])
+    if found := _ATTRIBUTE_MISSING.match(reason):
+        return f"the attribute {found[1]} is missing"
+    if found := _ATTRIBUTE_UNKNOWN.match(reason):
+        return f"the attribute {found[1]} is not allowed"
+    return "text between elements is not allowed" if reason.startswith("character data between") else None
 
 
 def _unaccepted(node: Any, shape: ElementShape | None, attribute: str | None) -> str:
     if attribute is not None:
-        simple = next((part.simple for part in shape.attributes if part.name == attribute), None) if shape else None
-        expected = f"; expected {simple.expectation()}" if simple else ""
-        return f"the value of attribute {attribute} is not accepted{expected}"
+        return _attribute_text(shape, attribute)
     if shape is None or shape.simple is None:
         return "the content is not accepted"
     value = node.text or ""
     quoted = f" {value[:VALUE_LENGTH_MAX]!r}" if shape.privacy is None and shape.simple.plain and value else ""
     state = "the value is empty" if not value else f"the value{quoted} is not accepted"
     return f"{state}; expected {shape.simple.expectation()}"
+
+
+def _attribute_text(shape: ElementShape | None, name: str) -> str:
+    simple = next((part.simple for part in shape.attributes if part.name == name), None) if shape else None
+    expected = f"; expected {simple.expectation()}" if simple else ""
+    return f"the value of attribute {name} is not accepted{expected}"
 
 
 def _problem(node: Any, root: Any, shapes: Mapping[str, Shape], text: str) -> Problem:

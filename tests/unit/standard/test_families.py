@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from node.standard.codec import SHAPES
+from node.standard.families import RECORD_TYPES, UNKNOWN_NUMBER, record_name, record_number
+
+AUDIENCES = {"ancestors", "descendants", "directed", "trust"}
+AUTHORITIES = {"own", "root", "ancestor_of_addressee", "descendant_of_addressee", "any", "issuer"}
+
+
+def test_the_table_names_exactly_the_records_of_the_schema() -> None:
+    assert set(RECORD_TYPES) == set(SHAPES) - {"Package", "Head", "Checkpoint", "Receipt"}
+
+
+def test_numbers_are_unique_and_lead_back_to_names() -> None:
+    numbers = [record_number(name) for name in RECORD_TYPES]
+    assert len(set(numbers)) == len(numbers)
+    assert [record_name(number) for number in numbers] == list(RECORD_TYPES)
+
+
+def test_the_numbers_that_journals_hold_never_change() -> None:
+    assert {name: entry.number for name, entry in RECORD_TYPES.items()} == {
+        "Application": 1, "PreAcceptance": 2, "Acceptance": 3, "ReviewStep": 4, "SupplementNotice": 5,
+        "SupplementReceipt": 6, "SpecialProcedureStart": 7, "SpecialProcedureEnd": 8, "Conclusion": 9,
+        "Collection": 10, "Material": 11, "Fee": 12, "Extension": 13, "Item": 31, "Organisation": 32,
+        "Division": 33, "Calendar": 34, "SupervisionNotice": 51, "NoticeReply": 52, "StatisticsSummary": 71,
+        "SummaryVerdict": 72, "Handover": 91, "Takeover": 92, "Acknowledgement": 93, "Rejection": 94, "Alarm": 95,
+        "ForkResolution": 96, "StreamReturn": 97, "Redaction": 98, "CertificateIssued": 99, "Revocation": 100,
+        "Move": 101, "SchemaRelease": 102,
+    }  # fmt: skip
+
+
+def test_a_type_that_is_not_known_has_the_number_zero_and_no_way_back() -> None:
+    assert record_number("Evaluation") == UNKNOWN_NUMBER == 0
+    with pytest.raises(KeyError):
+        record_name(UNKNOWN_NUMBER)
+
+
+@pytest.mark.parametrize("name", sorted(RECORD_TYPES))
+def test_each_type_says_who_may_write_it_and_for_whom(name: str) -> None:
+    entry = RECORD_TYPES[name]
+    assert entry.name == name
+    assert entry.audiences
+    assert entry.audiences <= AUDIENCES
+    assert entry.authority in AUTHORITIES
+    assert entry.control == (entry.family == "control")
+    if entry.authority.endswith("_of_addressee"):
+        assert entry.audiences == {"directed"}
+
+
+@pytest.mark.parametrize("name", sorted(RECORD_TYPES))
+def test_a_case_record_is_one_that_has_the_header_of_a_case(name: str) -> None:
+    second = SHAPES[name].children[1].name
+    assert second == ("CaseNo" if RECORD_TYPES[name].case_record else "RecordKey")
