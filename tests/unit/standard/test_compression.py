@@ -60,7 +60,8 @@ def test_a_damaged_stored_form_is_an_error_of_the_store(damaged: bytes) -> None:
 
 
 def test_a_frame_of_a_dictionary_that_is_not_known_is_refused() -> None:
-    trained = zstandard.train_dictionary(4096, [record(name) for name in SAMPLES] * 40, dict_id=40_000)
+    bodies = [record(name) for name in SAMPLES] * 40
+    trained = zstandard.train_dictionary(4096, list(bodies), dict_id=40_000)
     stored = zstandard.ZstdCompressor(dict_data=trained).compress(record("Fee"))
     with pytest.raises(IntegrityError, match="40000"):
         expand_record(stored)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,7 @@ def installed(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         folder.mkdir(parents=True)
     monkeypatch.setattr(resources, "_PACKAGE", package)
-    monkeypatch.setattr(resources.sys, "prefix", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "elsewhere"))
 
 
 @pytest.mark.parametrize(
