@@ -85,9 +85,10 @@ def granted_after_return(case: CaseFile) -> None:
 
 
 def denied(case: CaseFile) -> None:
-    """Handled in full, and refused with a reason."""
+    """Handled in full, the fee paid where there is one, and refused with a reason."""
     _begin(case)
     _handle(case, _within_promise(case))
+    _pay(case)
     case.wait(0)
     case.conclude("DENY", reason="不符合法定条件：经营场所不具备安全条件")
 
@@ -131,6 +132,7 @@ def accepted_after_conclusion(case: CaseFile) -> None:
     started = case.now
     case.accept(event_at=started + timedelta(days=6))
     _handle(case, 1)
+    _pay(case)
     case.wait(0)
     case.conclude("GRANT")
 
@@ -150,6 +152,7 @@ def steps_missing(case: CaseFile) -> None:
     """环节不完整: concluded without a single step."""
     _begin(case)
     case.wait(_within_promise(case))
+    _pay(case)
     case.conclude("GRANT")
 
 
@@ -165,11 +168,12 @@ def supplement_before_notice(case: CaseFile) -> None:
     _grant(case)
 
 
-def fee_without_basis(case: CaseFile) -> None:
-    """不收费项目收费, or for items with a fee a second payment."""
+def fee_wrong(case: CaseFile) -> None:
+    """不收费项目收费 where nothing is charged; 应收未收 where something is."""
     _begin(case)
     _handle(case, _within_promise(case))
-    case.pay(50)
+    if case.item.plan.fee_yuan is None:
+        case.pay(50)
     case.conclude("GRANT")
 
 
@@ -195,7 +199,7 @@ PATHS: Final = {
     "steps_backward": Path(walk=steps_backward, weight=2, illogical=True),
     "steps_missing": Path(walk=steps_missing, weight=2, illogical=True),
     "supplement_before_notice": Path(walk=supplement_before_notice, weight=1, illogical=True),
-    "fee_without_basis": Path(walk=fee_without_basis, weight=2, illogical=True),
+    "fee_wrong": Path(walk=fee_wrong, weight=2, illogical=True),
     "ended_without_reason": Path(walk=ended_without_reason, weight=1, illogical=True),
 }
 
@@ -224,11 +228,15 @@ def _handle(case: CaseFile, days: int) -> None:
     case.step("3")
 
 
-def _grant(case: CaseFile) -> None:
+def _pay(case: CaseFile) -> None:
     fee_yuan = case.item.plan.fee_yuan
     if fee_yuan is not None:
         case.wait(0)
         case.pay(fee_yuan)
+
+
+def _grant(case: CaseFile) -> None:
+    _pay(case)
     case.wait(0)
     case.conclude("GRANT")
     if case.chance.happens(0.7):
