@@ -1,7 +1,7 @@
-"""Is everything where it should be, and nothing where it should not? Pure: status documents in, sentences out.
+"""Is everything where it should be, and nothing where it should not? Pure: what nodes say in, sentences out.
 
 The demonstration's verdict does not trust any single node: it compares what the four say of themselves, and with what
-was fed.
+was fed. An empty list means that all is well.
 """
 
 from __future__ import annotations
@@ -9,57 +9,83 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from node.demo.plan import CITY, COUNTIES, NODES, PROVINCE
+from node.demo.plan import CITY, COUNTIES, NODES, NOTICE_TO, PROVINCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Status = dict[str, Any]
 """A document ``yizhan.status/1``."""
 
+Copies = dict[str, tuple[int, str]]
+"""What one node holds: size and root (empty where not known) of each stream, by ``origin/audience``."""
+
 AGREED: Final = "agreed"
+NOTICE_STREAM: Final = f"{PROVINCE.code}/{NOTICE_TO.code}"
+REPLY_STREAM: Final = f"{NOTICE_TO.code}/{PROVINCE.code}"
+
+_PARENTS: Final = {plan.code: plan.parent for plan in NODES}
+_EVERYONE: Final = frozenset(_PARENTS)
+_EXPECTED: Final = (
+    *(f"{county.code}/ancestors" for county in COUNTIES),
+    f"{CITY.code}/ancestors",
+    f"{PROVINCE.code}/descendants",
+    f"{PROVINCE.code}/trust",
+    NOTICE_STREAM,
+    REPLY_STREAM,
+)
 
 
-def streams_of(status: Status) -> dict[str, tuple[int, str]]:
-    """Return size and root of every stream that a node holds, by ``origin/audience``."""
+def ancestors_of(code: str) -> frozenset[str]:
+    """Return the codes of every node above ``code``."""
+    parent = _PARENTS.get(code)
+    return frozenset() if parent is None else ancestors_of(parent) | {parent}
+
+
+def holders_of(stream: str) -> frozenset[str]:
+    """Return the codes of exactly those nodes that must hold ``stream`` (rule R11 of the exchange)."""
+    origin, _, audience = stream.partition("/")
+    if audience == "trust":
+        return _EVERYONE
+    if audience == "ancestors":
+        return ancestors_of(origin) | {origin}
+    if audience == "descendants":
+        below = frozenset(code for code in _EVERYONE if origin in ancestors_of(code))
+        return below | ancestors_of(origin) | {origin}
+    return ancestors_of(origin) | ancestors_of(audience) | {origin, audience}
+
+
+def copies_of(status: Status) -> Copies:
+    """Return what a node says that it holds."""
     return {f"{one['origin']}/{one['audience']}": (one["size"], one["root"]) for one in status["streams"]}
 
 
-def must_hold() -> dict[str, frozenset[str]]:
-    """Return, for every stream that the four always have, the codes of its holders (rule R11)."""
-    everyone = frozenset(plan.code for plan in NODES)
-    upward = {f"{county.code}/ancestors": frozenset({county.code, CITY.code, PROVINCE.code}) for county in COUNTIES}
-    return {
-        **upward,
-        f"{CITY.code}/ancestors": frozenset({CITY.code, PROVINCE.code}),
-        f"{PROVINCE.code}/descendants": everyone,
-        f"{PROVINCE.code}/trust": everyone,
-    }
-
-
-def compare_streams(statuses: Mapping[str, Status], directed: Mapping[str, frozenset[str]]) -> list[str]:
-    """Return what is wrong with where streams are; empty when all is well.
+def compare_copies(held: Mapping[str, Copies], expected: Iterable[str] = _EXPECTED) -> list[str]:
+    """Return what is wrong with where streams are: a holder lacks or differs, or somebody holds what is not for it.
 
     Args:
-        statuses: one status document per node, by code.
-        directed: per directed stream, the codes of exactly those that must hold it.
+        held: what each node holds, by node code.
+        expected: streams that must exist; every other one that any node holds is compared as well.
     """
     wrong: list[str] = []
-    held = {code: streams_of(status) for code, status in statuses.items()}
-    for stream, holders in {**must_hold(), **directed}.items():
-        copies = {code: held[code].get(stream) for code in holders}
+    for stream in sorted({*expected, *(name for copies in held.values() for name in copies)}):
+        holders = holders_of(stream)
+        copies = {code: held[code].get(stream) for code in sorted(holders)}
         if None in copies.values() or len(set(copies.values())) != 1:
-            wrong.append(f"{stream} differs: " + ", ".join(f"{code} {copy}" for code, copy in sorted(copies.items())))
-        wrong += [
-            f"{code} holds {stream}, which is not for it" for code in held.keys() - holders if stream in held[code]
-        ]
-    wrong += [
-        f"{code} has not sealed {one['size'] - one['sealed']} records of {one['origin']}/{one['audience']}"
+            wrong.append(f"{stream} differs: " + ", ".join(f"{code} has {copy}" for code, copy in copies.items()))
+        strangers = sorted(code for code in held.keys() - holders if stream in held[code])
+        wrong += [f"{code} holds {stream}, which is not for it" for code in strangers]
+    return wrong
+
+
+def compare_seals(statuses: Mapping[str, Status]) -> list[str]:
+    """Return what is wrong with seals: records that are held and not under a checkpoint."""
+    return [
+        f"{code} has {one['size'] - one['sealed']} unsealed records in {one['origin']}/{one['audience']}"
         for code, status in statuses.items()
         for one in status["streams"]
         if one["sealed"] != one["size"]
     ]
-    return wrong
 
 
 def compare_counts(statuses: Mapping[str, Status], *, cases: Mapping[str, int], findings: int) -> list[str]:
@@ -85,7 +111,7 @@ def compare_counts(statuses: Mapping[str, Status], *, cases: Mapping[str, int], 
     seen = {code: statuses[code]["findings"] for code in (CITY.code, PROVINCE.code)}
     seen["counties"] = sum(statuses[county.code]["findings"] for county in COUNTIES)
     if len(set(seen.values())) != 1 or seen["counties"] < findings:
-        wrong.append(f"findings differ or are too few (made {findings}): {seen}")
+        wrong.append(f"findings differ or are too few ({findings} cases were made illogical): {seen}")
     return wrong
 
 
@@ -101,16 +127,21 @@ def compare_statistics(statuses: Mapping[str, Status]) -> list[str]:
 def compare_doors(doors: Mapping[str, Mapping[str, int]], expected: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Return what is wrong with what the doors answered, by door, against what was offered on purpose."""
     wrong = [
-        f"door {name}: {door} instead of {dict(expected[name])}"
+        f"door {name} answered {dict(door)}, not {dict(expected[name])}"
         for name, door in doors.items()
         if door != expected[name]
     ]
     wrong += [
-        f"door {name} does not add up: {door}"
+        f"door {name} does not add up: {dict(door)}"
         for name, door in doors.items()
         if door["offered"] != door["accepted"] + door["refused"] + door["repeated"]
     ]
     return wrong
+
+
+def holders_found(held: Mapping[str, Copies], stream: str) -> list[str]:
+    """Return the codes of the nodes that do hold ``stream``, in order."""
+    return sorted(code for code, copies in held.items() if stream in copies)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

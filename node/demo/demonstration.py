@@ -1,0 +1,193 @@
+"""The demonstration from beginning to end: raise, publish, feed, compare, show, stop.
+
+``demonstrate`` is what ``yizhan demo`` calls. With ``check`` it runs to the end by itself and prints one JSON document
+``yizhan.demo/1``; without it the same happens in front of people, and the four nodes stay up with their addresses until
+Ctrl-C. Whatever happens, no process is left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from node.clock import MachineClock
+from node.demo.comparing import NOTICE_STREAM, compare_doors, copies_of, holders_found
+from node.demo.feeding import expected_doors, feed_all, plan_feed
+from node.demo.latency import TRIES, measure_latency
+from node.demo.plan import COUNTIES, NODES, NOTICE_TO, PROVINCE
+from node.demo.program import call, stop_all
+from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_reference
+from node.demo.raising import DemoNode, plan_nodes, raise_tree
+from node.demo.settling import Expectation, settle
+from node.demo.watching import Watcher
+from node.errors import DemonstrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from node.clock import Clock
+    from node.demo.comparing import Status
+    from node.demo.feeding import Feed
+
+SCHEMA: Final = "yizhan.demo/1"
+CASES: Final = 240
+"""Cases in all when none are asked for; our own choice, a check then takes well under a minute and a half."""
+SEED: Final = 20261001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is asked of a demonstration: ``cases`` in all counties together, 1 or more; ``home`` None for a new one."""
+
+    cases: int = CASES
+    seed: int = SEED
+    home: Path | None = None
+    check: bool = False
+
+
+def demonstrate(settings: Settings) -> int:
+    """Run the demonstration and return the exit code: 0 when everything was as it should be, 1 otherwise.
+
+    Raises DemonstrationError when a step could not be done at all, KeyboardInterrupt when somebody interrupts before
+    the end; the nodes are stopped before either is raised.
+    """
+    clock = MachineClock()
+    with _home(settings.home) as home, _terminated_like_interrupted():
+        nodes = plan_nodes(home)
+        try:
+            report = _run(settings, nodes, clock)
+            if not settings.check:
+                _stay_up(report, nodes)
+        finally:
+            _stop(nodes, clock)
+    if settings.check:
+        sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+    return 0 if report["ok"] else 1
+
+
+def _run(settings: Settings, nodes: dict[str, DemoNode], clock: Clock) -> dict[str, Any]:
+    """Do everything once and return the report."""
+    begun_s = clock.monotonic_s()
+    feeds = plan_feed(cases=settings.cases, seed=settings.seed)
+    with Watcher(nodes) as watcher:
+        watcher.say("starting four nodes 启动四个节点")
+        raise_tree(nodes, clock)
+        watcher.say("publishing divisions, calendar, items 发布区划、日历、事项")
+        publish_reference(nodes)
+        wait_for_reference(nodes, clock)
+        keys = {county.code: add_source(nodes[county.code]) for county in COUNTIES}
+        watcher.say("feeding three doors at once 三个入口同时接入")
+        tally = feed_all(feeds, nodes, keys)
+        watcher.say("a notice to one county and its reply 定向监察通知与反馈")
+        exchange_notice(nodes, clock)
+        watcher.say("waiting until everybody holds everything 等待各级一致")
+        settle(nodes, _expectation(feeds), clock)
+        watcher.say("measuring single records 测量单条时延")
+        latency_s = measure_latency(
+            nodes[NOTICE_TO.code], nodes[PROVINCE.code], keys[NOTICE_TO.code], clock, seed=settings.seed
+        )
+        watcher.say("statistics, level by level 逐级统计")
+        _publish_statistics(nodes, feeds, clock)
+        watcher.say("comparing 核对")
+        statuses, problems = settle(nodes, _expectation(feeds, singles=TRIES, statistics=True), clock)
+    problems += compare_doors(tally.doors, expected_doors(feeds))
+    return {
+        **_report(statuses, problems),
+        "seconds": round(clock.monotonic_s() - begun_s, 1),
+        "doors": tally.doors,
+        "latency_s": latency_s,
+    }
+
+
+def _publish_statistics(nodes: Mapping[str, DemoNode], feeds: Sequence[Feed], clock: Clock) -> None:
+    """Publish from the bottom upward: each level adds up what the level below has published."""
+    for level in (COUNTIES, [plan for plan in NODES if plan not in (PROVINCE, *COUNTIES)], [PROVINCE]):
+        for plan in level:
+            call(nodes[plan.code].home, "statistics", "publish")
+        settle(nodes, _expectation(feeds, singles=TRIES), clock)
+
+
+def _expectation(feeds: Sequence[Feed], *, singles: int = 0, statistics: bool = False) -> Expectation:
+    cases = {feed.county: feed.month.cases for feed in feeds}
+    cases[NOTICE_TO.code] += singles
+    return Expectation(cases=cases, findings=sum(feed.month.illogical for feed in feeds), statistics=statistics)
+
+
+def _report(statuses: Mapping[str, Status], problems: list[str]) -> dict[str, Any]:
+    """Return the document but for what was measured on the way."""
+    copies = {code: copies_of(status) for code, status in statuses.items()}
+    nodes = {
+        code: {
+            "level": status["node"]["level"],
+            "streams": {name: {"size": size, "root": root} for name, (size, root) in copies[code].items()},
+            "cases": status["cases"],
+            "quarantined": status["quarantined"],
+            "findings": status["findings"],
+            "statistics": status["statistics"]["state"],
+        }
+        for code, status in statuses.items()
+    }
+    return {
+        "schema": SCHEMA,
+        "ok": not problems,
+        "problems": problems,
+        "nodes": nodes,
+        "directed": {"to": NOTICE_TO.code, "held_by": holders_found(copies, NOTICE_STREAM)},
+    }
+
+
+def _stay_up(report: Mapping[str, Any], nodes: Mapping[str, DemoNode]) -> None:
+    """Say what came out and where to look, then show counts and lags until Ctrl-C."""
+    words = "everything agrees 全部一致" if report["ok"] else "NOT in order 不一致"
+    sys.stderr.write(f"demo: {words} · {report['seconds']} s · {report['latency_s']}\n")
+    for problem in report["problems"]:
+        sys.stderr.write(f"demo: {problem}\n")
+    for node in nodes.values():
+        sys.stdout.write(f"{node.plan.code} {node.plan.name}  {node.face}/\n")
+    sys.stdout.flush()
+    sys.stderr.write("demo: Ctrl-C stops all four nodes 按 Ctrl-C 停止\n")
+    try:
+        with Watcher(nodes) as watcher:
+            watcher.say("running 运行中")
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        sys.stderr.write("demo: stopping 正在停止\n")
+
+
+def _stop(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
+    """Stop all processes; a second Ctrl-C does not keep it from ending."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop_all([node.process for node in nodes.values()], clock)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _home(given: Path | None) -> Iterator[Path]:
+    """Give the folder to work in: the one asked for, which must be empty, or one that vanishes afterwards."""
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="yizhan-demo-", ignore_cleanup_errors=True) as made:
+            yield Path(made)
+        return
+    if given.exists() and any(given.iterdir()):
+        raise DemonstrationError(
+            f"{given} is not empty", why="a demonstration begins with nothing", action="Give --home another folder"
+        )
+    given.mkdir(parents=True, exist_ok=True)
+    yield given.resolve()
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Make SIGTERM end the demonstration as Ctrl-C does, so that no node is left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,147 @@
+"""Feeding: each county's month goes in through three doors at once, as three kinds of departments would do it.
+
+Whole cases go to one door each (a case whose records came through several doors would depend on their timing): CSV
+files and standard XML files through ``yizhan import`` beside the running node, small batches through the open API.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from node.demo.catalogue import items_of
+from node.demo.generator import Month, generate_month
+from node.demo.plan import COUNTIES
+from node.demo.program import call
+from node.demo.writers import api_body, csv_files, standard_file
+from node.errors import DemonstrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from node.demo.generator import GeneratedRecord
+    from node.demo.raising import DemoNode
+
+CSV, API, STANDARD = "csv", "api", "standard"
+DOORS: Final = (CSV, API, STANDARD)
+COUNTS: Final = ("offered", "accepted", "refused", "repeated")
+API_BATCH: Final = 50
+"""Records in one request: what a department's system might send every few minutes."""
+ACCEPTED, PARTLY, NOTHING = 0, 9, 1
+"""Exit codes of ``yizhan import``: all accepted, some refused, nothing usable."""
+_API_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """What one county will be fed: its month, and which records go to which door."""
+
+    county: str
+    month: Month
+    by_door: Mapping[str, Sequence[GeneratedRecord]]
+
+    def expected(self, door: str) -> dict[str, int]:
+        """Return what the door must answer in all."""
+        records = self.by_door[door]
+        refused = sum(not record.valid for record in records)
+        return {"offered": len(records), "accepted": len(records) - refused, "refused": refused, "repeated": 0}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the doors answered, in all counties; threads add to it through ``add`` only, one future at a time."""
+
+    doors: dict[str, dict[str, int]] = field(default_factory=lambda: {door: dict.fromkeys(COUNTS, 0) for door in DOORS})
+
+    def add(self, door: str, answer: Mapping[str, Any]) -> None:
+        """Add one answer's figures."""
+        for name in COUNTS:
+            self.doors[door][name] += int(answer[name])
+
+
+def plan_feed(*, cases: int, seed: int) -> tuple[Feed, ...]:
+    """Return what each county will be fed; ``cases`` are shared out evenly, the first counties get what is left."""
+    feeds = []
+    for index, county in enumerate(COUNTIES):
+        share = cases // len(COUNTIES) + (index < cases % len(COUNTIES))
+        month = generate_month(items_of(county.code, county.name), cases=share, seed=seed)
+        feeds.append(Feed(county=county.code, month=month, by_door=_split(month.records)))
+    return tuple(feeds)
+
+
+def expected_doors(feeds: Iterable[Feed]) -> dict[str, dict[str, int]]:
+    """Return what all counties' doors together must answer."""
+    tally = Tally()
+    for feed in feeds:
+        for door in DOORS:
+            tally.add(door, feed.expected(door))
+    return tally.doors
+
+
+def feed_all(feeds: Sequence[Feed], nodes: Mapping[str, DemoNode], keys: Mapping[str, str]) -> Tally:
+    """Feed every county through every door at the same time and return what the doors answered.
+
+    ``keys`` holds the API key of each county's source. Raises DemonstrationError when a door does not work at all.
+    """
+    tally = Tally()
+    with ThreadPoolExecutor(len(feeds) * len(DOORS)) as pool:
+        work = []
+        for feed in feeds:
+            node = nodes[feed.county]
+            work.append((CSV, pool.submit(_feed_files, node, CSV, feed.by_door[CSV])))
+            work.append((STANDARD, pool.submit(_feed_files, node, STANDARD, feed.by_door[STANDARD])))
+            work.append((API, pool.submit(_feed_api, node, keys[feed.county], feed.by_door[API])))
+        for door, answers in work:
+            for answer in answers.result():
+                tally.add(door, answer)
+    return tally
+
+
+def _split(records: Sequence[GeneratedRecord]) -> dict[str, list[GeneratedRecord]]:
+    """Give each case to one door, by turns in the order in which the cases begin."""
+    door_of: dict[str, str] = {}
+    by_door: dict[str, list[GeneratedRecord]] = {door: [] for door in DOORS}
+    for record in records:
+        number = str(record.content["CaseNo"])
+        door = door_of.setdefault(number, DOORS[len(door_of) % len(DOORS)])
+        by_door[door].append(record)
+    return by_door
+
+
+def _feed_files(node: DemoNode, door: str, records: Sequence[GeneratedRecord]) -> list[dict[str, Any]]:
+    folder = node.home.parent / "deliveries" / node.plan.code
+    folder.mkdir(parents=True, exist_ok=True)
+    written = csv_files(folder, records) if door == CSV else [standard_file(folder, records)]
+    return [_import(node, path, door) for path in written]
+
+
+def _import(node: DemoNode, path: Path, door: str) -> dict[str, Any]:
+    return call(node.home, "import", str(path), "--dialect", door, accepted=(ACCEPTED, PARTLY, NOTHING))
+
+
+def _feed_api(node: DemoNode, key: str, records: Sequence[GeneratedRecord]) -> list[dict[str, Any]]:
+    answers = []
+    with httpx.Client(base_url=node.face, timeout=_API_TIMEOUT_S) as client:
+        for begin in range(0, len(records), API_BATCH):
+            batch = records[begin : begin + API_BATCH]
+            answers.append(offer(client, key, batch, idempotency_key=f"demo-{node.plan.code}-{begin}"))
+    return answers
+
+
+def offer(
+    client: httpx.Client, key: str, records: Sequence[GeneratedRecord], *, idempotency_key: str
+) -> dict[str, Any]:
+    """Offer records to the open API in one request and return its answer.
+
+    Raises DemonstrationError when the API answers with something else than a report.
+    """
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": idempotency_key}
+    answer = client.post("/api/v1/records", json=api_body(records), headers=headers)
+    document = answer.json()
+    if "accepted" not in document:
+        raise DemonstrationError(f"the open API answered {answer.status_code}", why=answer.text[:500])
+    return dict(document)
