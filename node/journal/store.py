@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from node.errors import StoreBusyError
+from node.errors import StoreBusyError, YizhanError
 from node.journal.engines import engines
 from node.journal.failures import explained, is_contention
 
@@ -240,7 +240,11 @@ def open_store(url: str, *, home: Path | None = None, lock_wait_s: float = LOCK_
     writer, reader = engines(url, home=home, lock_wait_s=lock_wait_s)
     store = Store(writer, reader, lock_wait_s=lock_wait_s)
     # The writer goes first: it makes an SQLite file and turns its write-ahead log on, which a reader may not.
-    store.write(lambda _: None)
+    try:
+        store.write(lambda _: None)
+    except YizhanError:
+        store.close()
+        raise
     return store
 
 

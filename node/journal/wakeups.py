@@ -129,9 +129,10 @@ def _idle_connection(store: Store) -> Iterator[Any]:
     """Give a driver connection of its own, outside the pool and outside any transaction."""
     engine = store.reader or store.writer
     connection = engine.raw_connection()
+    driver = connection.driver_connection
     connection.detach()
     try:
-        yield connection.driver_connection
+        yield driver
     finally:
         connection.close()
 

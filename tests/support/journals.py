@@ -6,13 +6,14 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Column, Integer, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import Column, MetaData, Table, Text, delete, insert, select
 
 from node.clock import SetClock
 from node.journal.entries import Entry
 from node.journal.merkle import leaf_hash
 from node.journal.replay import read_entry
 from node.journal.streams import Journal
+from node.journal.tables import BIG_KEY
 from node.standard.compose import compose
 from node.standard.seals import Checkpoint, StreamName
 
@@ -52,7 +53,7 @@ class TallyProjection:
         self.cuts = cuts
         self.batches: list[tuple[str, int, int]] = []
         self.requeued_keys: list[int] = []
-        self.table = Table(name, MetaData(), Column("key", Integer, primary_key=True), Column("type", Text))
+        self.table = Table(name, MetaData(), Column("key", BIG_KEY, primary_key=True), Column("type", Text))
 
     def make_table(self, store: Store) -> None:
         store.write(lambda transaction: self.table.create(transaction.connection))
