@@ -63,10 +63,9 @@ _COUNT_MAX = 0xFFFF
 _NOTICES_MAX = 0xFF
 _SECONDS_MAX = 0xFFFF_FFFF
 
-# While a case has findings, these may end or add one: it is replayed.
-_CAUTIOUS_TYPES = frozenset(
-    {"Fee", "Material", "SupplementNotice", "SupplementReceipt", "SpecialProcedureStart", "Conclusion"}
-)
+# While a case has findings, only these can be added quietly: every other type may end or add one, because an earlier
+# record may have been out of order without moving the case.
+_HARMLESS_TYPES = frozenset({"ReviewStep", "SpecialProcedureEnd", "Extension", "Collection"})
 
 
 class CaseMemory:
@@ -255,7 +254,7 @@ def advance_quietly(memory: CaseMemory, facts: Facts, items: Sequence[ItemTerms]
         or moment_s < memory.last_s
         or not 0 < moment_s < _SECONDS_MAX
         or memory.count >= CASE_RECORDS_MAX
-        or (memory.flags & FINDINGS and facts.record_type in _CAUTIOUS_TYPES)
+        or (memory.flags & FINDINGS and facts.record_type not in _HARMLESS_TYPES)
     ):
         return False
     instant = memory.flags & INSTANT

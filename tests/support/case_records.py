@@ -1,7 +1,7 @@
 """Case records for tests: minimal and valid, with the few fields that tests of cases and statistics are about.
 
-``facts("Acceptance", hour=3)`` gives facts, ``entry(...)`` a journal entry, ``history(...)`` the records of a whole case
-in one line: ``history("A1", "apply accept handle review decide grant")``.
+``facts("Acceptance", hour=3)`` gives facts, ``entry(...)`` a journal entry, ``bodies(...)`` the records of a whole case in
+one line: ``bodies("apply accept handle review decide grant")``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from node.journal.replay import read_entry
 from node.standard.codec import parse_unvalidated
 from node.standard.compose import compose
 from node.standard.facts import TREE_ZONE, Facts, facts_of
+from node.standard.identifiers import case_number
 from tests.support.samples import ACTOR, CASE_NO, CREDIT_CODE, SALT, SAMPLES, sample
 
 if TYPE_CHECKING:
@@ -131,17 +132,8 @@ def bodies(line: str, *, case_no: str = CASE_NO, start: float = 0, **changes: An
     return made
 
 
-def history(line: str, **values: Any) -> list[Entry]:
-    """Return the entries of a history line; arguments as for ``bodies``."""
-    made = [read_entry(one) for one in bodies(line, **values)]
-    assert all(one.quarantine is None for one in made), [one.detail for one in made]
-    return made
-
-
 def case_no(number: int) -> str:
     """Return a case number that no other test number has; its check character is right."""
-    from node.standard.identifiers import case_number
-
     return case_number("360102", CREDIT_CODE, "XK0010100Y", START.date(), number)
 
 

@@ -61,7 +61,7 @@ def plain(memory: CaseMemory) -> tuple[object, ...]:
     return tuple(getattr(memory, name) for name in CaseMemory.__slots__)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(histories(), st.sampled_from([(), ITEMS]))
 def test_adding_records_one_by_one_equals_a_replay(records: list[Recorded], items: tuple[ItemTerms, ...]) -> None:
     memory = CaseMemory()
@@ -101,7 +101,11 @@ def test_a_case_with_findings_is_replayed_when_a_record_may_end_one() -> None:
     memory = replay([Recorded(1, facts("Application"), quarantined=False)], ()).memory
     memory.flags |= FINDINGS
     assert not advance_quietly(memory, facts("Material", hour=1), ())
+    assert not advance_quietly(memory, facts("Acceptance", hour=1), ())
+    memory.flags &= ~FINDINGS
     assert advance_quietly(memory, facts("Acceptance", hour=1), ())
+    memory.flags |= FINDINGS
+    assert advance_quietly(memory, facts("ReviewStep", hour=2, StepCode="1"), ())
 
 
 def test_times_outside_of_what_is_remembered_are_left_to_the_replay() -> None:

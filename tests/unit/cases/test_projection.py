@@ -1,4 +1,4 @@
-"""The case projection on a journal: hand-worked cases, versions, quarantine, requeue, rebuild, any cut and any order."""
+"""The case projection on a journal: hand-worked cases, versions, quarantine, requeue, rebuild, any cut, any order."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from node.cases.findings import ACCEPT_AFTER_CONCLUSION, STEPS_INCOMPLETE
 from node.cases.history import EMPTY, INCOMPLETE
 from node.cases.projection import CaseProjection
 from node.cases.states import State
 from node.cases.tables import case_fact
-from node.journal.entries import INVALID, NO_AUTHORITY, Entry
+from node.journal.entries import INVALID, NO_AUTHORITY, Batch, Entry
 from node.journal.replay import read_entry
+from node.journal.statements import update_sql
 from node.journal.streams import Journal
-from node.journal.tables import HELD_BACK, QUARANTINED
+from node.journal.tables import HELD_BACK, QUARANTINED, quarantine, record
+from node.standard.compression import compress_record
 from node.standard.seals import StreamName
 from tests.support.case_nodes import CaseNode
-from tests.support.case_records import CASE_NO, WORDS, bodies, body, case_no, entry
+from tests.support.case_records import WORDS, bodies, body, case_no, entry
+from tests.support.samples import CASE_NO
 from tests.support.stores import new_memory_store
 
 if TYPE_CHECKING:
-    from node.journal.store import Store
+    from node.journal.store import Store, Transaction
 
 COUNTY = "360102"
 FULL = "apply accept handle review decide grant"
@@ -118,37 +121,25 @@ def test_a_requeued_record_that_no_case_was_known_for_finds_its_place(any_store:
     unreadable = Entry(record_type="", body=b"<?", leaf=hidden.leaf, quarantine=INVALID)
     node.receive([*line[:2], unreadable, *line[3:]], "360103")
     assert node.case(CASE_NO).state == State.CONCLUDED
-    batch_entry = read_entry(hidden.body)
-    batch_entry.key, batch_entry.position = unreadable.key, unreadable.position
+    readable = read_entry(hidden.body)
+    readable.key, readable.position = unreadable.key, unreadable.position
 
-    def work(transaction: object) -> None:
-        from node.journal.entries import Batch
-        from node.journal.records import save_outcomes
-
-        save_outcomes(transaction, [batch_entry])  # type: ignore[arg-type]
-        transaction.connection.exec_driver_sql('DELETE FROM "quarantine"')  # type: ignore[attr-defined]
-        statement = f'UPDATE "record" SET "body" = (SELECT "body" FROM "record" WHERE "key" = {line[1].key})'
-        transaction.connection.exec_driver_sql(f'{statement} WHERE "key" = {unreadable.key}')  # type: ignore[attr-defined]
-        from node.standard.compression import compress_record
-
-        from node.journal.statements import update_sql
-        from node.journal.tables import record
-
-        transaction.connection.exec_driver_sql(  # type: ignore[attr-defined]
-            update_sql(record, node.store.dialect, ("body", "type_number")),
-            [(compress_record(hidden.body), 4, unreadable.key)],
-        )
+    def upgraded(transaction: Transaction) -> None:
+        # What the journal does when a program reads a record that an older one could not.
+        transaction.connection.execute(delete(quarantine))
+        statement = update_sql(record, transaction.dialect, ("body", "type_number", "flags"))
+        transaction.connection.exec_driver_sql(statement, [(compress_record(hidden.body), 4, 0, readable.key)])
         batch = Batch(
             stream=StreamName("360103", "ancestors"),
-            stream_id=unreadable.key >> 40,
+            stream_id=readable.key >> 40,
             own=False,
-            entries=[batch_entry],
+            entries=[readable],
             first=3,
             last=3,
         )
-        node.cases.requeued(transaction, batch)  # type: ignore[arg-type]
+        node.cases.requeued(transaction, batch)
 
-    node.store.write(work)
+    node.store.write(upgraded)
     straight = node_of(new_memory_store())
     straight.receive([read_entry(one) for one in bodies(FULL)], "360103")
     assert node.tables() == straight.tables()
@@ -173,7 +164,8 @@ def test_re_projecting_changes_nothing_that_was_right(any_store: Store) -> None:
     before = node.tables()
     with node.store.reading() as connection:
         ids = list(connection.execute(select(case_fact.c.id)).scalars())
-    node.store.write(lambda transaction: [node.cases.re_project(transaction, one) for one in [*ids, 999_999]])
+    for number in [*ids, 999_999]:
+        node.store.write(lambda transaction, number=number: node.cases.re_project(transaction, number))  # type: ignore[misc]
     assert node.tables() == before
 
 
@@ -205,9 +197,9 @@ def test_without_statistics_cases_are_projected_all_the_same(memory: Store) -> N
 def test_a_failed_transaction_leaves_no_trace_in_the_projection(memory: Store) -> None:
     node = node_of(memory)
 
-    def failing(transaction: object) -> None:
+    def failing(transaction: Transaction) -> None:
         entries = [read_entry(one) for one in bodies(FULL)]
-        node.journal.append(transaction, StreamName(COUNTY, "ancestors"), entries)  # type: ignore[arg-type]
+        node.journal.append(transaction, StreamName(COUNTY, "ancestors"), entries)
         raise LookupError
 
     for _ in range(2):
@@ -220,7 +212,7 @@ def test_a_failed_transaction_leaves_no_trace_in_the_projection(memory: Store) -
     assert sum(node.tables()["counters"].values()) == 3
 
 
-# --- I3: any cut into batches, any interleaving of streams, and a rebuild give the same tables -------------------------
+# --- I3: any cut into batches, any interleaving of streams, and a rebuild give the same tables -----------------------
 
 LINES = (FULL, FULL + " collect", "apply notice receipt accept handle grant paid", "apply accept void", "accept apply")
 

@@ -1,0 +1,215 @@
+"""Looking at cases and records: what screens and the command line show. Reading only; personal data are masked.
+
+What is masked decides the privacy mark in the schema, never a list of element names here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from node.cases.findings import FINDING_LABELS
+from node.cases.history import INCOMPLETE
+from node.cases.states import State, state_label
+from node.cases.tables import case_fact, case_state, finding
+from node.errors import RecordRefusedError
+from node.journal.holdings import find
+from node.journal.records import history, stored
+from node.journal.tables import HELD_BACK, QUARANTINED, REDACTED, position_of
+from node.journal.tables import stream as stream_table
+from node.standard.codec import parse_record
+from node.standard.compose import content_of, record_shape
+from node.standard.families import RECORD_TYPES
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from node.cases.states import Label
+    from node.journal.records import StoredRecord
+    from node.standard.seals import StreamName
+    from node.standard.shape import ElementShape
+
+PAGE_MAX = 500
+"""How many records one page shows at most; chosen by us."""
+
+_MASK = "*"
+_SHOWN_FIRST = 3
+_SHOWN_LAST = 2
+_SHOWN_LENGTH_MIN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordView:
+    """One record: ``standing`` is ``applied``, ``quarantined``, ``held back`` or ``redacted``.
+
+    ``state`` is the case's state after it (None: it belongs to no case). ``content`` is masked, and None when the
+    record does not follow the standard or its bytes are gone.
+    """
+
+    position: int
+    record_type: str
+    label: str
+    standing: str
+    state: Label | None
+    content: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingView:
+    """One finding of a case and the position of the record at which it shows."""
+
+    code: str
+    label: Label
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """One case. ``incomplete``: a quarantined record holds back what follows it, nothing is derived from the case.
+
+    ``also_at`` names other origins that hold a case with the same number.
+    """
+
+    case_no: str
+    origin: str
+    state: State
+    label: Label
+    incomplete: bool
+    task: str | None
+    organisation: str | None
+    division: str | None
+    channel: str | None
+    began_at: datetime | None
+    records: tuple[RecordView, ...]
+    findings: tuple[FindingView, ...]
+    also_at: tuple[str, ...]
+
+
+def show_case(connection: Connection, case_no: str, origin: str | None = None) -> CaseView | None:
+    """Return the case with this number and its history, or None when no record of it is held.
+
+    ``origin`` is a node's code; None: where several origins used the number, the lowest code is shown.
+    """
+    query = (
+        select(case_fact, case_state.c.state, case_state.c.flags, case_state.c.last_key, stream_table.c.origin)
+        .join(case_state, case_state.c.id == case_fact.c.id)
+        .join(stream_table, stream_table.c.id == case_fact.c.stream_id)
+        .where(case_fact.c.case_no == case_no)
+        .order_by(stream_table.c.origin)
+    )
+    rows = connection.execute(query).all()
+    row = next((row for row in rows if origin in {None, row.origin}), None)
+    if row is None:
+        return None
+    return CaseView(
+        case_no=case_no,
+        origin=row.origin,
+        state=State(row.state),
+        label=state_label(row.state),
+        incomplete=bool(row.flags & INCOMPLETE),
+        task=row.task,
+        organisation=row.organisation,
+        division=row.division,
+        channel=row.channel,
+        began_at=None if row.began_at is None else datetime.fromtimestamp(row.began_at, tz=UTC),
+        records=tuple(_view(one) for one in history(connection, row.id, row.last_key)),
+        findings=_findings(connection, row.id),
+        also_at=tuple(other.origin for other in rows if other.origin != row.origin),
+    )
+
+
+def list_records(connection: Connection, stream: StreamName, *, first: int = 1, limit: int = 100) -> list[RecordView]:
+    """Return up to ``limit`` (at most ``PAGE_MAX``) records of a held stream from position ``first`` on.
+
+    Raises LookupError when nothing of the stream is held.
+    """
+    held = find(connection, stream)
+    if held is None:
+        message = f"{stream} is not held"
+        raise LookupError(message)
+    last = first + min(limit, PAGE_MAX) - 1
+    return [_view(one) for one in stored(connection, held.stream_id, first, last)]
+
+
+def count_cases(connection: Connection) -> int:
+    """Return how many cases this node knows, of all origins."""
+    return connection.scalar(select(func.count()).select_from(case_state)) or 0
+
+
+def count_findings(connection: Connection) -> int:
+    """Return how many findings stand, of all cases."""
+    return connection.scalar(select(func.count()).select_from(finding)) or 0
+
+
+def findings_by_code(connection: Connection) -> dict[str, int]:
+    """Return how many findings stand per code; codes without one are left out."""
+    query = select(finding.c.code, func.count()).group_by(finding.c.code).order_by(finding.c.code)
+    return {code: count for code, count in connection.execute(query)}
+
+
+def masked(content: Mapping[str, Any], shape: ElementShape) -> dict[str, Any]:
+    """Return a record's content with every value masked whose element has a privacy mark."""
+    found: dict[str, Any] = {}
+    for name, value in content.items():
+        child = shape.child(name)
+        found[name] = value if child is None else _masked_value(value, child)
+    return found
+
+
+def mask_text(text: str, privacy: str) -> str:
+    """Return a text with its inside hidden: a name keeps its first character, a number its first 3 and last 2."""
+    if privacy == "name":
+        return text[:1] + _MASK * max(1, len(text) - 1)
+    if len(text) < _SHOWN_LENGTH_MIN:
+        return _MASK * len(text)
+    hidden = len(text) - _SHOWN_FIRST - _SHOWN_LAST
+    return text[:_SHOWN_FIRST] + _MASK * hidden + text[-_SHOWN_LAST:]
+
+
+def _masked_value(value: Any, shape: ElementShape) -> Any:
+    if isinstance(value, Mapping):
+        return masked(value, shape)
+    if isinstance(value, str):
+        return mask_text(value, shape.privacy) if shape.privacy and value else value
+    return [_masked_value(one, shape) for one in value] if isinstance(value, Sequence) else value
+
+
+def _view(record: StoredRecord) -> RecordView:
+    known = RECORD_TYPES.get(record.record_type)
+    return RecordView(
+        position=record.position,
+        record_type=record.record_type,
+        label=known.label if known else "",
+        standing=_standing(record.flags),
+        state=None if record.state_after is None else state_label(record.state_after),
+        content=_content(record),
+    )
+
+
+def _standing(flags: int) -> str:
+    for flag, word in ((REDACTED, "redacted"), (QUARANTINED, "quarantined"), (HELD_BACK, "held back")):
+        if flags & flag:
+            return word
+    return "applied"
+
+
+def _content(record: StoredRecord) -> Mapping[str, Any] | None:
+    if record.body is None:
+        return None
+    try:
+        element = parse_record(record.body)
+    except RecordRefusedError:
+        return None
+    return masked(content_of(element), record_shape(record.record_type))
+
+
+def _findings(connection: Connection, case_id: int) -> tuple[FindingView, ...]:
+    query = select(finding).where(finding.c.case_id == case_id).order_by(finding.c.record_key, finding.c.code)
+    return tuple(
+        FindingView(code=row.code, label=FINDING_LABELS[row.code], position=position_of(row.record_key))
+        for row in connection.execute(query)
+    )
