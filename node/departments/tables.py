@@ -1,0 +1,79 @@
+"""Tables of the doors: sources and their keys, what was refused, stored answers, and what this node published."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+
+from node.journal.tables import BIG_KEY, Moment, metadata
+
+OPEN: Final = "open"
+"""State of a refused delivery that waits for somebody."""
+SETTLED: Final = "settled"
+"""State of a refused delivery that was offered again and taken."""
+DISCARDED: Final = "discarded"
+"""State of a refused delivery that a person gave up, with a reason."""
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("divisions", Text, nullable=False),
+    Column("organisations", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+    UniqueConstraint("key_hash", name="source_key_hash"),
+)
+"""Systems that may hand in records. ``key_hash`` is SHA-256 of the key; lists are separated by one blank, "" is all."""
+
+refused_delivery = Table(
+    "refused_delivery",
+    metadata,
+    Column("id", BIG_KEY, primary_key=True, autoincrement=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("record_type", Text, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("content", LargeBinary),
+    Column("size", Integer, nullable=False),
+    Column("complete", Integer, nullable=False),
+    Column("problems", Text, nullable=False),
+    Column("settled_at", Moment),
+    Column("settled_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("fingerprint", name="refused_delivery_fingerprint"),
+    Index("refused_delivery_state", "state", "id"),
+)
+"""What intake did not accept. ``fingerprint`` is SHA-256 over source, dialect and content, so that the same thing
+refused twice is one row (``times`` counts); ``content`` is zstd, NULL once settled; ``size`` its stored bytes."""
+
+stored_answer = Table(
+    "stored_answer",
+    metadata,
+    Column("number", BIG_KEY, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("answered_at", Moment, nullable=False),
+    UniqueConstraint("source", "key", name="stored_answer_key"),
+    Index("stored_answer_at", "answered_at"),
+)
+"""Answers of the open API by Idempotency-Key; ``answer`` is zstd of the JSON document."""
+
+publication = Table(
+    "publication",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+)
+"""What this node published last under each name: publishing the same again makes no record."""
