@@ -148,7 +148,7 @@ def count_findings(connection: Connection) -> int:
 def findings_by_code(connection: Connection) -> dict[str, int]:
     """Return how many findings stand per code; codes without one are left out."""
     query = select(finding.c.code, func.count()).group_by(finding.c.code).order_by(finding.c.code)
-    return {code: count for code, count in connection.execute(query)}
+    return dict(tuple(row) for row in connection.execute(query))
 
 
 def masked(content: Mapping[str, Any], shape: ElementShape) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Case records for tests: minimal and valid, with the few fields that tests of cases and statistics are about.
 
-``facts("Acceptance", hour=3)`` gives facts, ``entry(...)`` a journal entry, ``bodies(...)`` the records of a whole case in
+``facts("Acceptance", hour=3)`` gives facts, ``entry(...)`` a journal entry, ``bodies(...)`` a whole case in
 one line: ``bodies("apply accept handle review decide grant")``.
 """
 
