@@ -16,6 +16,7 @@ from node.demo.catalogue import items_of
 from node.demo.generator import Month, generate_month
 from node.demo.plan import COUNTIES
 from node.demo.program import call
+from node.demo.publishing import SOURCE
 from node.demo.writers import api_body, csv_files, standard_file
 from node.errors import DemonstrationError
 
@@ -120,7 +121,9 @@ def _feed_files(node: DemoNode, door: str, records: Sequence[GeneratedRecord]) -
 
 
 def _import(node: DemoNode, path: Path, door: str) -> dict[str, Any]:
-    return call(node.home, "import", str(path), "--dialect", door, accepted=(ACCEPTED, PARTLY, NOTHING))
+    return call(
+        node.home, "import", str(path), "--dialect", door, "--source", SOURCE, accepted=(ACCEPTED, PARTLY, NOTHING)
+    )
 
 
 def _feed_api(node: DemoNode, key: str, records: Sequence[GeneratedRecord]) -> list[dict[str, Any]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from node.clock import Clock
     from node.demo.raising import DemoNode
 
+SOURCE: Final = "hall"
+"""The name under which the made-up departments deliver, through whichever door."""
 ARRIVAL_TIMEOUT_S: Final = 60.0
 """Longest wait for something published to arrive below; our own bound, a second is usual."""
 
@@ -51,7 +53,7 @@ def wait_for_reference(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
 
 def add_source(node: DemoNode) -> str:
     """Make an API key for one department's system at a county and return it."""
-    return str(call(node.home, "sources", "add", "demo", "--label", "演示业务系统")["key"])
+    return str(call(node.home, "sources", "add", SOURCE)["key"])
 
 
 def exchange_notice(nodes: Mapping[str, DemoNode], clock: Clock) -> None:

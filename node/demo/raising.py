@@ -95,20 +95,14 @@ def wait_until(happened: Callable[[], bool], timeout_s: float, clock: Clock, *, 
 
 def _initialise(node: DemoNode) -> None:
     plan = node.plan
-    call(
-        node.home,
-        "init",
-        *("--level", plan.level, "--code", plan.code, "--name", plan.name),
-        *("--link-port", str(node.link_port), "--face-port", str(node.face_port)),
-    )
+    addresses = ("--link", f"{_LOOPBACK}:{node.link_port}", "--face", f"{_LOOPBACK}:{node.face_port}")
+    call(node.home, "init", "--level", plan.level, "--org", plan.code, "--name", plan.name, *addresses)
 
 
 def _join(node: DemoNode, parent: DemoNode) -> None:
     plan = node.plan
-    invitation = call(
-        parent.home, "invite", "--code", plan.code, "--name", plan.name, "--level", plan.level, "--division", plan.code
-    )
-    call(node.home, "join", str(invitation["invitation"]), "--parent", f"{_LOOPBACK}:{parent.link_port}")
+    invited = call(parent.home, "invite", "--org", plan.code, "--name", plan.name, "--level", plan.level)
+    call(node.home, "join", f"{invited['code']}@{_LOOPBACK}:{parent.link_port}")
 
 
 def _free_ports(count: int) -> list[int]:
