@@ -66,10 +66,10 @@ TABLES = {
 def expected_page(name: str, text: str) -> str:
     """Return a page's text with every marked table replaced by what the program says."""
     for mark, table in TABLES[name].items():
-        begin, end = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
+        begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
-        text = before + begin + "\n".join(table()) + end + after
+        text = before + begin + "\n".join(table()) + "\n" + end + after
     return text
 
 
