@@ -7,13 +7,16 @@ the root that the stream had at that size; one with another root is evidence of 
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 
 from node.journal import holdings
 from node.journal.alarms import raise_alarm
+from node.journal.statements import for_dialect
 from node.journal.tables import checkpoint as table
+from node.journal.tables import moment_number, moment_of
 from node.journal.tables import stream as stream_table
 from node.standard.seals import Checkpoint, StreamName, time_text
 
@@ -24,76 +27,93 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.journal.cutting import Standing
+    from node.journal.holdings import Held
     from node.journal.store import Transaction
 
 FORK_ALARM: Final = "fork"
 """Kind of the alarm when two signed checkpoints of one stream contradict each other (02, R7)."""
+_SAVE: Final = """
+INSERT INTO checkpoint (stream_id, size, root, sealed_at, signer, signature, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (stream_id, size) DO UPDATE SET
+signer = CASE WHEN excluded.sealed_at > checkpoint.sealed_at THEN excluded.signer ELSE checkpoint.signer END,
+signature = CASE WHEN excluded.sealed_at > checkpoint.sealed_at THEN excluded.signature ELSE checkpoint.signature END,
+sealed_at = CASE WHEN excluded.sealed_at > checkpoint.sealed_at THEN excluded.sealed_at ELSE checkpoint.sealed_at END,
+bytes = coalesce(checkpoint.bytes, excluded.bytes)
+"""
+_BEYOND: Final = (
+    "SELECT size, root, sealed_at, signer, signature FROM checkpoint WHERE stream_id = ? AND size > ? ORDER BY size"
+)
 ANNOUNCED_MAX: Final = 1000
 """Announced checkpoints kept per stream (02, R19); our choice: half a million records ahead at 500 each."""
 
 
-def save(transaction: Transaction, checkpoints: Iterable[Checkpoint], *, total_bytes: Mapping[int, int]) -> None:
-    """Save checkpoints of streams that exist, whose roots were compared with what is held.
+def save(
+    transaction: Transaction, held: Held, checkpoints: Iterable[Checkpoint], *, total_bytes: Mapping[int, int]
+) -> None:
+    """Save checkpoints of one stream whose roots were compared with what is held.
 
     ``total_bytes`` gives the stream's raw bytes by size, as far as known. At one size the newest seal stays; saving
     again what is saved changes nothing.
     """
-    for checkpoint in checkpoints:
-        held = holdings.known(transaction.connection, checkpoint.stream)
-        present = transaction.connection.execute(
-            select(table.c.sealed_at, table.c.bytes).where(
-                table.c.stream_id == held.stream_id, table.c.size == checkpoint.size
-            )
-        ).one_or_none()
-        values: dict[str, Any] = {
-            "root": checkpoint.root,
-            "sealed_at": checkpoint.sealed_at,
-            "signer": checkpoint.signer,
-            "signature": checkpoint.signature,
-        }
-        key = {"stream_id": held.stream_id, "size": checkpoint.size}
-        known_bytes = total_bytes.get(checkpoint.size)
-        if present is None:
-            transaction.connection.execute(insert(table).values(**key, **values, bytes=known_bytes))
-            continue
-        if present.sealed_at >= checkpoint.sealed_at:
-            values = {}
-        if known_bytes is not None and present.bytes is None:
-            values["bytes"] = known_bytes
-        if values:
-            transaction.connection.execute(update(table).filter_by(**key).values(**values))
+    rows = [
+        (
+            held.stream_id,
+            one.size,
+            one.root,
+            moment_number(one.sealed_at),
+            one.signer,
+            one.signature,
+            total_bytes.get(one.size),
+        )
+        for one in checkpoints
+    ]
+    if rows:
+        transaction.connection.exec_driver_sql(for_dialect(_SAVE, transaction.dialect), rows)
 
 
 def settle(
     transaction: Transaction,
-    stream: StreamName,
+    held: Held,
+    size: int,
     checkpoints: Iterable[Checkpoint],
     standings: Mapping[int, Standing],
 ) -> None:
-    """Save what fits: checkpoints at sizes in ``standings`` must have the root there, others are announced.
+    """Save what fits: checkpoints up to ``size``, all in ``standings``, must have the root there; others are announced.
 
-    One that does not fit, validly signed as it is, raises a fork alarm with its whole text and signature, and is not
-    kept. Announced ones beyond ANNOUNCED_MAX are not taken: they will be said again.
+    One that does not fit, validly signed as it is, raises a fork alarm with its root and signature, and is not kept.
+    Announced ones beyond ANNOUNCED_MAX are not taken: they will be said again.
     """
-    held = holdings.known(transaction.connection, stream)
-    room = ANNOUNCED_MAX - len(announced(transaction.connection, stream))
-    fitting = []
+    fitting: list[Checkpoint] = []
+    beyond: list[Checkpoint] = []
     for one in checkpoints:
-        standing = standings.get(one.size)
-        if standing is not None and standing.root != one.root:
-            _alarm(transaction, one, standing.root)
-            transaction.connection.execute(
-                delete(table).where(
-                    table.c.stream_id == held.stream_id, table.c.size == one.size, table.c.root != standing.root
-                )
-            )
-        elif standing is not None:
+        if one.size > size:
+            beyond.append(one)
+        elif standings[one.size].root == one.root:
             fitting.append(one)
-        elif room > 0 and not _contradicts(transaction, one):
-            fitting.append(one)
-            room -= 1
-    total_bytes = {size: found.total_bytes for size, found in standings.items() if found.total_bytes is not None}
-    save(transaction, fitting, total_bytes=total_bytes)
+        else:
+            _refuse(transaction, held, one, standings[one.size].root)
+    if beyond:
+        fitting += _announce(transaction, held, size, beyond)
+    total_bytes = {at: found.total_bytes for at, found in standings.items() if found.total_bytes is not None}
+    save(transaction, held, fitting, total_bytes=total_bytes)
+
+
+def beyond(connection: Connection, held: Held) -> list[Checkpoint]:
+    """Return the announced checkpoints of a stream, smallest size first: those beyond ``held.size``."""
+    statement = for_dialect(_BEYOND, connection.dialect.name)
+    return [
+        Checkpoint(
+            stream=held.stream,
+            size=size,
+            root=bytes(root),
+            sealed_at=moment_of(sealed_at),
+            signer=signer,
+            signature=bytes(signature),
+        )
+        for size, root, sealed_at, signer, signature in connection.exec_driver_sql(
+            statement, (held.stream_id, held.size)
+        )
+    ]
 
 
 def at(connection: Connection, stream: StreamName, size: int) -> Checkpoint | None:
@@ -115,8 +135,8 @@ def between(connection: Connection, stream: StreamName, low: int, high: int, *, 
 
 def announced(connection: Connection, stream: StreamName) -> list[Checkpoint]:
     """Return the checkpoints beyond what is held, smallest size first."""
-    query = _query(stream).where(table.c.size > stream_table.c.size).order_by(table.c.size)
-    return [_checkpoint(row) for row in connection.execute(query)]
+    held = holdings.find(connection, stream)
+    return [] if held is None else beyond(connection, held)
 
 
 def newest_of_all(
@@ -128,13 +148,25 @@ def newest_of_all(
     return {name: checkpoint for name, checkpoint in found.items() if checkpoint is not None}
 
 
-def _contradicts(transaction: Transaction, one: Checkpoint) -> bool:
-    """Tell, with an alarm, whether another root was announced for the same size."""
-    present = at(transaction.connection, one.stream, one.size)
-    if present is None or present.root == one.root:
-        return False
-    _alarm(transaction, one, present.root)
-    return True
+def _announce(transaction: Transaction, held: Held, size: int, said: list[Checkpoint]) -> list[Checkpoint]:
+    """Return what to keep of checkpoints beyond ``size``: one root for each size, as many as there is room for."""
+    roots = {one.size: one.root for one in beyond(transaction.connection, replace(held, size=size))}
+    kept: list[Checkpoint] = []
+    for one in said:
+        known = roots.get(one.size)
+        if known is not None and known != one.root:
+            _alarm(transaction, one, known)
+        elif known is not None or len(roots) < ANNOUNCED_MAX:
+            roots[one.size] = one.root
+            kept.append(one)
+    return kept
+
+
+def _refuse(transaction: Transaction, held: Held, one: Checkpoint, root: bytes) -> None:
+    _alarm(transaction, one, root)
+    transaction.connection.execute(
+        delete(table).where(table.c.stream_id == held.stream_id, table.c.size == one.size, table.c.root == one.root)
+    )
 
 
 def _alarm(transaction: Transaction, one: Checkpoint, root: bytes) -> None:

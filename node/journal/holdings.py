@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import insert, select, update
 
 from node.errors import IntegrityError, StoreBusyError
-from node.journal.merkle import CompactRange
+from node.journal.merkle import HASH_BYTES, CompactRange
+from node.journal.statements import for_dialect
 from node.journal.tables import stream as stream_table
 from node.standard.seals import StreamName
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Row
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Transaction
 
 _COLUMNS: Final = tuple(stream_table.columns)
+# Finding and moving a stream happens once a slice, and slices may be short: plain statements, as for records.
+_FIND: Final = (
+    "SELECT id, origin, audience, own, size, sealed, bytes, frontier FROM stream WHERE origin = ? AND audience = ?"
+)
+_MOVE: Final = "UPDATE stream SET size = ?, frontier = ?, bytes = ?, sealed = ? WHERE id = ? AND size = ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A stream as held: ``size`` records under Merkle root ``root``, ``sealed`` of them under a checkpoint.
+    """A stream as held: ``size`` records, ``sealed`` of them under a checkpoint.
 
     ``total_bytes`` counts raw record bytes; ``own`` tells whether this node is the origin; ``frontier`` is the compact
     range at ``size`` as ``CompactRange.to_bytes`` writes it.
@@ -32,11 +37,15 @@ class Held:
     stream: StreamName
     stream_id: int
     size: int
-    root: bytes
     sealed: int
     own: bool
     total_bytes: int
     frontier: bytes
+
+    @property
+    def root(self) -> bytes:
+        """The Merkle root at ``size``, computed from the frontier."""
+        return self.compact_range().root()
 
     def compact_range(self) -> CompactRange:
         """Return the frontier, ready to be extended."""
@@ -45,7 +54,8 @@ class Held:
 
 def find(connection: Connection, stream: StreamName) -> Held | None:
     """Return the stream as held, None when nothing of it is known."""
-    row = connection.execute(select(*_COLUMNS).where(_named(stream))).one_or_none()
+    statement = for_dialect(_FIND, connection.dialect.name)
+    row = connection.exec_driver_sql(statement, (stream.origin, stream.audience)).first()
     return None if row is None else _held(row)
 
 
@@ -87,11 +97,9 @@ def move(transaction: Transaction, held: Held, *, read: int, size: int, frontier
     Raises StoreBusyError (the whole work is redone) when somebody else moved it, which only a store whose lock does not
     lock allows. A received stream is sealed as far as it goes: each slice ends at a checkpoint.
     """
-    values: dict[str, object] = {"size": size, "frontier": frontier, "bytes": total_bytes}
-    if not held.own:
-        values["sealed"] = size
-    moved = transaction.connection.execute(
-        update(stream_table).where(stream_table.c.id == held.stream_id, stream_table.c.size == read).values(**values)
+    sealed = held.sealed if held.own else size
+    moved = transaction.connection.exec_driver_sql(
+        for_dialect(_MOVE, transaction.dialect), (size, frontier, total_bytes, sealed, held.stream_id, read)
     )
     if moved.rowcount != 1:
         raise StoreBusyError(f"{held.stream} moved while it was written.", action="it is tried again")
@@ -107,26 +115,21 @@ def set_sealed(transaction: Transaction, held: Held, size: int) -> bool:
     return moved.rowcount == 1
 
 
-def _named(stream: StreamName) -> ColumnElement[bool]:
-    return and_(stream_table.c.origin == stream.origin, stream_table.c.audience == stream.audience)
-
-
-def _held(row: Row[tuple[object, ...]]) -> Held:
-    frontier = bytes(row.frontier)
-    stream = StreamName(row.origin, row.audience)
-    try:
-        root = CompactRange.from_bytes(row.size, frontier).root()
-    except ValueError as error:
+def _held(row: Any) -> Held:
+    stream_id, origin, audience, own, size, sealed, total_bytes, frontier = row
+    stream = StreamName(origin, audience)
+    if len(frontier) != HASH_BYTES * size.bit_count():
         raise IntegrityError(
-            f"The frontier of {stream} is damaged.", why=str(error), action="restore the newest backup (yizhan restore)"
-        ) from error
+            f"The frontier of {stream} is damaged.",
+            why=f"{len(frontier)} bytes do not fit {size} records",
+            action="restore the newest backup (yizhan restore)",
+        )
     return Held(
         stream=stream,
-        stream_id=row.id,
-        size=row.size,
-        root=root,
-        sealed=row.sealed,
-        own=bool(row.own),
-        total_bytes=row.bytes,
-        frontier=frontier,
+        stream_id=stream_id,
+        size=size,
+        sealed=sealed,
+        own=bool(own),
+        total_bytes=total_bytes,
+        frontier=bytes(frontier),
     )

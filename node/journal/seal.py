@@ -80,7 +80,7 @@ def _save(transaction: Transaction, signed: list[tuple[Held, list[SealPoint], li
     for held, found, made in signed:
         if holdings.set_sealed(transaction, held, made[-1].size):
             total_bytes = {point.size: point.total_bytes for point in found}
-            checkpoints.save(transaction, made, total_bytes=total_bytes)
+            checkpoints.save(transaction, held, made, total_bytes=total_bytes)
             saved += made
     if saved:
         transaction.announce()

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=256)
+def for_dialect(statement: str, dialect: str) -> str:
+    """Return a statement that is written with ``?`` for parameters (and nowhere else) as the dialect wants it."""
+    return statement.replace("?", _mark(dialect))
+
+
+@lru_cache(maxsize=256)
 def insert_sql(table: Table, dialect: str, columns: tuple[str, ...] = (), *, ignore: bool = False) -> str:
     """Return an INSERT of ``columns`` (none named: all, in the table's order); ``ignore`` skips rows that exist."""
     names = _names(table, columns)

@@ -51,16 +51,15 @@ What can go wrong
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from sqlalchemy import insert
+from typing import TYPE_CHECKING, Final
 
 from node.errors import SealMismatchError
 from node.journal import checkpoints, holdings, quarantine, records, replay, roots, sealing
 from node.journal.cutting import Part, Standing, plan
 from node.journal.entries import Batch
 from node.journal.merkle import CompactRange
-from node.journal.tables import arrival, record_key
+from node.journal.statements import insert_sql
+from node.journal.tables import arrival, moment_number, record_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,6 +73,9 @@ if TYPE_CHECKING:
     from node.journal.records import StoredRecord
     from node.journal.store import Store, Transaction
     from node.standard.seals import Checkpoint, StreamName
+
+
+_ARRIVAL: Final = ("stream_id", "first", "last", "arrived_at")
 
 
 class Journal:
@@ -122,7 +124,7 @@ class Journal:
             message = f"node {self.node_code} cannot extend {stream} by {len(entries)} entries"
             raise ValueError(message)
         held = self._opened(transaction, stream)
-        signed = [checkpoint, *announced, *checkpoints.announced(transaction.connection, stream)]
+        signed = [checkpoint, *announced, *checkpoints.beyond(transaction.connection, held)]
         points = {one.size for one in signed}
         parts, standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts(), points)
         end = held.size + len(entries)
@@ -135,7 +137,7 @@ class Journal:
         for one in announced:
             if one.size <= held.size:
                 standings[one.size] = self._standing(transaction.connection, held, one.size)
-        checkpoints.settle(transaction, stream, signed, standings)
+        checkpoints.settle(transaction, held, end, signed, standings)
 
     def learn_announced(self, transaction: Transaction, stream: StreamName, announced: Iterable[Checkpoint]) -> None:
         """Take checkpoints of another node's stream that came without records; the caller verified the signatures.
@@ -147,7 +149,7 @@ class Journal:
         standings = {
             one.size: self._standing(transaction.connection, held, one.size) for one in signed if one.size <= held.size
         }
-        checkpoints.settle(transaction, stream, signed, standings)
+        checkpoints.settle(transaction, held, held.size, signed, standings)
 
     def requeue(self, transaction: Transaction, keys: Iterable[int]) -> list[int]:
         """Read quarantined records again and apply those that can be applied now; return their keys.
@@ -250,8 +252,10 @@ class Journal:
                 projection.apply(transaction, batch)
             records.insert_entries(transaction, part.entries, at)
             roots.save_tiles(transaction, held.stream_id, part.tiles)
-            values = {"stream_id": held.stream_id, "first": batch.first, "last": batch.last, "arrived_at": at}
-            transaction.connection.execute(insert(arrival).values(**values))
+            transaction.connection.exec_driver_sql(
+                insert_sql(arrival, transaction.dialect, _ARRIVAL),
+                (held.stream_id, batch.first, batch.last, moment_number(at)),
+            )
             holdings.move(
                 transaction, held, read=size, size=part.size, frontier=part.frontier, total_bytes=part.total_bytes
             )

@@ -153,7 +153,7 @@ def test_an_older_seal_of_the_same_size_changes_nothing(any_store: Store) -> Non
     root = root_of([entry.leaf for entry in entries])
     later = checkpoint(2, root, sealed_at=NOON + timedelta(days=1))
     any_store.write(lambda transaction: journal.extend(transaction, OTHER, entries, later))
-    any_store.write(lambda transaction: checkpoints.save(transaction, [checkpoint(2, root)], total_bytes={}))
+    any_store.write(lambda transaction: journal.learn_announced(transaction, OTHER, [checkpoint(2, root)]))
     with any_store.reading() as connection:
         assert checkpoints.at(connection, OTHER, 2) == later
 

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
-from node.errors import IntegrityError, SealMismatchError, StoreBusyError
+from node.errors import IntegrityError, SealMismatchError, StoreBusyError, StoreUnavailableError
 from node.journal import holdings
 from node.journal.alarms import alarms
 from node.journal.checkpoints import FORK_ALARM, announced, at, newest
 from node.journal.cutting import cut
 from node.journal.entries import INVALID, NO_AUTHORITY, UNKNOWN_TYPE, Batch, pack
 from node.journal.merkle import EMPTY_ROOT, root_of
+from node.journal.store import open_store
 from node.journal.tables import HELD_BACK, QUARANTINED, REDACTED, arrival, record, record_key, tile
 from node.journal.tables import stream as stream_table
 from node.standard.seals import StreamName
@@ -439,6 +440,27 @@ def test_a_damaged_frontier_is_noticed(memory: Store) -> None:
     memory.write(lambda transaction: transaction.connection.execute(update(stream_table).values(frontier=b"short")))
     with pytest.raises(IntegrityError, match="frontier of 360102/ancestors is damaged"), memory.reading() as connection:
         journal.held(connection, OWN)
+
+
+def test_a_postgresql_that_goes_away_while_records_are_copied_is_unavailable(postgres_url: str) -> None:
+    store, killer = open_store(postgres_url), open_store(postgres_url)
+
+    class Pulling(TallyProjection):
+        def apply(self, transaction: Transaction, batch: Batch) -> None:
+            super().apply(transaction, batch)
+            (pid,) = transaction.connection.exec_driver_sql("SELECT pg_backend_pid()").one()
+            with killer.reading() as connection:
+                connection.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+
+    tally = Pulling()
+    tally.make_table(store)
+    with pytest.raises(StoreUnavailableError):
+        append(journal_on(store, tally), plain_entries(1, 30))
+    append(journal_on(store), plain_entries(1, 30))
+    with store.reading() as connection:
+        assert len(journal_on(store).stored(connection, OWN, 1, 99)) == 30
+    store.close()
+    killer.close()
 
 
 def test_a_missing_tile_or_record_is_noticed(any_store: Store) -> None:
