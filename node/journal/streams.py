@@ -57,6 +57,7 @@ from node.errors import SealMismatchError
 from node.journal import checkpoints, holdings, quarantine, records, replay, roots, sealing
 from node.journal.cutting import Part, Standing, plan
 from node.journal.entries import Batch
+from node.journal.holdings import Held
 from node.journal.merkle import CompactRange
 from node.journal.statements import insert_sql
 from node.journal.tables import arrival, moment_number, record_key
@@ -68,12 +69,13 @@ if TYPE_CHECKING:
 
     from node.clock import Clock
     from node.journal.entries import Entry, Projection
-    from node.journal.holdings import Held
     from node.journal.quarantine import Quarantined
     from node.journal.records import StoredRecord
     from node.journal.store import Store, Transaction
     from node.standard.seals import Checkpoint, StreamName
 
+
+__all__ = ["Held", "Journal"]
 
 _ARRIVAL: Final = ("stream_id", "first", "last", "arrived_at")
 
