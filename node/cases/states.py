@@ -368,9 +368,8 @@ def event_of(facts: Facts) -> str | None:
 def advance(state: int, before: int, event: str | None, *, instant: bool) -> tuple[int, int, Legality]:
     """Return (state, state before the suspension, legality) after ``event`` met a case in ``state``.
 
-    Total: an event that no row allows moves a case forward to where the event says it is, when that is further than it
-    had come and the case is not suspended by more than a conclusion may end; else the state stays. Leaping over steps
-    is ``SKIPPED``, everything else that no row allows ``ILLEGAL``.
+    Total: an event that no row allows moves a case to where the event says it is, when that is further than it had
+    come; else the state stays. Leaping over steps is ``SKIPPED``, everything else that no row allows ``ILLEGAL``.
     """
     target = (INSTANT_TARGETS if instant else TARGETS).get((state, event or ""))
     if target is not None:
