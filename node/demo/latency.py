@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 TRIES: Final = 40
 """Single records per measurement: enough for a 99th percentile that means the slowest one; our own choice."""
 ARRIVAL_TIMEOUT_S: Final = 20.0
+LOOK_EVERY_S: Final = 0.01
 _SERIAL: Final = 90_001
 """Serials of these cases begin here, far from those of the month (a serial has five digits)."""
 
@@ -39,18 +41,20 @@ def measure_latency(county: DemoNode, ancestor: DemoNode, key: str, clock: Clock
     taken_s = []
     with httpx.Client(base_url=county.face) as door, httpx.Client() as looker:
         for number, record in enumerate(applications):
-            before = _size(looker, ancestor, stream)
+            size = _size(looker, ancestor, stream)
             begun_s = clock.monotonic_s()
             answer = offer(door, key, [record], idempotency_key=f"latency-{seed}-{number}")
-            arrived = wait_until(
-                lambda before=before: _size(looker, ancestor, stream) > before, ARRIVAL_TIMEOUT_S, clock, pause_s=0.01
-            )
-            if not arrived or answer["accepted"] != 1:
+            grown = partial(_grown, looker, ancestor, stream, size)
+            if not wait_until(grown, ARRIVAL_TIMEOUT_S, clock, pause_s=LOOK_EVERY_S) or answer["accepted"] != 1:
                 raise DemonstrationError(
                     f"a record of {stream} did not arrive at {ancestor.plan.code}", why=str(answer)
                 )
             taken_s.append(clock.monotonic_s() - begun_s)
     return {"p50": round(percentile(taken_s, 0.5), 3), "p99": round(percentile(taken_s, 0.99), 3)}
+
+
+def _grown(client: httpx.Client, node: DemoNode, stream: str, size: int) -> bool:
+    return _size(client, node, stream) > size
 
 
 def _size(client: httpx.Client, node: DemoNode, stream: str) -> int:

@@ -1,0 +1,111 @@
+"""Generated records in the forms in which departments really deliver: CSV tables, a standard XML file, API batches.
+
+No Salt is written: the node makes its own. Called by the demonstration's feeders and by tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from node.demo.history import time_text
+from node.demo.workdays import MONTH_START
+from node.standard.codec import NAMESPACE
+from node.standard.compose import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from node.demo.catalogue import Department, Item
+    from node.demo.generator import GeneratedRecord
+    from node.standard.compose import Value
+
+NO_SALT: Final = bytes(16)
+VALID_FROM: Final = "2026-01-01"
+DAYS_OPEN: Final = "法定工作日 9:00—12:00，13:30—17:00"
+
+
+def standard_file(folder: Path, records: Sequence[GeneratedRecord]) -> Path:
+    """Write all records into one ``standard`` XML file in ``folder`` and return its path."""
+    path = folder / "records.xml"
+    bodies = [compose(one.record_type, {**one.content, "Channel": "IMPORT"}, salt=NO_SALT) for one in records]
+    return _wrapped(path, bodies)
+
+
+def api_body(records: Sequence[GeneratedRecord]) -> dict[str, Any]:
+    """Return the JSON document in which a batch is offered to the open API."""
+    return {"records": [{"type": one.record_type, "content": one.content} for one in records]}
+
+
+def item_file(folder: Path, items: Iterable[Item]) -> Path:
+    """Write the services into one ``standard`` XML file to be published, and return its path."""
+    return _wrapped(folder / "items.xml", [compose("Item", _item(item), salt=NO_SALT) for item in items])
+
+
+def organisation_file(folder: Path, items: Iterable[Item]) -> Path:
+    """Write the departments that offer the services into one ``standard`` XML file, and return its path."""
+    departments = {item.department.credit_code: item.department for item in items}
+    bodies = [compose("Organisation", _organisation(one), salt=NO_SALT) for one in departments.values()]
+    return _wrapped(folder / "organisations.xml", bodies)
+
+
+def _wrapped(path: Path, bodies: Sequence[bytes]) -> Path:
+    start = f'<?xml version="1.0" encoding="UTF-8"?>\n<Records xmlns="{NAMESPACE}">\n'
+    path.write_bytes(start.encode() + b"\n".join(bodies) + b"\n</Records>\n")
+    return path
+
+
+def _item(item: Item) -> Mapping[str, Value]:
+    plan, department = item.plan, item.department
+    content: dict[str, Value] = {
+        "RecordKey": f"item:{item.task_code}:1",
+        "EventTime": time_text(MONTH_START),
+        "DivisionCode": department.division,
+        "TaskCode": item.task_code,
+        "CatalogCode": plan.catalogue_code,
+        "TaskVersion": "1",
+        "TaskName": plan.name,
+        "TaskType": "01" if plan.catalogue_code.startswith("XK") else "07",
+        "ByLaw": plan.law,
+        "UseLevel": "4",
+        "OrgCode": department.credit_code,
+        "OrgName": department.name,
+        "DeptType": "1",
+        "StatutoryLimit": str(plan.statutory_days),
+        "StatutoryLimitUnit": "G",
+        "PromiseLimit": str(plan.promise_days),
+        "PromiseLimitUnit": "G",
+        "ProjectType": plan.project_type,
+        "ServiceObject": ["1"] if plan.applicant == "1" else ["2"],
+        "HandleForm": ["1", "2"],
+        "IsFee": "false" if plan.fee_yuan is None else "true",
+        "ResultName": plan.result_name,
+        "Place": "政务服务大厅",
+        "OpenHours": DAYS_OPEN,
+        "Phone": "10000000001",
+        "SupervisePhone": "10000000002",
+        "MaterialItem": [
+            {"MaterialName": name, "Originals": "1", "Copies": "0", "Required": "true"} for name in plan.materials
+        ],
+        "TaskState": "1",
+        "ValidFrom": VALID_FROM,
+    }
+    if plan.inspected:
+        content["SpecialProcedure"] = "现场检验"
+    if plan.fee_yuan is not None:
+        content["FeeBasis"] = "演示收费依据"
+        content["FeeItem"] = [
+            {"FeeName": "行政事业性收费", "FeeStandard": f"每件 {plan.fee_yuan} 元", "Reducible": "false"}
+        ]
+    return content
+
+
+def _organisation(department: Department) -> Mapping[str, Value]:
+    return {
+        "RecordKey": f"organisation:{department.credit_code}",
+        "EventTime": time_text(MONTH_START),
+        "OrgCode": department.credit_code,
+        "OrgName": department.name,
+        "OldOrgCode": department.credit_code[8:17],
+        "DivisionCode": department.division,
+    }
