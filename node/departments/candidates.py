@@ -1,0 +1,56 @@
+"""Candidates: what a dialect made of a delivery, one record each, before anything was checked.
+
+A dialect yields candidates one by one, so that a file of any size is read with bounded memory. A candidate that the
+dialect itself could not read carries its problems; intake keeps it as a refused delivery like every other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from node.standard.families import RECORD_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from node.errors import Problem
+    from node.standard.compose import Value
+
+RULE_NOT_TEXT: Final = "not-text"
+"""Binary content, or an encoding that is not accepted."""
+RULE_EMPTY: Final = "empty"
+RULE_HALF_WRITTEN: Final = "half-written"
+"""The end of the file is missing; perhaps it is still being written."""
+
+DEPARTMENT_TYPES: Final = frozenset(
+    name
+    for name, entry in RECORD_TYPES.items()
+    if entry.case_record or (entry.family == "catalogue" and "ancestors" in entry.audiences)
+)
+"""Record types that a department may hand in; every other type is made by nodes only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One record that a source offers.
+
+    Exactly one of ``content`` (typed, without Salt) and ``markup`` (bytes of one XML element as they came) is set,
+    unless ``problems`` is not empty. ``row`` counts the data rows of a table and ``line`` the lines of the file, both
+    from 1. ``kept`` gives the bytes that are kept if the record is refused, complete enough to be offered again by
+    themselves in the same dialect; ``complete`` is False when a limit cut them.
+    """
+
+    record_type: str
+    kept: Callable[[], bytes]
+    content: Mapping[str, Value] | None = None
+    markup: bytes | None = None
+    row: int | None = None
+    line: int | None = None
+    problems: tuple[Problem, ...] = ()
+    complete: bool = True
+
+
+def unreadable(*problems: Problem, kept: bytes, line: int | None = None, complete: bool = True) -> Candidate:
+    """Return the candidate of something in which no record could be recognised."""
+    return Candidate(record_type="", kept=lambda: kept, line=line, problems=problems, complete=complete)

@@ -1,0 +1,253 @@
+"""From cells to content: which column is which element of a record type, and what a cell means there.
+
+Nothing is written down twice: names, 中文 labels, code tables and types come from the schema; ``csv.toml`` adds the
+words and forms seen in the field.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from node.departments.candidates import DEPARTMENT_TYPES
+from node.errors import Problem
+from node.standard.codec import RULE_SCHEMA
+from node.standard.compose import record_shape
+from node.standard.families import RECORD_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
+
+    from node.standard.shape import ElementShape, SimpleShape
+
+RULE_COLUMN: Final = "column"
+"""A cell stands in a column that its record type does not have, or is not in the form that its column has."""
+
+
+def _load() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "csv.toml").read_text(encoding="utf-8"))
+
+
+DIALECT: Final[Mapping[str, Any]] = _load()
+TYPE_HEADINGS: Final = frozenset(DIALECT["type_headings"])
+SKIP_MARK: Final[str] = DIALECT["skip_mark"]
+_ITEM_SEPARATOR: Final[str] = DIALECT["item_separator"]
+_PART_SEPARATOR: Final[str] = DIALECT["part_separator"]
+_TIMES: Final = [re.compile(f"{entry['pattern']}\\Z", re.ASCII) for entry in DIALECT["times"]]
+_DATES: Final = [re.compile(f"{entry['pattern']}\\Z", re.ASCII) for entry in DIALECT["dates"]]
+_STANDARD_TIME: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})\Z", re.ASCII
+)
+_SET_BY_NODE: Final = frozenset({"Salt", "Channel"})
+_TEXT_BASES: Final = frozenset({"string", "base64Binary"})
+
+
+def _type_words() -> dict[str, str]:
+    words = {word: name for word, name in DIALECT["record_types"].items() if name in RECORD_TYPES}
+    for name, entry in RECORD_TYPES.items():
+        words[entry.label] = words[name] = name
+    return words
+
+
+TYPE_WORDS: Final[Mapping[str, str]] = _type_words()
+"""Record type by every word that a table may use for it."""
+
+
+class CellError(Exception):
+    """A cell is not in a form that its column has; the text says which, without the cell's value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Where a column's cells go: the path of element names, and what a cell means."""
+
+    path: tuple[str, ...]
+    label: str
+    meaning: Callable[[str], Any]
+
+
+@cache
+def columns_of(record_type: str, zone: tzinfo) -> Mapping[str, Column]:
+    """Return the columns that a record type may have, by every heading that names them."""
+    columns: dict[str, Column] = {}
+    shape = record_shape(record_type)
+    for child in shape.children:
+        _add(columns, child, (), (), zone)
+    by_path = {"/".join(column.path): column for column in columns.values()}
+    for word, path in DIALECT["headings"].items():
+        if path in by_path:
+            columns.setdefault(word, by_path[path])
+    return columns
+
+
+@cache
+def all_headings(zone: tzinfo, types: frozenset[str] = DEPARTMENT_TYPES) -> frozenset[str]:
+    """Return every heading that any of ``types`` knows."""
+    return TYPE_HEADINGS.union(*(columns_of(name, zone) for name in types))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowMapping:
+    """How the rows of one record type in one table are read: cell index, column, heading, for each column that counts.
+
+    ``foreign`` are columns of other record types: their cells have to be empty. ``defaults`` are added where the table
+    has no such column.
+    """
+
+    record_type: str
+    cells: tuple[tuple[int, Column], ...]
+    foreign: tuple[tuple[int, str], ...]
+    defaults: Mapping[str, str]
+
+    def content(self, fields: list[str]) -> tuple[dict[str, Any], list[Problem]]:
+        """Return a row's content, and a problem for each cell that cannot be understood. Empty cells are left out."""
+        content: dict[str, Any] = dict(self.defaults)
+        problems = []
+        for index, column in self.cells:
+            cell = fields[index].strip()
+            if not cell:
+                continue
+            try:
+                value = column.meaning(cell)
+            except CellError as error:
+                problems.append(_problem("/".join(column.path), column.label, str(error)))
+                continue
+            target = content
+            for name in column.path[:-1]:
+                target = target.setdefault(name, {})
+            target[column.path[-1]] = value
+        for index, heading in self.foreign:
+            if fields[index].strip():
+                text = f"{RECORD_TYPES[self.record_type].label} {self.record_type} has no column {heading}"
+                problems.append(Problem(rule=RULE_COLUMN, element=heading[:64], text=text))
+        return content, problems
+
+
+def mapping_of(record_type: str, headings: tuple[str, ...], zone: tzinfo) -> RowMapping:
+    """Return the mapping of one record type for a table with these headings."""
+    known = columns_of(record_type, zone)
+    cells, foreign = [], []
+    for index, heading in enumerate(headings):
+        if skipped(heading) or heading in TYPE_HEADINGS:
+            continue
+        if heading not in known:
+            foreign.append((index, heading))
+        elif known[heading].path[0] not in _SET_BY_NODE:
+            cells.append((index, known[heading]))
+    shape = record_shape(record_type)
+    present = {column.path[0] for _, column in cells}
+    defaults = {name: value for name, value in DIALECT["defaults"].items() if shape.child(name) and name not in present}
+    return RowMapping(record_type=record_type, cells=tuple(cells), foreign=tuple(foreign), defaults=defaults)
+
+
+def skipped(heading: str) -> bool:
+    """Tell whether a column is left out on purpose."""
+    return not heading or heading.startswith(SKIP_MARK)
+
+
+def _add(
+    columns: dict[str, Column], shape: ElementShape, path: tuple[str, ...], labels: tuple[str, ...], zone: tzinfo
+) -> None:
+    path, labels = (*path, shape.name), (*labels, shape.label)
+    if shape.children and not shape.repeated:
+        for child in shape.children:
+            _add(columns, child, path, labels, zone)
+        return
+    column = Column(path=path, label=shape.label, meaning=_meaning(shape, zone))
+    for heading in ("/".join(path), ".".join(path), "/".join(labels)):
+        columns.setdefault(heading, column)
+
+
+def _meaning(shape: ElementShape, zone: tzinfo) -> Callable[[str], Any]:
+    if shape.children:
+        parts = [(child.name, _meaning(child, zone)) for child in shape.children]
+        return lambda cell: [_parts(item, parts) for item in _items(cell)]
+    if shape.simple is None:
+        message = f"{shape.name} is neither simple nor has children"
+        raise ValueError(message)
+    single = _simple_meaning(shape.simple, zone)
+    if shape.repeated:
+        return lambda cell: [single(item) for item in _items(cell)]
+    return single
+
+
+def _items(cell: str) -> list[str]:
+    return [item.strip() for item in cell.split(_ITEM_SEPARATOR) if item.strip()]
+
+
+def _parts(item: str, parts: list[tuple[str, Callable[[str], Any]]]) -> dict[str, Any]:
+    texts = [text.strip() for text in item.split(_PART_SEPARATOR)]
+    if len(texts) > len(parts):
+        names = _PART_SEPARATOR.join(name for name, _ in parts)
+        raise CellError(f"{len(texts)} parts; at most {len(parts)} are expected: {names}")
+    return {name: meaning(text) for (name, meaning), text in zip(parts, texts, strict=False) if text}
+
+
+def _simple_meaning(simple: SimpleShape, zone: tzinfo) -> Callable[[str], str]:
+    if simple.codes:
+        words = {label: code for code, label in simple.codes}
+        return lambda cell: words.get(cell, cell)
+    if simple.base == "dateTime":
+        return lambda cell: time_of(cell, zone)
+    if simple.base == "date":
+        return date_of
+    if simple.base == "boolean":
+        return lambda cell: DIALECT["truth"].get(cell, cell)
+    return str
+
+
+def time_of(cell: str, zone: tzinfo) -> str:
+    """Return a time of the standard from one of the loose forms of ``csv.toml``; without an offset ``zone`` is meant.
+
+    Raises CellError for anything else. Whether the day and hour exist is for the schema to say.
+    """
+    if _STANDARD_TIME.match(cell):
+        return cell
+    for form in _TIMES:
+        found = form.match(cell)
+        if found:
+            parts = found.groupdict()
+            fraction = f".{parts['fraction']}" if parts.get("fraction") else ""
+            clock = f"{int(parts['hour']):02d}:{int(parts['minute']):02d}:{int(parts['second'] or 0):02d}{fraction}"
+            return f"{_day(parts)}T{clock}{_offset(parts.get('offset'), zone)}"
+    raise CellError("this is not a time; write it as 2026-11-03 09:12:00")
+
+
+def date_of(cell: str) -> str:
+    """Return a date of the standard from one of the loose forms of ``csv.toml``; raises CellError for anything else."""
+    for form in _DATES:
+        found = form.match(cell)
+        if found:
+            return _day(found.groupdict())
+    raise CellError("this is not a date; write it as 2026-11-03")
+
+
+def _day(parts: Mapping[str, str]) -> str:
+    return f"{parts['year']}-{int(parts['month']):02d}-{int(parts['day']):02d}"
+
+
+def _offset(given: str | None, zone: tzinfo) -> str:
+    if given is None:
+        return str(zone_offset(zone))
+    return given if given == "Z" or ":" in given else f"{given[:3]}:{given[3:]}"
+
+
+@cache
+def zone_offset(zone: tzinfo) -> str:
+    """Return the offset of a zone without summer time as ``+08:00``."""
+    seconds = int((zone.utcoffset(None) or _no_offset(zone)).total_seconds())
+    return f"{'-' if seconds < 0 else '+'}{abs(seconds) // 3600:02d}:{abs(seconds) // 60 % 60:02d}"
+
+
+def _no_offset(zone: tzinfo) -> Any:
+    message = f"{zone} has no fixed offset; a table's times need one"
+    raise ValueError(message)
+
+
+def _problem(path: str, label: str, text: str) -> Problem:
+    return Problem(rule=RULE_SCHEMA, element=path, text=f"{label} {path}: {text}")

@@ -1,0 +1,181 @@
+"""Preparing: from a candidate to a journal entry, outside the journal's lock.
+
+Here the origin makes a record's bytes, once: with a salt of its own and the channel of the door it came through. The
+bytes are parsed, validated and proved canonical, the facts are read, and the content is hashed, so that the transaction
+has only to look up and to write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from node.departments.candidates import DEPARTMENT_TYPES, Candidate
+from node.errors import Problem, RecordRefusedError
+from node.journal.entries import Entry, pack
+from node.standard.codec import (
+    DEFERRED_RULES,
+    RULE_NOT_XML,
+    RULE_SCHEMA,
+    check_canonical,
+    leaf_hash,
+    parse_record,
+)
+from node.standard.compose import SALT_BYTES, compose, content_of
+from node.standard.facts import facts_of
+from node.standard.families import RECORD_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from node.randomness import Randomness
+    from node.standard.compose import Content
+
+RULE_NOT_FOR_DEPARTMENTS: Final = "not-for-departments"
+RULE_SHIFTED: Final = "shifted"
+SHIFTED_PROBLEMS: Final = 3
+"""So many wrong values in one row look like a column too few or too many. Our own choice."""
+
+_SALT_LENGTH: Final = len(b"<Salt></Salt>") + 24
+_SALT = re.compile(rb"\s*<Salt(?:\s*/>|\s*>[^<]*</Salt\s*>)")
+_CHANNEL = re.compile(rb"<Channel(?:\s*/>|\s*>[^<]*</Channel\s*>)")
+_BEHIND_CHANNEL = re.compile(rb"<DivisionCode\s*>")
+_START_TAG = re.compile(rb"""<[^\s/>]+(?:"[^"]*"|'[^']*'|[^<>"'])*?(/?)>""")
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """A candidate and what became of it: an entry with its source key and content hash, or problems."""
+
+    candidate: Candidate
+    entry: Entry | None = None
+    source_key: str = ""
+    content_hash: bytes = b""
+    problems: tuple[Problem, ...] = ()
+
+
+def prepare(candidates: Iterable[Candidate], *, channel: str, randomness: Randomness) -> list[Prepared]:
+    """Return the candidates in order, each with an entry ready to be appended or with the problems it has.
+
+    ``channel`` is the door's code (``Channel`` of the standard). Never raises for what stands in a candidate.
+    """
+    prepared = [_prepared(candidate, channel, randomness.token(SALT_BYTES)) for candidate in candidates]
+    pack(one.entry for one in prepared if one.entry is not None)
+    return prepared
+
+
+def content_hash_of(body: bytes) -> bytes:
+    """Return SHA-256 over a record's bytes without what this node put in by itself: Salt, and Channel of a case record.
+
+    The same content offered again gives the same hash, whatever door it comes through (02, R15).
+    """
+    begin = body.index(b"<Salt>")
+    rest = body[begin + _SALT_LENGTH :]
+    channel = _CHANNEL.search(rest, 0, 4096)
+    if channel is not None:
+        rest = rest[: channel.start()] + rest[channel.end() :]
+    return hashlib.sha256(body[:begin] + rest).digest()
+
+
+def _prepared(candidate: Candidate, channel: str, salt: bytes) -> Prepared:
+    problems = candidate.problems or _foreign(candidate)
+    if problems:
+        return Prepared(candidate=candidate, problems=problems)
+    try:
+        body, element = _made(candidate, channel, salt)
+    except RecordRefusedError as error:
+        return Prepared(candidate=candidate, problems=_located(candidate, error.problems))
+    facts = facts_of(element)
+    entry = Entry(record_type=facts.record_type, body=body, leaf=leaf_hash(body), facts=facts, element=element)
+    return Prepared(candidate=candidate, entry=entry, source_key=facts.source_key, content_hash=content_hash_of(body))
+
+
+def _foreign(candidate: Candidate) -> tuple[Problem, ...]:
+    """Refuse known types that only nodes make; an unknown type is for the standard to name."""
+    name = candidate.record_type
+    if name in DEPARTMENT_TYPES or name not in RECORD_TYPES:
+        return ()
+    text = f"{RECORD_TYPES[name].label} {name} is made by nodes only, never handed in by a department"
+    problem = Problem(rule=RULE_NOT_FOR_DEPARTMENTS, element=name, row=candidate.row, line=candidate.line, text=text)
+    return (problem,)
+
+
+def _made(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, object]:
+    """Return the record's bytes and element; raises RecordRefusedError."""
+    if candidate.markup is not None:
+        return _from_markup(candidate, channel, salt)
+    content = dict(candidate.content or {})
+    if _is_case(candidate.record_type):
+        content["Channel"] = channel
+    return _composed(candidate.record_type, content, salt)
+
+
+def _from_markup(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, object]:
+    stamped = _stamped(candidate.markup or b"", channel if _is_case(candidate.record_type) else "", salt)
+    element = parse_record(stamped)
+    try:
+        check_canonical(stamped, element)
+    except RecordRefusedError:
+        # The sender's formatting goes; order, names and values are valid as they stand.
+        return _composed(candidate.record_type, content_of(element), salt)
+    return stamped, element
+
+
+def _composed(record_type: str, content: Content, salt: bytes) -> tuple[bytes, object]:
+    body = compose(record_type, content, salt=salt)
+    element = parse_record(body)
+    check_canonical(body, element)
+    return body, element
+
+
+def _stamped(markup: bytes, channel: str, salt: bytes) -> bytes:
+    """Put this node's salt and the door's channel into an element's bytes, replacing what the sender gave.
+
+    Only the element's own start is touched, and the result is parsed and validated like everything else.
+    """
+    start = _START_TAG.match(markup)
+    if start is None or start[1]:
+        text = "the start tag is damaged" if start is None else "the element is empty"
+        raise RecordRefusedError("the record is refused", (Problem(rule=RULE_NOT_XML, line=1, text=text),))
+    at = start.end()
+    given = _SALT.match(markup, at)
+    rest = markup[given.end() if given else at :]
+    if channel:
+        rest = _with_channel(rest, channel.encode())
+    return markup[:at] + b"<Salt>" + b64encode(salt) + b"</Salt>" + rest
+
+
+def _with_channel(rest: bytes, channel: bytes) -> bytes:
+    ours = b"<Channel>%b</Channel>" % channel
+    given = _CHANNEL.search(rest)
+    if given is not None:
+        return rest[: given.start()] + ours + rest[given.end() :]
+    behind = _BEHIND_CHANNEL.search(rest)
+    return rest if behind is None else rest[: behind.start()] + ours + rest[behind.start() :]
+
+
+def _is_case(record_type: str) -> bool:
+    return record_type in RECORD_TYPES and RECORD_TYPES[record_type].case_record
+
+
+def _located(candidate: Candidate, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Count lines in the delivery instead of in the record, name the row, and say what a row of nonsense looks like."""
+    located = tuple(_placed(candidate, problem) for problem in problems)
+    schema = [problem for problem in located if problem.rule == RULE_SCHEMA]
+    if candidate.row is None or len(schema) < SHIFTED_PROBLEMS:
+        return located
+    text = f"{len(schema)} values of this row do not fit their columns: the columns may be shifted"
+    return (Problem(rule=RULE_SHIFTED, row=candidate.row, line=candidate.line, text=text), *located)
+
+
+def _placed(candidate: Candidate, problem: Problem) -> Problem:
+    line = candidate.line
+    if candidate.markup is not None and line is not None:
+        line += (problem.line or 1) - 1
+    text = problem.text
+    if problem.rule in DEFERRED_RULES:
+        text = f"{text}; a department sends what this node's version of the standard has"
+    return replace(problem, row=candidate.row, line=line, text=text)

@@ -1,0 +1,227 @@
+"""Sources: the systems of departments that may hand in records, and the API keys by which they are known.
+
+Nothing is open without a key. A key is 256 random bits, shown once when it is made; only its SHA-256 is stored. (A slow
+password hash would add nothing: there is nothing to guess in 256 random bits.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import insert, select, update
+
+from node.departments.tables import source as table
+from node.errors import ConfigurationError, NotFoundError
+from node.standard.codec import SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+    from sqlalchemy.engine import Connection
+
+    from node.clock import Clock
+    from node.journal.store import Store, Transaction
+    from node.randomness import Randomness
+    from node.standard.facts import Facts
+
+IMPORT_SOURCE: Final = "import"
+"""The source of an import that names none: a person at this node's command line."""
+IMPORT_CHANNEL: Final = "IMPORT"
+API_CHANNEL: Final = "API"
+KEY_BYTES: Final = 32
+KEY_PREFIX: Final = "yz_"
+"""Begins every API key, so that one that leaks is recognised by whoever finds it."""
+SOURCES_MAX: Final = 10_000
+RESERVED: Final = frozenset({IMPORT_SOURCE, "node", "publish"})
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,39}\Z")
+_CHANNEL_SHAPE = SHAPES["Application"].child("Channel")
+CHANNELS: Final = tuple(
+    code for code, _ in (_CHANNEL_SHAPE.simple.codes if _CHANNEL_SHAPE and _CHANNEL_SHAPE.simple else ())
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One source. ``divisions`` and ``organisations`` bound what it may hand in (empty: everything the node may)."""
+
+    name: str
+    label: str
+    channel: str
+    divisions: tuple[str, ...]
+    organisations: tuple[str, ...]
+    created_at: datetime | None
+    disabled_at: datetime | None = None
+
+    def objection(self, facts: Facts) -> str | None:
+        """Return why this source may not hand in the record, None when it may."""
+        if self.divisions and not any((facts.division or "").startswith(code) for code in self.divisions):
+            return f"source {self.name} hands in records of {', '.join(self.divisions)} only, not of {facts.division}"
+        if self.organisations and facts.organisation not in self.organisations:
+            return f"source {self.name} may not hand in records of department {facts.organisation}"
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what may be shown of it: never the key."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "channel": self.channel,
+            "divisions": list(self.divisions),
+            "organisations": list(self.organisations),
+            "created_at": self.created_at.isoformat() if self.created_at else None,
+            "disabled_at": self.disabled_at.isoformat() if self.disabled_at else None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSource:
+    """A source just made, with its key: the only time that the key is seen."""
+
+    source: Source
+    key: str
+
+
+OPERATOR: Final = Source(
+    name=IMPORT_SOURCE,
+    label="命令行导入",
+    channel=IMPORT_CHANNEL,
+    divisions=(),
+    organisations=(),
+    created_at=None,
+)
+"""The person at the command line: needs no key, because whoever runs it holds the home anyway."""
+
+
+def add_source(
+    store: Store,
+    name: str,
+    *,
+    clock: Clock,
+    randomness: Randomness,
+    label: str = "",
+    channel: str = API_CHANNEL,
+    divisions: Sequence[str] = (),
+    organisations: Sequence[str] = (),
+) -> NewSource:
+    """Make a source and its key.
+
+    ``name`` is 1 to 40 of a-z, 0-9, dot, underscore, hyphen; ``channel`` one of CHANNELS. Raises ConfigurationError for
+    a name that is taken, reserved or malformed, an unknown channel, or too many sources.
+    """
+    _check(name, channel)
+    made = Source(
+        name=name,
+        label=label[:100],
+        channel=channel,
+        divisions=tuple(divisions),
+        organisations=tuple(organisations),
+        created_at=clock.now(),
+    )
+    key = KEY_PREFIX + urlsafe_b64encode(randomness.token(KEY_BYTES)).decode().rstrip("=")
+    store.write(lambda transaction: _insert(transaction, made, key))
+    return NewSource(source=made, key=key)
+
+
+def list_sources(connection: Connection) -> list[Source]:
+    """Return every source by name, disabled ones included."""
+    return [_read(row) for row in connection.execute(select(table).order_by(table.c.name))]
+
+
+def find_source(connection: Connection, name: str) -> Source:
+    """Return the source for an import: one that was added and is not disabled, or the operator's own.
+
+    Raises NotFoundError: a mistyped name would make everything new that was delivered before.
+    """
+    if name == IMPORT_SOURCE:
+        return OPERATOR
+    row = connection.execute(select(table).where(table.c.name == name)).first()
+    if row is None or row.disabled_at is not None:
+        raise NotFoundError(
+            f"There is no source named {name[:40]!r}" if row is None else f"The source {name} is disabled",
+            action="see `yizhan sources list`; make one with `yizhan sources add NAME`",
+        )
+    return _read(row)
+
+
+def source_of_key(connection: Connection, key: str) -> Source | None:
+    """Return the enabled source that ``key`` belongs to, or None."""
+    hashed = _hash(key)
+    row = connection.execute(select(table).where(table.c.key_hash == hashed)).first()
+    if row is None or not hmac.compare_digest(bytes(row.key_hash), hashed) or row.disabled_at is not None:
+        return None
+    return _read(row)
+
+
+def disable_source(store: Store, name: str, *, clock: Clock) -> Source:
+    """Close a source for good: its key and its name take nothing any more. Doing it again changes nothing.
+
+    Raises NotFoundError when there is no such source.
+    """
+    return store.write(lambda transaction: _disable(transaction, name, clock.now()))
+
+
+def _disable(transaction: Transaction, name: str, at: datetime) -> Source:
+    connection = transaction.connection
+    connection.execute(update(table).where(table.c.name == name, table.c.disabled_at.is_(None)).values(disabled_at=at))
+    row = connection.execute(select(table).where(table.c.name == name)).first()
+    if row is None:
+        raise NotFoundError(f"There is no source named {name[:40]!r}", action="see `yizhan sources list`")
+    return _read(row)
+
+
+def _check(name: str, channel: str) -> None:
+    if not _NAME.match(name) or name in RESERVED:
+        raise ConfigurationError(
+            f"{name[:40]!r} cannot be the name of a source",
+            why=f"1 to 40 of a-z, 0-9, dot, underscore, hyphen; not {', '.join(sorted(RESERVED))}",
+            action="choose another name",
+        )
+    if channel not in CHANNELS:
+        raise ConfigurationError(f"There is no channel {channel[:20]!r}", action=f"Use one of: {', '.join(CHANNELS)}")
+
+
+def _insert(transaction: Transaction, made: Source, key: str) -> None:
+    names = set(transaction.connection.scalars(select(table.c.name)))
+    if made.name in names:
+        raise ConfigurationError(
+            f"There is a source named {made.name} already",
+            why="its key cannot be shown again",
+            action="choose another name, or disable it and add one under a new name",
+        )
+    if len(names) >= SOURCES_MAX:
+        raise ConfigurationError(f"There are {SOURCES_MAX} sources already; no more are kept")
+    transaction.connection.execute(
+        insert(table).values(
+            name=made.name,
+            label=made.label,
+            channel=made.channel,
+            key_hash=_hash(key),
+            divisions=" ".join(made.divisions),
+            organisations=" ".join(made.organisations),
+            created_at=made.created_at,
+        )
+    )
+
+
+def _read(row: Row[Any]) -> Source:
+    return Source(
+        name=row.name,
+        label=row.label,
+        channel=row.channel,
+        divisions=tuple(row.divisions.split()),
+        organisations=tuple(row.organisations.split()),
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
