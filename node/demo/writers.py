@@ -5,12 +5,14 @@ No Salt is written: the node makes its own. Called by the demonstration's feeder
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING, Any, Final
 
 from node.demo.history import time_text
 from node.demo.workdays import MONTH_START
 from node.standard.codec import NAMESPACE
-from node.standard.compose import compose
+from node.standard.compose import compose, record_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +34,43 @@ def standard_file(folder: Path, records: Sequence[GeneratedRecord]) -> Path:
     return _wrapped(path, bodies)
 
 
+def csv_files(folder: Path, records: Sequence[GeneratedRecord]) -> list[Path]:
+    """Write one table a week into ``folder`` and return their paths, in order; no file for a week without records.
+
+    By turns as an old system writes it (中文 headings, GB18030, times without offset) and as a new one does
+    (identifiers, UTF-8 with BOM).
+    """
+    weeks: dict[int, list[GeneratedRecord]] = {}
+    for record in records:
+        weeks.setdefault(record.sent_at.isocalendar().week, []).append(record)
+    paths = []
+    for turn, (week, rows) in enumerate(sorted(weeks.items())):
+        path = folder / f"cases-2026-w{week}.csv"
+        path.write_bytes(csv_table(rows, chinese=turn % 2 == 0))
+        paths.append(path)
+    return paths
+
+
+def csv_table(records: Sequence[GeneratedRecord], *, chinese: bool) -> bytes:
+    """Return one table with a row for each record and the columns that any of them needs."""
+    headings: dict[str, None] = {"记录类型" if chinese else "RecordType": None}
+    rows = []
+    for record in records:
+        shape = record_shape(record.record_type)
+        row = {next(iter(headings)): shape.label if chinese else record.record_type}
+        for name, value in record.content.items():
+            child = shape.child(name)
+            heading = child.label if chinese and child is not None else name
+            headings.setdefault(heading)
+            row[heading] = _cell(value, loose=chinese and name == "EventTime")
+        rows.append(row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(headings), restval="", lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("gb18030" if chinese else "utf-8-sig")
+
+
 def api_body(records: Sequence[GeneratedRecord]) -> dict[str, Any]:
     """Return the JSON document in which a batch is offered to the open API."""
     return {"records": [{"type": one.record_type, "content": one.content} for one in records]}
@@ -47,6 +86,14 @@ def organisation_file(folder: Path, items: Iterable[Item]) -> Path:
     departments = {item.department.credit_code: item.department for item in items}
     bodies = [compose("Organisation", _organisation(one), salt=NO_SALT) for one in departments.values()]
     return _wrapped(folder / "organisations.xml", bodies)
+
+
+def _cell(value: Value, *, loose: bool) -> str:
+    """Return a value as one cell; a list of materials has ``|`` between materials and ``^`` between their parts."""
+    if isinstance(value, str):
+        return value.removesuffix("+08:00").replace("T", " ") if loose else value
+    items = value if isinstance(value, list) else [value]
+    return "|".join("^".join(str(part) for part in item.values()) for item in items if isinstance(item, dict))
 
 
 def _wrapped(path: Path, bodies: Sequence[bytes]) -> Path:

@@ -1,0 +1,149 @@
+"""What is written for the doors is what the doors read; what is planned is what they must answer."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from node.demo import feeding
+from node.demo.catalogue import items_of
+from node.demo.feeding import API, CSV, DOORS, STANDARD, expected_doors, feed_all, offer, plan_feed
+from node.demo.generator import GeneratedRecord, generate_month
+from node.demo.raising import plan_nodes
+from node.demo.writers import api_body, csv_files, csv_table, item_file, organisation_file, standard_file
+from node.departments.dialects import read
+from node.departments.prepare import prepare
+from node.errors import DemonstrationError
+from node.randomness import SeededRandomness
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+ITEMS = items_of("360102", "东湖区")
+
+
+@pytest.fixture(scope="module")
+def records() -> Sequence[GeneratedRecord]:
+    return generate_month(ITEMS, cases=60, seed=3).records
+
+
+def accepted(dialect: str, path: Path) -> list[tuple[str, str] | None]:
+    """Type and case number of each record as intake reads it, None for a refused one."""
+    with path.open("rb") as stream:
+        prepared = prepare(read(dialect, stream), channel="IMPORT", randomness=SeededRandomness(1))
+    return [
+        None if one.entry is None or one.entry.facts is None else (one.entry.record_type, str(one.entry.facts.case_no))
+        for one in prepared
+    ]
+
+
+def offered(records: Sequence[GeneratedRecord]) -> list[tuple[str, str] | None]:
+    return [(one.record_type, str(one.content["CaseNo"])) if one.valid else None for one in records]
+
+
+@pytest.mark.parametrize("chinese", [True, False])
+def test_a_table_is_read_as_it_was_generated(
+    records: Sequence[GeneratedRecord], tmp_path: Path, *, chinese: bool
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(csv_table(records, chinese=chinese))
+    assert accepted("csv", path) == offered(records)
+
+
+def test_weekly_tables_hold_everything_in_order(records: Sequence[GeneratedRecord], tmp_path: Path) -> None:
+    paths = csv_files(tmp_path, records)
+    assert [path.name for path in paths] == [f"cases-2026-w{week}.csv" for week in (41, 42, 43, 44)]
+    assert [one for path in paths for one in accepted("csv", path)] == offered(records)
+
+
+def test_a_standard_file_is_read_as_it_was_generated(records: Sequence[GeneratedRecord], tmp_path: Path) -> None:
+    assert accepted("standard", standard_file(tmp_path, records)) == offered(records)
+
+
+def test_a_batch_is_read_as_it_was_generated(records: Sequence[GeneratedRecord], tmp_path: Path) -> None:
+    path = tmp_path / "batch.json"
+    path.write_text(json.dumps(api_body(records)), encoding="utf-8")
+    assert accepted("json", path) == offered(records)
+
+
+def test_all_doors_make_the_same_content_of_a_record(records: Sequence[GeneratedRecord], tmp_path: Path) -> None:
+    batch, table = tmp_path / "batch.json", tmp_path / "table.csv"
+    valid = [one for one in records if one.valid]
+    batch.write_text(json.dumps(api_body(valid)), encoding="utf-8")
+    table.write_bytes(csv_table(valid, chinese=True))
+    hashes = []
+    for dialect, path in (("json", batch), ("csv", table), ("standard", standard_file(tmp_path, valid))):
+        with path.open("rb") as stream:
+            prepared = prepare(read(dialect, stream), channel="IMPORT", randomness=SeededRandomness(1))
+            hashes.append([one.content_hash for one in prepared])
+    assert hashes[0] == hashes[1] == hashes[2]
+
+
+def test_items_and_departments_follow_the_standard(tmp_path: Path) -> None:
+    for path, count in ((item_file(tmp_path, ITEMS), len(ITEMS)), (organisation_file(tmp_path, ITEMS), 9)):
+        with path.open("rb") as stream:
+            prepared = prepare(read("standard", stream), channel="IMPORT", randomness=SeededRandomness(1))
+        assert [one.problems for one in prepared] == [()] * count
+
+
+def test_cases_are_shared_out_and_each_goes_through_one_door() -> None:
+    feeds = plan_feed(cases=61, seed=3)
+    assert [feed.month.cases for feed in feeds] == [31, 30]
+    for feed in feeds:
+        doors = Counter(
+            number for door in DOORS for number in {str(one.content["CaseNo"]) for one in feed.by_door[door]}
+        )
+        assert set(doors.values()) == {1}
+        assert min(len(feed.by_door[door]) for door in DOORS) > 0
+        assert sum(feed.expected(door)["refused"] for door in DOORS) == feed.month.invalid
+
+
+def test_expected_figures_add_up_over_the_counties() -> None:
+    feeds = plan_feed(cases=60, seed=3)
+    total = expected_doors(feeds)
+    assert sum(door["offered"] for door in total.values()) == sum(len(feed.month.records) for feed in feeds)
+    for door in total.values():
+        assert door["offered"] == door["accepted"] + door["refused"]
+
+
+def test_every_door_of_every_county_is_fed_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    feeds = plan_feed(cases=30, seed=3)
+    nodes = plan_nodes(tmp_path)
+    imports: list[tuple[str, ...]] = []
+
+    def answer_import(_home: Path, *arguments: str, accepted: object) -> dict[str, Any]:  # noqa: ARG001 - as called.
+        imports.append(arguments)
+        return {"offered": 3, "accepted": 2, "refused": 1, "repeated": 0}
+
+    def answer_api(_client: object, key: str, records: Sequence[object], *, idempotency_key: str) -> dict[str, Any]:
+        assert key == f"key-{idempotency_key.split('-')[1]}"
+        return {"offered": len(records), "accepted": len(records), "refused": 0, "repeated": 0}
+
+    monkeypatch.setattr(feeding, "call", answer_import)
+    monkeypatch.setattr(feeding, "offer", answer_api)
+    tally = feed_all(feeds, nodes, {feed.county: f"key-{feed.county}" for feed in feeds})
+    assert tally.doors[API]["offered"] == sum(len(feed.by_door[API]) for feed in feeds)
+    tables = [one for one in imports if "csv" in one]
+    assert tally.doors[CSV] == {
+        "offered": 3 * len(tables),
+        "accepted": 2 * len(tables),
+        "refused": len(tables),
+        "repeated": 0,
+    }
+    assert tally.doors[STANDARD]["offered"] == 3 * len(feeds)
+
+
+def test_an_api_that_answers_without_a_report_is_an_error() -> None:
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(401, json={"what": "no API key"})
+
+    with (
+        httpx.Client(base_url="http://node", transport=httpx.MockTransport(refuse)) as client,
+        pytest.raises(DemonstrationError, match="answered 401"),
+    ):
+        offer(client, "wrong", [], idempotency_key="1")
