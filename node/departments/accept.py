@@ -21,19 +21,22 @@ What can go wrong
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from node.departments.answers import RequestKey, find_answer, store_answer
 from node.departments.group_commit import TOGETHER_MAX, GroupCommit
 from node.departments.prepare import Prepared, prepare
 from node.departments.refused import keep_refused
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, ImportReport, Verdict
-from node.errors import NotInitialisedError, Problem
+from node.departments.sources import count_activity
+from node.errors import IdentityError, NotInitialisedError, Problem
 from node.journal.source_keys import SourceKey, lookup_many, remember_many
 from node.journal.tables import position_of
 from node.standard.seals import ANCESTORS, StreamName
+from node.trust.authority import check_authority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from node.journal.store import Store, Transaction
     from node.journal.streams import Journal
     from node.randomness import Randomness
+    from node.trust.tree import Tree
 
 BATCH_MAX: Final = TOGETHER_MAX
 RULE_CONFLICT: Final = "conflict"
@@ -57,18 +61,23 @@ RULE_NOT_KEPT: Final = "not-kept"
 _log = logging.getLogger(__name__)
 
 
-class Authority(Protocol):
-    """Rule R10 as intake asks it."""
-
-    def __call__(self, tree: Any, stream: StreamName, entry: Entry) -> str | None:
-        """Return why the entry may not stand in the stream, None when it may."""
-
-
 class TreeLoader(Protocol):
     """Gives the tree as this node knows it."""
 
-    def __call__(self, connection: Connection) -> Any:
+    def __call__(self, connection: Connection) -> Tree:
         """Return the tree in the state of this connection."""
+
+
+class Authority(Protocol):
+    """Rule R10 as intake asks it."""
+
+    def __call__(self, tree: Tree, stream: StreamName, entry: Entry) -> str | None:
+        """Return why the entry may not stand in the stream, None when it may."""
+
+
+def entry_authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:
+    """Ask rule R10 about an entry."""
+    return check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +106,7 @@ class Settled:
 class Intake:
     """The one way in for records of departments.
 
-    ``load_tree`` gives the tree, ``authority`` is rule R10. Any process of the home may hold one.
+    ``load_tree`` gives the tree by which ``authority`` (rule R10) is asked. Any process of the home may hold one.
     """
 
     def __init__(
@@ -105,7 +114,7 @@ class Intake:
         store: Store,
         journal: Journal,
         load_tree: TreeLoader,
-        authority: Authority,
+        authority: Authority = entry_authority,
         *,
         clock: Clock,
         randomness: Randomness,
@@ -156,15 +165,19 @@ class Intake:
         with self.store.reading() as connection:
             self._tree(connection)
 
-    def _tree(self, connection: Connection) -> Any:
-        tree = self._load_tree(connection)
-        if not tree.knows(self.node_code):
-            raise NotInitialisedError(
-                f"The node {self.node_code} has not joined its tree yet",
-                why="a record needs a stream, and a stream needs a place in the tree",
-                action="run `yizhan join CODE --parent HOST:PORT` with the code that the parent gave",
-            )
-        return tree
+    def _tree(self, connection: Connection) -> Tree:
+        try:
+            tree = self._load_tree(connection)
+            if tree.knows(self.node_code):
+                return tree
+            cause = None
+        except IdentityError as error:
+            cause = error
+        raise NotInitialisedError(
+            f"The node {self.node_code} has not joined its tree yet",
+            why="a record needs a stream, and a stream needs a place in the tree",
+            action="run `yizhan join` with the code that the parent gave",
+        ) from cause
 
     def _commit(self, jobs: Sequence[Job]) -> Sequence[Settled]:
         return self.store.write(lambda transaction: self._decide_all(transaction, jobs))
@@ -191,6 +204,14 @@ class Intake:
         numbers = keep_refused(transaction, refused, source=job.source, dialect=job.dialect, at=at)
         numbered = {id(one): number for one, number in zip(refused, numbers, strict=True)}
         verdicts = tuple(decision.verdict(one, numbered.get(id(one))) for one in job.prepared)
+        outcomes = Counter(verdict.outcome for verdict in verdicts)
+        count_activity(
+            transaction,
+            job.source.name,
+            accepted=outcomes[ACCEPTED],
+            repeated=outcomes[REPEATED],
+            refused=outcomes[REFUSED],
+        )
         if job.request is None or job.document is None:
             return Settled(verdicts=verdicts)
         known = _known_answer(transaction.connection, job)

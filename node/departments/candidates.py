@@ -6,7 +6,7 @@ dialect itself could not read carries its problems; intake keeps it as a refused
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from node.standard.families import RECORD_TYPES
@@ -49,6 +49,15 @@ class Candidate:
     line: int | None = None
     problems: tuple[Problem, ...] = ()
     complete: bool = True
+
+    def located(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """Return problems of the record with its row, and with lines counted in the delivery."""
+        return tuple(replace(problem, row=self.row, line=self._line_of(problem)) for problem in problems)
+
+    def _line_of(self, problem: Problem) -> int | None:
+        if self.markup is None or self.line is None:
+            return self.line
+        return self.line + (problem.line or 1) - 1
 
 
 def unreadable(*problems: Problem, kept: bytes, line: int | None = None, complete: bool = True) -> Candidate:

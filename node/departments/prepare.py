@@ -11,7 +11,7 @@ import hashlib
 import re
 from base64 import b64encode
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from node.departments.candidates import DEPARTMENT_TYPES, Candidate
 from node.errors import Problem, RecordRefusedError
@@ -80,6 +80,21 @@ def content_hash_of(body: bytes) -> bytes:
     return hashlib.sha256(body[:begin] + rest).digest()
 
 
+def content_of_candidate(candidate: Candidate) -> dict[str, Any]:
+    """Return what a candidate says, without Salt: for records that the node writes itself from a file (publishing).
+
+    Raises RecordRefusedError with the candidate's problems, or when its markup is not a valid record.
+    """
+    if candidate.problems:
+        raise RecordRefusedError("the record is refused", candidate.problems)
+    if candidate.markup is None:
+        return dict(candidate.content or {})
+    try:
+        return content_of(parse_record(_stamped(candidate.markup, "", bytes(SALT_BYTES))))
+    except RecordRefusedError as error:
+        raise RecordRefusedError(error.what, candidate.located(error.problems)) from error
+
+
 def _prepared(candidate: Candidate, channel: str, salt: bytes) -> Prepared:
     problems = candidate.problems or _foreign(candidate)
     if problems:
@@ -103,7 +118,7 @@ def _foreign(candidate: Candidate) -> tuple[Problem, ...]:
     return (problem,)
 
 
-def _made(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, object]:
+def _made(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, Any]:
     """Return the record's bytes and element; raises RecordRefusedError."""
     if candidate.markup is not None:
         return _from_markup(candidate, channel, salt)
@@ -113,7 +128,7 @@ def _made(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, objec
     return _composed(candidate.record_type, content, salt)
 
 
-def _from_markup(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, object]:
+def _from_markup(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, Any]:
     stamped = _stamped(candidate.markup or b"", channel if _is_case(candidate.record_type) else "", salt)
     element = parse_record(stamped)
     try:
@@ -124,7 +139,7 @@ def _from_markup(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes
     return stamped, element
 
 
-def _composed(record_type: str, content: Content, salt: bytes) -> tuple[bytes, object]:
+def _composed(record_type: str, content: Content, salt: bytes) -> tuple[bytes, Any]:
     body = compose(record_type, content, salt=salt)
     element = parse_record(body)
     check_canonical(body, element)
@@ -162,8 +177,8 @@ def _is_case(record_type: str) -> bool:
 
 
 def _located(candidate: Candidate, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """Count lines in the delivery instead of in the record, name the row, and say what a row of nonsense looks like."""
-    located = tuple(_placed(candidate, problem) for problem in problems)
+    """Place problems in the delivery, and say what a row of nonsense looks like."""
+    located = tuple(_explained(problem) for problem in candidate.located(problems))
     schema = [problem for problem in located if problem.rule == RULE_SCHEMA]
     if candidate.row is None or len(schema) < SHIFTED_PROBLEMS:
         return located
@@ -171,11 +186,7 @@ def _located(candidate: Candidate, problems: tuple[Problem, ...]) -> tuple[Probl
     return (Problem(rule=RULE_SHIFTED, row=candidate.row, line=candidate.line, text=text), *located)
 
 
-def _placed(candidate: Candidate, problem: Problem) -> Problem:
-    line = candidate.line
-    if candidate.markup is not None and line is not None:
-        line += (problem.line or 1) - 1
-    text = problem.text
-    if problem.rule in DEFERRED_RULES:
-        text = f"{text}; a department sends what this node's version of the standard has"
-    return replace(problem, row=candidate.row, line=line, text=text)
+def _explained(problem: Problem) -> Problem:
+    if problem.rule not in DEFERRED_RULES:
+        return problem
+    return replace(problem, text=f"{problem.text}; a department sends what this node's version of the standard has")

@@ -18,7 +18,7 @@ from sqlalchemy import func, insert, select, update
 
 from node.departments.dialects import DialectOptions, read
 from node.departments.report import ImportReport, problem_json
-from node.departments.sources import OPERATOR, Source, find_source
+from node.departments.sources import find_source
 from node.departments.stored_bytes import pressed, unpressed
 from node.departments.tables import DISCARDED, OPEN, SETTLED
 from node.departments.tables import refused_delivery as table
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from node.clock import Clock
     from node.departments.accept import Intake
     from node.departments.prepare import Prepared
+    from node.departments.sources import Source
     from node.journal.store import Store, Transaction
 
 DELIVERIES_MAX: Final = 100_000
@@ -155,7 +156,7 @@ def offer_refused(intake: Intake, number: int, *, by: str, corrected: bytes | No
     """
     with intake.store.reading() as connection:
         delivery = show_refused(connection, number)
-        source = _source_of(connection, delivery)
+        source = find_source(connection, delivery.source).on_channel(delivery.channel)
     content = delivery.content if corrected is None else corrected
     if delivery.state != OPEN or content is None:
         raise ConfigurationError(f"The refused delivery {number} is {delivery.state} already")
@@ -189,18 +190,6 @@ def discard_refused(store: Store, number: int, *, reason: str, by: str, clock: C
         raise ConfigurationError(f"The refused delivery {number} is {state} already")
     with store.reading() as connection:
         return show_refused(connection, number)
-
-
-def _source_of(connection: Connection, delivery: RefusedDelivery) -> Source:
-    found = find_source(connection, delivery.source)
-    return Source(
-        name=found.name,
-        label=found.label,
-        channel=delivery.channel if found is not OPERATOR else OPERATOR.channel,
-        divisions=found.divisions,
-        organisations=found.organisations,
-        created_at=found.created_at,
-    )
 
 
 def _kept(connection: Connection) -> tuple[int, int]:

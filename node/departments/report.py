@@ -15,10 +15,10 @@ EXIT_ALL: Final = 0
 EXIT_SOME_REFUSED: Final = 9
 EXIT_NOTHING_USABLE: Final = 1
 
-ACCEPTED: Final = "accepted"
-REPEATED: Final = "repeated"
-REFUSED: Final = "refused"
 Outcome = Literal["accepted", "repeated", "refused"]
+ACCEPTED: Final[Outcome] = "accepted"
+REPEATED: Final[Outcome] = "repeated"
+REFUSED: Final[Outcome] = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,15 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, update
 
 from node.departments.tables import source as table
+from node.departments.tables import source_activity as activity
 from node.errors import ConfigurationError, NotFoundError
+from node.journal.statements import upsert_sql
 from node.standard.codec import SHAPES
 
 if TYPE_CHECKING:
@@ -67,6 +69,10 @@ class Source:
         if self.organisations and facts.organisation not in self.organisations:
             return f"source {self.name} may not hand in records of department {facts.organisation}"
         return None
+
+    def on_channel(self, channel: str) -> Source:
+        """Return this source as it comes through another channel."""
+        return replace(self, channel=channel)
 
     def as_json(self) -> dict[str, Any]:
         """Return what may be shown of it: never the key."""
@@ -166,6 +172,18 @@ def disable_source(store: Store, name: str, *, clock: Clock) -> Source:
     Raises NotFoundError when there is no such source.
     """
     return store.write(lambda transaction: _disable(transaction, name, clock.now()))
+
+
+def accepted_by_source(connection: Connection) -> dict[str, int]:
+    """Return how many records of each source were accepted, by its name; sources that sent nothing are left out."""
+    rows = connection.execute(select(activity.c.source, activity.c.accepted).order_by(activity.c.source))
+    return {row.source: row.accepted for row in rows}
+
+
+def count_activity(transaction: Transaction, source: str, *, accepted: int, repeated: int, refused: int) -> None:
+    """Add to a source's figures, in the transaction that decided about its records."""
+    statement = upsert_sql(activity, transaction.dialect, add=("accepted", "repeated", "refused"))
+    transaction.connection.exec_driver_sql(statement, (source, accepted, repeated, refused))
 
 
 def _disable(transaction: Transaction, name: str, at: datetime) -> Source:

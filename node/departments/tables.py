@@ -30,6 +30,16 @@ source = Table(
 )
 """Systems that may hand in records. ``key_hash`` is SHA-256 of the key; lists are separated by one blank, "" is all."""
 
+source_activity = Table(
+    "source_activity",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("accepted", Integer, nullable=False),
+    Column("repeated", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+)
+"""How many records each source handed in, by what became of them, since this home began."""
+
 refused_delivery = Table(
     "refused_delivery",
     metadata,

@@ -1,4 +1,4 @@
-"""The dialect ``json``: ``{"records": [{"record_type": "Acceptance", "content": {"CaseNo": "…", …}}, …]}``.
+"""The dialect ``json``: ``{"records": [{"type": "Acceptance", "content": {"CaseNo": "…", …}}, …]}``.
 
 Content has the names of the schema; an element that may be repeated is a list, one with children an object. Numbers and
 truth values are taken as the standard writes them. A request is small, so it is read as a whole.
@@ -39,7 +39,7 @@ def read_json(stream: BinaryIO) -> Iterator[Candidate]:
         return
     records = document.get("records") if isinstance(document, dict) else None
     if not isinstance(records, list):
-        yield _whole(data, RULE_NOT_JSON, 'expected {"records": [{"record_type": …, "content": {…}}, …]}')
+        yield _whole(data, RULE_NOT_JSON, 'expected {"records": [{"type": …, "content": {…}}, …]}')
         return
     for row, record in enumerate(records, start=1):
         yield _candidate(row, record)
@@ -49,10 +49,10 @@ def _candidate(row: int, record: Any) -> Candidate:
     def kept() -> bytes:
         return json.dumps({"records": [record]}, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
-    record_type = record.get("record_type") if isinstance(record, dict) else None
+    record_type = record.get("type") if isinstance(record, dict) else None
     content = record.get("content") if isinstance(record, dict) else None
     if not isinstance(record_type, str) or not isinstance(content, dict):
-        problem = Problem(rule=RULE_NOT_JSON, row=row, text="a record needs record_type (text) and content (object)")
+        problem = Problem(rule=RULE_NOT_JSON, row=row, text="a record needs type (text) and content (object)")
         return Candidate(record_type="", kept=kept, row=row, problems=(problem,))
     try:
         value = _value(content, DEPTH_MAX)

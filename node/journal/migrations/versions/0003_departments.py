@@ -30,6 +30,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("key_hash", name="source_key_hash"),
     )
     op.create_table(
+        "source_activity",
+        sa.Column("source", sa.Text, primary_key=True),
+        sa.Column("accepted", sa.Integer, nullable=False),
+        sa.Column("repeated", sa.Integer, nullable=False),
+        sa.Column("refused", sa.Integer, nullable=False),
+    )
+    op.create_table(
         "refused_delivery",
         sa.Column("id", _BIG_KEY, primary_key=True, autoincrement=True),
         sa.Column("fingerprint", sa.LargeBinary, nullable=False),
@@ -71,5 +78,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for name in ("publication", "stored_answer", "refused_delivery", "source"):
+    for name in ("publication", "stored_answer", "refused_delivery", "source_activity", "source"):
         op.drop_table(name)
