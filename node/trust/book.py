@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Transaction
@@ -51,7 +52,7 @@ CACHED_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownCertificate:
+class _Known:
     """A certificate of the book; ``issuer`` is the fingerprint of the one above it, None for the root."""
 
     certificate: Certificate
@@ -68,7 +69,7 @@ class CertificateBook:
     def __init__(self, tree: str, tree_of: Callable[[Connection], Tree]) -> None:
         self._tree = tree
         self._tree_of = tree_of
-        self._cache: dict[str, KnownCertificate] = {}
+        self._cache: dict[str, _Known] = {}
         self._standing: tuple[Tree | None, frozenset[str]] = (None, frozenset())
 
     # --- learning ------------------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ class CertificateBook:
         the root through the others and those known.
         """
         pending = self._unknown(transaction.connection, ders)
-        found: dict[str, KnownCertificate] = {}
+        found: dict[str, _Known] = {}
         while pending:
             chained = self._chained(transaction.connection, pending, found)
             if not chained:
@@ -101,21 +102,21 @@ class CertificateBook:
         return [read_certificate(der) for name, der in given.items() if name not in known]
 
     def _chained(
-        self, connection: Connection, pending: Sequence[Certificate], found: dict[str, KnownCertificate]
-    ) -> list[KnownCertificate]:
+        self, connection: Connection, pending: Sequence[Certificate], found: dict[str, _Known]
+    ) -> list[_Known]:
         chained = []
         for one in pending:
             if one.kind == ROOT:
                 check_root(one, self._tree)
-                chained.append(KnownCertificate(certificate=one, issuer=None))
+                chained.append(_Known(certificate=one, issuer=None))
                 continue
             issuers = [known.certificate for known in found.values() if known.certificate.key_id == one.issuer_key_id]
-            issuers = issuers or [known.certificate for known in self._by_key(connection, one.issuer_key_id)]
+            issuers = issuers or self._by_key(connection, one.issuer_key_id)
             if issuers:
-                chained.append(KnownCertificate(certificate=one, issuer=_issuer_among(one, issuers).fingerprint))
+                chained.append(_Known(certificate=one, issuer=_issuer_among(one, issuers).fingerprint))
         return chained
 
-    def _store(self, transaction: Transaction, found: Iterable[KnownCertificate], at: datetime) -> None:
+    def _store(self, transaction: Transaction, found: Iterable[_Known], at: datetime) -> None:
         rows = [
             (
                 one.certificate.fingerprint,
@@ -135,15 +136,19 @@ class CertificateBook:
 
     # --- looking up ----------------------------------------------------------------------------------------------
 
-    def certificate(self, connection: Connection, name: str) -> KnownCertificate | None:
+    def certificate(self, connection: Connection, name: str) -> Certificate | None:
         """Return the certificate with this fingerprint, None when it is not known."""
+        known = self._find(connection, name)
+        return None if known is None else known.certificate
+
+    def _find(self, connection: Connection, name: str) -> _Known | None:
         cached = self._cache.get(name)
         if cached is not None:
             return cached
         row = connection.execute(select(table.c.der, table.c.issuer).where(table.c.fingerprint == name)).one_or_none()
         if row is None:
             return None
-        known = KnownCertificate(certificate=read_certificate(bytes(row.der)), issuer=row.issuer)
+        known = _Known(certificate=read_certificate(bytes(row.der)), issuer=row.issuer)
         if len(self._cache) >= CACHED_MAX:
             self._cache.clear()
         self._cache[name] = known
@@ -161,8 +166,7 @@ class CertificateBook:
             .where(table.c.code == code, table.c.kind == NODE)
             .order_by(table.c.not_after.desc(), table.c.fingerprint)
         )
-        found = (self.certificate(connection, name) for name in connection.execute(query).scalars().all())
-        return [known.certificate for known in found if known is not None]
+        return self._all(connection, query)
 
     def chain(self, connection: Connection, name: str) -> list[bytes]:
         """Return the DER certificates from this one up to, without, the root; empty when it is not known.
@@ -170,17 +174,16 @@ class CertificateBook:
         What a package brings along for a signer that its receiver does not know yet.
         """
         found: list[bytes] = []
-        known = self.certificate(connection, name)
+        known = self._find(connection, name)
         while known is not None and known.issuer is not None and len(found) < CHAIN_MAX:
             found.append(known.certificate.der)
-            known = self.certificate(connection, known.issuer)
+            known = self._find(connection, known.issuer)
         return found
 
     def issuer(self, connection: Connection, name: str) -> Certificate | None:
         """Return the certificate above the one with this fingerprint; None for the root or when it is not known."""
-        known = self.certificate(connection, name)
-        above = None if known is None or known.issuer is None else self.certificate(connection, known.issuer)
-        return None if above is None else above.certificate
+        known = self._find(connection, name)
+        return None if known is None or known.issuer is None else self.certificate(connection, known.issuer)
 
     # --- verifying -----------------------------------------------------------------------------------------------
 
@@ -210,7 +213,7 @@ class CertificateBook:
 
         ``at``: it must be valid at this moment. Raises IdentityError otherwise.
         """
-        known = self.certificate(connection, name)
+        known = self._find(connection, name)
         if known is None:
             raise IdentityError(f"A signature of {code} names an unknown certificate.", why=name[:16])
         certificate = known.certificate
@@ -223,7 +226,7 @@ class CertificateBook:
             check_time(certificate, at)
         return certificate
 
-    def _check_issuers(self, connection: Connection, known: KnownCertificate) -> None:
+    def _check_issuers(self, connection: Connection, known: _Known) -> None:
         tree = self._tree_of(connection)
         seen, standing = self._standing
         if seen is not tree:
@@ -240,19 +243,22 @@ class CertificateBook:
                 )
         self._standing = (tree, standing | {known.certificate.fingerprint})
 
-    def _steps(self, connection: Connection, known: KnownCertificate) -> Iterable[tuple[Certificate, Certificate]]:
+    def _steps(self, connection: Connection, known: _Known) -> Iterable[tuple[Certificate, Certificate]]:
         one = known
         while one.issuer is not None:
-            above = self.certificate(connection, one.issuer)
+            above = self._find(connection, one.issuer)
             if above is None:
                 raise IdentityError(f"The issuer of a certificate of {one.certificate.code} is missing.")
             yield one.certificate, above.certificate
             one = above
 
-    def _by_key(self, connection: Connection, key_id: str) -> list[KnownCertificate]:
+    def _by_key(self, connection: Connection, key_id: str) -> list[Certificate]:
         query = select(table.c.fingerprint).where(table.c.key_id == key_id).order_by(table.c.not_after.desc())
+        return self._all(connection, query)
+
+    def _all(self, connection: Connection, query: Select[str]) -> list[Certificate]:
         found = (self.certificate(connection, name) for name in connection.execute(query).scalars().all())
-        return [known for known in found if known is not None]
+        return [certificate for certificate in found if certificate is not None]
 
 
 def _issuer_among(certificate: Certificate, issuers: Sequence[Certificate]) -> Certificate:

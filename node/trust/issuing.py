@@ -67,7 +67,7 @@ def make_root_identity(
     return Identity(
         private_key=node_key,
         chain=(certificate, root),
-        path=(_issued_node(admission, None, certificate.der, root.der),),
+        path=(issued_node(admission, None, certificate.der, root.der),),
         issuing_key=issuing_key,
         issuing_certificate=root,
         time_zone=time_zone,
@@ -136,7 +136,7 @@ def make_certificates(
             issuing_key, code=admission.code, path_length=depth, at=at, issuer=issuer, issuer_key=issuer_key
         )
     certificate = make_node(node_key, code=admission.code, at=at, issuer=issuer, issuer_key=issuer_key)
-    return _issued_node(admission, identity.code, certificate.der, None if issuing is None else issuing.der)
+    return issued_node(admission, identity.code, certificate.der, None if issuing is None else issuing.der)
 
 
 def issue(
@@ -157,6 +157,19 @@ def issue(
     return _write(journal, transaction, tree, StreamName(identity.code, audience), issued, at=at, salt=salt)
 
 
+def issued_node(admission: Admission, parent: str | None, certificate: bytes, issuing: bytes | None) -> IssuedNode:
+    """Return what the CertificateIssued of an admission says; both certificates are DER."""
+    return IssuedNode(
+        code=admission.code,
+        name=admission.name,
+        level=admission.level,
+        parent=parent,
+        divisions=admission.divisions,
+        certificate=certificate,
+        issuing_certificate=issuing,
+    )
+
+
 def _write(
     journal: Journal,
     transaction: Transaction,
@@ -169,16 +182,4 @@ def _write(
 ) -> bool:
     return produce(
         journal, transaction, tree, stream, RECORD_TYPE, issued.content(), key=issued.key, event_at=at, salt=salt
-    )
-
-
-def _issued_node(admission: Admission, parent: str | None, certificate: bytes, issuing: bytes | None) -> IssuedNode:
-    return IssuedNode(
-        code=admission.code,
-        name=admission.name,
-        level=admission.level,
-        parent=parent,
-        divisions=admission.divisions,
-        certificate=certificate,
-        issuing_certificate=issuing,
     )
