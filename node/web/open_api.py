@@ -1,0 +1,270 @@
+"""The open API: ``POST /api/v1/records``, for departments' systems that can push.
+
+A request carries one batch in one dialect and gets one verdict per record. Nothing is open without an API key; with an
+``Idempotency-Key`` the same request may be sent again until an answer comes, and gets the answer of the first time. The
+view parses, calls intake, and answers. docs/reference/open-api.md is its reference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Blueprint, Response, request
+
+from node.departments.accept import BATCH_MAX, Intake, Job
+from node.departments.answers import KEY_LENGTH_MAX, RequestKey, body_hash_of
+from node.departments.dialects import DialectOptions, read
+from node.departments.prepare import prepare
+from node.departments.report import ImportReport, Verdict
+from node.departments.sources import source_of_key
+from node.errors import NotInitialisedError, RecordRefusedError, TryLaterError
+from node.standard.codec import RULE_TOO_LARGE
+from node.standard.compression import expand_limited
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from node.bootstrap import Node
+    from node.departments.sources import Source
+
+SCHEMA: Final = "yizhan.records/1"
+ERROR_SCHEMA: Final = "yizhan.error/1"
+BODY_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of a body, as sent and as expanded. Our own choice: 500 records of a usual size several times over."""
+IN_FLIGHT_MAX: Final = 8
+"""Requests of one source at the same time, so that one system cannot take every thread. Our own choice."""
+BUSY_RETRY_S: Final = 1
+UNAVAILABLE_RETRY_S: Final = 10
+
+DIALECT_OF_TYPE: Final = {
+    "application/xml": "standard",
+    "text/xml": "standard",
+    "text/csv": "csv",
+    "application/json": "json",
+}
+_ENCODINGS: Final = frozenset({"gzip", "x-gzip", "zstd"})
+_BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,200})\Z", re.IGNORECASE)
+_IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{KEY_LENGTH_MAX}}}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenApiLimits:
+    """The bounds of the open API: bytes of a body (sent and expanded), and requests of one source at the same time."""
+
+    body_bytes_max: int = BODY_BYTES_MAX
+    in_flight_max: int = IN_FLIGHT_MAX
+
+
+class RequestRefusedError(Exception):
+    """A request is refused as a whole, with an HTTP status; no record of it was looked at or none was written."""
+
+    def __init__(
+        self, status: int, what: str, *, why: str = "", action: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(what)
+        self.status = status
+        self.what = what
+        self.why = why
+        self.action = action
+        self.headers = headers or {}
+
+
+def create_open_api(node: Node) -> Blueprint:
+    """Return the open API of a node, bounded by its level's ``request_bytes_max``."""
+    return open_api_blueprint(node.intake, OpenApiLimits(body_bytes_max=node.config.level.limits.request_bytes_max))
+
+
+def open_api_blueprint(intake: Intake, limits: OpenApiLimits | None = None) -> Blueprint:
+    """Return the open API over an intake, whose store also holds the sources."""
+    door = _Door(intake, limits or OpenApiLimits())
+    blueprint = Blueprint("open_api", __name__, url_prefix="/api/v1")
+    blueprint.add_url_rule("/records", view_func=door.take_records, methods=["POST"])
+    blueprint.register_error_handler(RequestRefusedError, _refusal)
+    blueprint.register_error_handler(TryLaterError, _try_later)
+    blueprint.register_error_handler(NotInitialisedError, _try_later)
+    return blueprint
+
+
+class _Door:
+    """The views, with what they need."""
+
+    def __init__(self, intake: Intake, limits: OpenApiLimits) -> None:
+        self._intake = intake
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._in_flight: dict[str, int] = {}
+
+    def take_records(self) -> Response:
+        """Take one batch in and answer with a verdict per record."""
+        source = self._authenticated()
+        with self._counted(source):
+            settled = self._intake.settle(self._job(source))
+        if settled.other_body:
+            raise RequestRefusedError(
+                422,
+                "This Idempotency-Key was used with another body.",
+                why="the same key stands for the same request",
+                action="use a new key for a new request",
+            )
+        if settled.answer is not None:
+            return _answered(settled.answer, replayed=not settled.verdicts)
+        return _answered(_document(settled.verdicts), replayed=False)
+
+    def _job(self, source: Source) -> Job:
+        """Read and prepare the request's records: everything that needs no lock."""
+        dialect = _dialect()
+        key = _idempotency_key()
+        body = self._body()
+        self._intake.check_joined()
+        record_type = request.args.get("type", "")
+        candidates = read(dialect, BytesIO(body), DialectOptions(record_type=record_type))
+        batch = list(islice(candidates, BATCH_MAX + 1))
+        if len(batch) > BATCH_MAX:
+            raise RequestRefusedError(
+                413,
+                "The request has too many records.",
+                why=f"at most {BATCH_MAX} are taken in one request",
+                action="send them in several requests",
+            )
+        named = body_hash_of(f"{dialect}?{record_type}", body)
+        return Job(
+            source=source,
+            dialect=dialect,
+            prepared=prepare(batch, channel=source.channel, randomness=self._intake.randomness),
+            request=None if key is None else RequestKey(source=source.name, key=key, body_hash=named),
+            document=_document,
+        )
+
+    def _authenticated(self) -> Source:
+        found = _BEARER.match(request.headers.get("Authorization", ""))
+        if found is not None:
+            with self._intake.store.reading() as connection:
+                source = source_of_key(connection, found[1])
+            if source is not None:
+                return source
+        raise RequestRefusedError(
+            401,
+            "This request needs the API key of a source.",
+            why="no key was sent" if found is None else "the key is not known, or its source is disabled",
+            action="send Authorization: Bearer KEY; a key is made by `yizhan sources add NAME`",
+            headers={"WWW-Authenticate": 'Bearer realm="yizhan"'},
+        )
+
+    @contextmanager
+    def _counted(self, source: Source) -> Iterator[None]:
+        with self._lock:
+            running = self._in_flight.get(source.name, 0)
+            if running >= self._limits.in_flight_max:
+                raise RequestRefusedError(
+                    429,
+                    "This source has too many requests under way.",
+                    why=f"{running} are under way, {self._limits.in_flight_max} may be",
+                    action="wait for an answer before sending the next request",
+                    headers={"Retry-After": str(BUSY_RETRY_S)},
+                )
+            self._in_flight[source.name] = running + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight[source.name] -= 1
+                if not self._in_flight[source.name]:
+                    del self._in_flight[source.name]
+
+    def _body(self) -> bytes:
+        """Return the body, expanded, within the limit."""
+        limit = self._limits.body_bytes_max
+        if (request.content_length or 0) > limit:
+            raise _too_large(limit)
+        body = request.stream.read(limit + 1)
+        if len(body) > limit:
+            raise _too_large(limit)
+        encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding in {"identity", ""}:
+            return body
+        if encoding not in _ENCODINGS:
+            raise RequestRefusedError(
+                415,
+                "The Content-Encoding is not accepted.",
+                action="send gzip, zstd or no compression",
+                headers={"Accept-Encoding": "gzip, zstd"},
+            )
+        try:
+            return expand_limited(body, limit)
+        except RecordRefusedError as error:
+            if error.problems[0].rule == RULE_TOO_LARGE:
+                raise _too_large(limit) from error
+            raise RequestRefusedError(
+                400, "The body cannot be expanded.", why=error.why, action=error.action
+            ) from error
+
+
+def _dialect() -> str:
+    dialect = DIALECT_OF_TYPE.get(request.mimetype)
+    if dialect is None:
+        raise RequestRefusedError(
+            415,
+            "The Content-Type is not accepted.",
+            action=f"send one of {', '.join(DIALECT_OF_TYPE)}",
+            headers={"Accept": ", ".join(DIALECT_OF_TYPE)},
+        )
+    return dialect
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _IDEMPOTENCY_KEY.match(key):
+        raise RequestRefusedError(
+            400, "The Idempotency-Key is not accepted.", why=f"1 to {KEY_LENGTH_MAX} visible ASCII characters"
+        )
+    return key
+
+
+def _document(verdicts: Sequence[Verdict]) -> bytes:
+    """Return the answer: the counts and problems of an import, and a verdict per record."""
+    report = ImportReport()
+    for verdict in verdicts:
+        report.add(verdict)
+    document = {**report.as_json(), "schema": SCHEMA, "verdicts": [verdict.as_json() for verdict in verdicts]}
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _answered(answer: bytes, *, replayed: bool) -> Response:
+    """Return the answer with 200 when something of it was usable, else 422."""
+    counts = json.loads(answer)
+    usable = counts["accepted"] + counts["repeated"] > 0
+    response = Response(answer, status=200 if usable else 422, content_type="application/json")
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def _too_large(limit: int) -> RequestRefusedError:
+    return RequestRefusedError(
+        413, "The body is too large.", why=f"at most {limit} bytes, expanded", action="send fewer records at a time"
+    )
+
+
+def _refusal(error: RequestRefusedError) -> Response:
+    document = {"code": "YZ-HTTP", "what": error.what, "why": error.why, "action": error.action}
+    return _failed(error.status, document, error.headers)
+
+
+def _try_later(error: TryLaterError | NotInitialisedError) -> Response:
+    document = {"code": error.code, "what": error.what, "why": error.why, "action": error.action}
+    busy = isinstance(error, TryLaterError) and error.code == "YZ-STORE-001"
+    return _failed(503, document, {"Retry-After": str(BUSY_RETRY_S if busy else UNAVAILABLE_RETRY_S)})
+
+
+def _failed(status: int, document: dict[str, Any], headers: dict[str, str]) -> Response:
+    body = json.dumps({"schema": ERROR_SCHEMA, **document}, ensure_ascii=False)
+    response = Response(body, status=status, content_type="application/json")
+    response.headers.update(headers)
+    return response
