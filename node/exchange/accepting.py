@@ -1,0 +1,181 @@
+"""Accepting a package as a whole: its Head first, then its slices; the same at a parent and at a child.
+
+The steps here never wait, but for ``hold_early``, which is given a function to wait with.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from node.errors import IdentityError, PackageRefusedError
+from node.exchange.conversation import Replies
+from node.exchange.head import EARLY, GAP, HELD, REFUSED
+from node.exchange.package import Package, read_package
+from node.exchange.receiver import EVIDENT_REASONS, Receiver
+from node.trust.certificates import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from node.exchange.context import Context
+    from node.exchange.conversation import Conversations
+    from node.exchange.head import Verdict
+    from node.exchange.receipts import Receipts
+    from node.exchange.sender import Sender
+    from node.standard.seals import StreamName
+
+EARLY_LOOK_S: Final = 0.5
+"""How often an early package is offered again without news: a wake-up may get lost."""
+KEPT_REASONS: Final = frozenset({"frame", "forbidden", "head", "signature", "lengths", "too many"})
+"""Refusals of a whole package that make it evidence against whoever brought it."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Accepted:
+    """What became of one package of ``peer``: a verdict a slice, in order; ``data`` is its bytes.
+
+    ``receipted``: how many receipts in it were new and believed.
+    """
+
+    peer: str
+    data: bytes
+    package: Package
+    verdicts: list[Verdict] = field(default_factory=list)
+    receipted: int = 0
+
+    @property
+    def early(self) -> bool:
+        """Whether a slice waits for its predecessor."""
+        return any(verdict.word == EARLY for verdict in self.verdicts)
+
+    @property
+    def held_streams(self) -> list[StreamName]:
+        """The streams whose slices are held: for these, receipts may be signed."""
+        return [verdict.stream for verdict in self.verdicts if verdict.word == HELD]
+
+
+class Accepting:
+    """Takes packages; ``counted`` counts what was refused, by peer and reason, for the metrics."""
+
+    def __init__(self, context: Context, conversations: Conversations, sender: Sender, receipts: Receipts) -> None:
+        self.counted: Counter[tuple[str, str]] = Counter()
+        self._context = context
+        self._conversations = conversations
+        self._sender = sender
+        self._receipts = receipts
+        self._receiver = Receiver(context)
+
+    def accept(self, data: bytes, peer: str) -> Accepted:
+        """Take one package of ``peer``: its certificates, verdicts, receipts and slices.
+
+        Its statement is for the caller. Raises PackageRefusedError when the package as a whole does not stand; nothing
+        of it is kept then, but evidence.
+        """
+        package = self._read(data, peer)
+        self._learn(package, peer)
+        conversation = self._conversations.of(peer)
+        head = package.head
+        with conversation.lock:
+            # Verdicts of an earlier conversation speak of packages that are forgotten.
+            spoken = head.verdicts if conversation.peer_start_id == head.start_id else ()
+            outcome = self._sender.verdicts(conversation, spoken)
+            believed = self._receipts.accept(head.receipts, conversation, outcome)
+        self._conversations.tell(believed, besides=peer)
+        accepted = Accepted(peer=peer, data=data, package=package, receipted=len(believed))
+        self.judge(accepted)
+        return accepted
+
+    def judge(self, accepted: Accepted) -> None:
+        """Judge the slices of a package whose Head was taken; again for one that was early."""
+        if not accepted.package.head.slices:
+            return
+        peer = accepted.peer
+        accepted.verdicts = self._receiver.accept(accepted.package, peer)
+        for verdict in accepted.verdicts:
+            if verdict.word != REFUSED or verdict.reason is None:
+                continue
+            self.counted[peer, verdict.reason] += 1
+            _LOG.warning("slice refused", extra={"peer": peer, "stream": str(verdict.stream), "reason": verdict.reason})
+            if verdict.reason in EVIDENT_REASONS:
+                self._context.evidence.keep(peer, accepted.data, verdict.reason)
+
+    def hold_early(self, accepted: Accepted, wait: Callable[[float], bool] | None) -> None:
+        """Hold a package with early slices until its predecessor came, two seconds at most.
+
+        ``wait`` waits for news at most that many seconds and tells whether there was any. Without it, and while another
+        package of the link is held already, nothing is waited for.
+        """
+        conversation = self._conversations.of(accepted.peer)
+        if wait is None or not accepted.early or not conversation.begin_early():
+            return
+        clock = self._context.clock
+        end_s = clock.monotonic_s() + self._context.limits.early_wait_s
+        try:
+            while accepted.early and (left_s := end_s - clock.monotonic_s()) > 0:
+                began_s = clock.monotonic_s()
+                news = wait(min(left_s, EARLY_LOOK_S))
+                self.judge(accepted)
+                if not news and clock.monotonic_s() == began_s:
+                    # Nobody waits any more (the node stops), or time stands still (a simulation).
+                    break
+        finally:
+            conversation.end_early()
+
+    def replies(self, accepted: Accepted) -> Replies:
+        """Return what to tell the sender: a verdict a slice (what is still early is a gap), and receipts."""
+        if not accepted.verdicts:
+            return Replies()
+        with self._context.store.reading() as connection:
+            receipts = self._receipts.signed(connection, accepted.held_streams)
+        return Replies(verdicts=[_final(verdict) for verdict in accepted.verdicts], receipts=receipts)
+
+    def _read(self, data: bytes, peer: str) -> Package:
+        context = self._context
+        try:
+            with context.store.reading() as connection:
+                certificate = context.certificate_of(connection, peer)
+            at = context.certificate_clock.now()
+            package = read_package(data, certificate.parsed, at, limits=context.limits)
+            self._check_ends(package, peer)
+        except PackageRefusedError as error:
+            self.counted[peer, error.reason] += 1
+            _LOG.warning("package refused", extra={"peer": peer, "reason": error.reason})
+            if error.reason in KEPT_REASONS:
+                context.evidence.keep(peer, data, error.reason)
+            raise
+        return package
+
+    def _check_ends(self, package: Package, peer: str) -> None:
+        head, context = package.head, self._context
+        if head.tree != context.identity.tree:
+            raise PackageRefusedError("tree", "The package belongs to another tree.", why=head.tree[:16])
+        if head.receiver != context.code:
+            raise PackageRefusedError("receiver", "The package is for another node.", why=head.receiver)
+        if head.sender != peer:
+            raise PackageRefusedError("sender", "The package names another sender.", why=head.sender)
+
+    def _learn(self, package: Package, peer: str) -> None:
+        """Learn the certificates that a package brings; bad ones cost only the slices that need them."""
+        brought = {fingerprint(der): der for der in package.head.certificates}
+        if not brought:
+            return
+        context = self._context
+        with context.store.reading() as connection:
+            known = context.book.known(connection, brought)
+        new = [der for name, der in brought.items() if name not in known]
+        if not new:
+            return
+        try:
+            context.store.write(lambda transaction: context.book.learn(transaction, new, context.clock.now()))
+        except IdentityError as error:
+            self.counted[peer, "certificates"] += 1
+            _LOG.warning("certificates not learned", extra={"peer": peer, "why": error.what})
+
+
+def _final(verdict: Verdict) -> Verdict:
+    return replace(verdict, word=GAP) if verdict.word == EARLY else verdict

@@ -1,0 +1,145 @@
+"""The child's side of a link: opening the conversation, pushing what goes up, asking for what comes down (02, R13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from node.errors import PackageRefusedError
+from node.exchange.head import OPEN, PUSH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from node.exchange.accepting import Accepted, Accepting
+    from node.exchange.carriers import Carrier
+    from node.exchange.composing import Composer, Outgoing
+    from node.exchange.context import Context
+    from node.exchange.conversation import Conversations
+    from node.exchange.opening import Opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What one request did: whether one was made, and how much went each way.
+
+    ``more``: the neighbour has more to send than fitted.
+    """
+
+    asked: bool = False
+    sent_records: int = 0
+    taken_slices: int = 0
+    receipts: int = 0
+    more: bool = False
+
+    def __bool__(self) -> bool:
+        """Tell whether anything moved, so that asking again at once is worth it."""
+        return bool(self.sent_records or self.taken_slices or self.receipts or self.more)
+
+
+class Asking:
+    """Makes requests to the parent."""
+
+    def __init__(
+        self,
+        context: Context,
+        conversations: Conversations,
+        accepting: Accepting,
+        composer: Composer,
+        opening: Opening,
+    ) -> None:
+        self._context = context
+        self._conversations = conversations
+        self._accepting = accepting
+        self._composer = composer
+        self._opening = opening
+
+    def must_open(self, peer: str) -> bool:
+        """Tell whether the conversation must be opened (again) before anything is sent."""
+        conversation = self._conversations.of(peer)
+        age_s = self._context.clock.monotonic_s() - conversation.opened_at_s
+        return bool(conversation.reopen) or age_s > self._context.limits.conversation_s_max
+
+    def open_conversation(self, peer: str, carrier: Carrier) -> None:
+        """State what is held, hear the same, set cursors; one request, or two where digests differ."""
+        conversation = self._conversations.of(peer)
+        with conversation.lock:
+            conversation.reopen = conversation.reopen or "asked"
+            conversation.begin(None, self._context.clock.monotonic_s())
+        listed: frozenset[str] = frozenset()
+        for _ in range(2):
+            with conversation.lock:
+                said = self._opening.statement(peer, listed)
+                outgoing = self._composer.compose_opening(conversation, OPEN, said)
+            accepted = self._accepting.accept(carrier.exchange(outgoing.data, wait_s=0.0), peer)
+            head = accepted.package.head
+            if head.statement is None:
+                raise PackageRefusedError("head", "The answer to an opening holds no statement.")
+            with conversation.lock:
+                conversation.peer_start_id = head.start_id
+                self._opening.apply(conversation, head.statement)
+            listed = self._opening.differing(peer, head.statement)
+            if not listed:
+                break
+        with conversation.lock:
+            conversation.is_open = True
+            conversation.reopen = ""
+
+    def push(self, peer: str, carrier: Carrier, wait: Callable[[float], bool] | None) -> Progress:
+        """Send what waits, if anything does, and take the answer."""
+        conversation = self._conversations.of(peer)
+        with conversation.lock:
+            outgoing = self._composer.compose(conversation, PUSH)
+        return Progress() if outgoing is None else self._request(peer, carrier, outgoing, 0.0, wait)
+
+    def poll(self, peer: str, carrier: Carrier, wait_s: float, wait: Callable[[float], bool] | None) -> Progress:
+        """Ask for what there is, letting the parent wait ``wait_s`` for news, and take the answer."""
+        conversation = self._conversations.of(peer)
+        with conversation.lock:
+            outgoing = self._composer.compose_poll(conversation)
+        return self._request(peer, carrier, outgoing, wait_s, wait)
+
+    def accept_answer(
+        self, data: bytes, peer: str, outgoing: Outgoing, wait: Callable[[float], bool] | None = None
+    ) -> Accepted:
+        """Take the answer to ``outgoing``; verdicts and receipts for its slices go with the next request."""
+        conversation = self._conversations.of(peer)
+        accepted = self._accepting.accept(data, peer)
+        self._accepting.hold_early(accepted, wait)
+        replies = self._accepting.replies(accepted)
+        with conversation.lock:
+            conversation.drop(outgoing.flight)
+            conversation.replies.add(replies)
+            if accepted.package.head.start_id != conversation.peer_start_id:
+                conversation.reopen = "neighbour started again"
+        return accepted
+
+    def failed(self, peer: str, outgoing: Outgoing) -> None:
+        """Say that ``outgoing`` got no answer: it is not under way any more, and the conversation must open again."""
+        conversation = self._conversations.of(peer)
+        with conversation.lock:
+            conversation.drop(outgoing.flight)
+            conversation.reopen = "failed request"
+
+    def _request(
+        self,
+        peer: str,
+        carrier: Carrier,
+        outgoing: Outgoing,
+        wait_s: float,
+        wait: Callable[[float], bool] | None,
+    ) -> Progress:
+        answered = False
+        try:
+            accepted = self.accept_answer(carrier.exchange(outgoing.data, wait_s=wait_s), peer, outgoing, wait)
+            answered = True
+        finally:
+            if not answered:
+                self.failed(peer, outgoing)
+        return Progress(
+            asked=True,
+            sent_records=outgoing.record_count,
+            taken_slices=len(accepted.verdicts),
+            receipts=accepted.receipted,
+            more=accepted.package.head.more,
+        )

@@ -1,0 +1,178 @@
+"""What a node remembers of one link while its process lives; everything lasting is in the journal.
+
+A conversation begins with the start of a process, after a failed request, and daily. Losing what is here costs a
+statement (02, R12) and some bytes sent twice, never a record: cursors and records are in the database.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from node.exchange.packing import Packing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from node.exchange.head import Slice, Verdict
+    from node.standard.seals import Receipt, StreamName
+
+SliceKey = tuple["StreamName", int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A slice under way: the time of its checkpoint, and the link's cursor when it was sent."""
+
+    sealed_at: datetime
+    cursor: int
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Flight:
+    """One package under way: its slices that were not answered yet."""
+
+    slices: dict[SliceKey, Sent]
+    since_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Replies:
+    """What the next package to the neighbour has to bring: verdicts on its slices, and receipts."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to bring."""
+        return bool(self.verdicts or self.receipts)
+
+    def add(self, other: Replies) -> None:
+        """Take over what ``other`` holds."""
+        self.verdicts += other.verdicts
+        self.receipts += other.receipts
+
+
+@dataclass(slots=True, kw_only=True)
+class Conversation:
+    """One link's memory. Hold ``lock`` around every use of the rest; never while waiting or on the network.
+
+    peer_start_id: the neighbour's process as last heard. is_open: both sides have stated what they hold.
+    sent: per stream the highest position that this process has sent. told: fingerprints of signers whose chain the
+    neighbour was given. handed: size of the newest receipt handed down, by holder and stream. news: streams of which a
+    receipt may have to be handed down. pauses: until when (monotonic seconds) a stream rests. reopen: why the
+    conversation must be opened again, empty when it need not. generation: counts openings; polls: counts long-polls.
+    """
+
+    peer: str
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    peer_start_id: str | None = None
+    is_open: bool = False
+    opened_at_s: float = 0.0
+    reopen: str = "start"
+    flights: list[Flight] = field(default_factory=list)
+    sent: dict[StreamName, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    handed: dict[tuple[str, StreamName], int] = field(default_factory=dict)
+    news: set[StreamName] = field(default_factory=set)
+    pauses: dict[StreamName, float] = field(default_factory=dict)
+    replies: Replies = field(default_factory=Replies)
+    packing: Packing = field(default_factory=Packing)
+    refreshed_at_s: float | None = None
+    early_held: bool = False
+    generation: int = 0
+    polls: int = 0
+
+    def begin(self, peer_start_id: str | None, now_s: float) -> None:
+        """Forget what the last conversation knew; nothing travels until ``is_open`` is set."""
+        self.peer_start_id = peer_start_id
+        self.generation += 1
+        self.is_open = False
+        self.opened_at_s = now_s
+        self.flights.clear()
+        self.told.clear()
+        self.handed.clear()
+        self.news.clear()
+        self.pauses.clear()
+        self.replies = Replies()
+        self.refreshed_at_s = None
+
+    def begin_early(self) -> bool:
+        """Claim the one place for a package that came before its predecessor; False when it is taken."""
+        with self.lock:
+            free = not self.early_held
+            self.early_held = True
+            return free
+
+    def end_early(self) -> None:
+        """Give the place back."""
+        with self.lock:
+            self.early_held = False
+
+    def take_off(self, slices: Sequence[Slice], now_s: float, receipted: Mapping[StreamName, int]) -> Flight:
+        """Remember a package with ``slices`` as under way; ``receipted`` holds the link's cursors."""
+        flight = Flight(
+            slices={
+                (one.stream, one.first, one.last): Sent(
+                    sealed_at=one.checkpoint.sealed_at, cursor=receipted.get(one.stream, 0)
+                )
+                for one in slices
+            },
+            since_s=now_s,
+        )
+        if slices:
+            self.flights.append(flight)
+        for one in slices:
+            self.sent[one.stream] = max(self.sent.get(one.stream, 0), one.last)
+        return flight
+
+    def land(self, key: SliceKey) -> Sent | None:
+        """Take a slice out of the air; return how it was sent, None when it was not there."""
+        for flight in self.flights:
+            if key in flight.slices:
+                sent = flight.slices.pop(key)
+                self.flights = [one for one in self.flights if one.slices]
+                return sent
+        return None
+
+    def drop(self, flight: Flight) -> None:
+        """Forget a package that got no answer."""
+        self.flights = [one for one in self.flights if one is not flight]
+
+    def expire(self, now_s: float, seconds_max: float) -> None:
+        """Forget packages that were under way for too long: sending again is harmless, waiting for ever is not."""
+        self.flights = [one for one in self.flights if now_s - one.since_s < seconds_max]
+
+    def ends(self) -> dict[StreamName, int]:
+        """Return per stream how far what is under way reaches."""
+        found: dict[StreamName, int] = {}
+        for flight in self.flights:
+            for stream, _, last in flight.slices:
+                found[stream] = max(found.get(stream, 0), last)
+        return found
+
+
+class Conversations:
+    """The conversations of one node, by neighbour."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Conversation] = {}
+        self._making = threading.Lock()
+
+    def of(self, peer: str) -> Conversation:
+        """Return the conversation with ``peer``; made when it is new."""
+        with self._making:
+            return self._found.setdefault(peer, Conversation(peer=peer))
+
+    def tell(self, streams: Iterable[StreamName], *, besides: str) -> None:
+        """Note in every conversation but one that there are new receipts for ``streams``."""
+        news = set(streams)
+        if not news:
+            return
+        with self._making:
+            others = [one for one in self._found.values() if one.peer != besides]
+        for conversation in others:
+            with conversation.lock:
+                conversation.news |= news

@@ -1,0 +1,60 @@
+"""Evidence (证据): bad packages and receipts, kept whole so that people can look at them, and bounded (02, R7, R19).
+
+What does not fit is refused and the stream goes on; what it was lies in ``home/evidence/<peer>/``. Each file is named
+by its content, so a neighbour that repeats itself fills nothing; beyond the limits the oldest files go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from node.exchange.limits import Limits
+
+PACKAGE_SUFFIX: Final = ".package.xml"
+RECEIPT_SUFFIX: Final = ".receipt.txt"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Evidence:
+    """Keeps evidence under ``folder``; None keeps nothing (a simulation, a node without a home)."""
+
+    __slots__ = ("_folder", "_limits")
+
+    def __init__(self, folder: Path | None, limits: Limits) -> None:
+        self._folder = folder
+        self._limits = limits
+
+    def keep(self, peer: str, data: bytes, reason: str, *, suffix: str = PACKAGE_SUFFIX) -> Path | None:
+        """Keep ``data`` that ``peer`` sent; return the file, or None when it was kept before or cannot be.
+
+        ``peer`` is a node code, so it can name a folder. A disk that does not take it costs the evidence, not the node:
+        that is logged and nothing is raised.
+        """
+        if self._folder is None or len(data) > self._limits.evidence_bytes_max:
+            return None
+        name = f"{hashlib.sha256(data).hexdigest()[:32]}.{reason.replace(' ', '-')}{suffix}"
+        path = self._folder / peer / name
+        try:
+            if path.exists():
+                return None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            self._trim(path.parent)
+        except OSError as error:
+            _LOG.warning("evidence not kept", extra={"peer": peer, "cause": error.strerror})
+            return None
+        return path
+
+    def _trim(self, folder: Path) -> None:
+        files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        total = sum(file.stat().st_size for file in files)
+        while len(files) > self._limits.evidence_files_max or total > self._limits.evidence_bytes_max:
+            oldest = files.pop(0)
+            total -= oldest.stat().st_size
+            oldest.unlink()

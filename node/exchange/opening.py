@@ -1,0 +1,138 @@
+"""Opening a conversation: stating what is held, and setting cursors by what the neighbour states (02, R12).
+
+``statements`` has the pure part; here it meets the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from node.exchange.head import Standing, Statement
+from node.exchange.statements import compare, differing, statement_of
+from node.journal import checkpoints, cursors
+from node.journal.alarms import raise_alarm
+from node.journal.links import link_to, save_link
+from node.trust.holders import travels
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy.engine import Connection
+
+    from node.exchange.context import Context
+    from node.exchange.conversation import Conversation
+    from node.journal.store import Transaction
+    from node.standard.seals import StreamName
+
+RETURNED_NOTE: Final = "neighbour returned"
+"""The link's note when the neighbour holds less than it had receipted."""
+STATEMENT_ALARM: Final = "PACKAGE"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lines:
+    """What both sides may hold: our lines, and which of the streams travel from here to the neighbour."""
+
+    lines: list[Standing] = field(default_factory=list)
+    outgoing: set[StreamName] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Change:
+    """What a statement changes: the cursor to set by stream, and the lines that contradict what we hold."""
+
+    sizes: dict[StreamName, int] = field(default_factory=dict)
+    contradicting: list[Standing] = field(default_factory=list)
+
+
+class Opening:
+    """Makes our statements and applies the neighbour's."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def statement(self, peer: str, listed: Collection[str] = ()) -> Statement:
+        """Return what we hold of all that both sides may hold, with the lists of the origins in ``listed``."""
+        with self._context.store.reading() as connection:
+            lines = self._lines(connection, peer).lines
+        return statement_of(lines, listed=listed, lines_max=self._context.limits.lines_max)
+
+    def differing(self, peer: str, statement: Statement) -> frozenset[str]:
+        """Return the origins of which both sides hold something, but not the same."""
+        with self._context.store.reading() as connection:
+            return differing(self._lines(connection, peer).lines, statement)
+
+    def apply(self, conversation: Conversation, statement: Statement) -> frozenset[str]:
+        """Set the link's cursors to what the neighbour states; return the origins whose lists are still needed.
+
+        The caller holds the conversation's lock.
+        """
+        peer = conversation.peer
+        with self._context.store.reading() as connection:
+            shared = self._lines(connection, peer)
+            comparison = compare(shared.lines, shared.outgoing, statement)
+            change = self._change(connection, peer, shared.lines, comparison.stated)
+        if change.sizes or change.contradicting:
+            returned = self._context.store.write(lambda transaction: self._set(transaction, peer, change))
+            for stream in returned:
+                _LOG.warning("neighbour returned", extra={"peer": peer, "stream": str(stream)})
+        return comparison.unlisted
+
+    def _lines(self, connection: Connection, peer: str) -> _Lines:
+        context = self._context
+        tree = context.load_tree(connection)
+        found = _Lines()
+        for held in context.journal.streams(connection):
+            outgoing = travels(tree, held.stream, context.code, peer)
+            if not held.sealed or not (outgoing or travels(tree, held.stream, peer, context.code)):
+                continue
+            root = held.root
+            if held.sealed != held.size:
+                newest = checkpoints.newest(connection, held.stream)
+                if newest is None or newest.size != held.sealed:
+                    continue
+                root = newest.root
+            found.lines.append(Standing(held.stream, held.sealed, root))
+            if outgoing:
+                found.outgoing.add(held.stream)
+        return found
+
+    def _change(
+        self, connection: Connection, peer: str, lines: Collection[Standing], stated: dict[StreamName, Standing]
+    ) -> _Change:
+        receipted = cursors.cursors_of(connection, peer)
+        own = {line.stream: line for line in lines}
+        change = _Change()
+        for stream, line in stated.items():
+            size = min(line.size, own[stream].size)
+            fits = line.size <= own[stream].size and (
+                size == 0 or self._context.journal.root_at(connection, stream, size) == line.root
+            )
+            if not fits:
+                change.contradicting.append(line)
+            if (fits or line.size > own[stream].size) and size != receipted.get(stream, 0):
+                change.sizes[stream] = size
+        return change
+
+    def _set(self, transaction: Transaction, peer: str, change: _Change) -> list[StreamName]:
+        returned = [
+            stream for stream, size in change.sizes.items() if cursors.put_back(transaction, peer, stream, size)
+        ]
+        link = link_to(transaction.connection, peer)
+        if returned and link is not None:
+            save_link(transaction, replace(link, note=RETURNED_NOTE))
+        for line in change.contradicting:
+            raise_alarm(
+                transaction,
+                STATEMENT_ALARM,
+                f"statement of {peer}",
+                f"Node {peer} states to hold {line.size} records of {line.stream} under root {line.root.hex()}, which "
+                "is not what is held here. Its statement changes nothing; look at both nodes.",
+                line.stream,
+                raised_at=self._context.clock.now(),
+            )
+        return returned

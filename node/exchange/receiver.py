@@ -1,0 +1,315 @@
+"""The receiver: what a node takes from its neighbours, and what it answers.
+
+This is an essay for whoever changes it; ``sender`` is its other half, docs/reference/protocol.md has the bytes.
+
+What arrives
+    A package of one neighbour. ``package.read_package`` has taken its frame apart, verified that the certificate which
+    the link expects has signed its Head, and cut the body by the lengths in Head. ``Receiver.accept`` judges each slice
+    by itself and gives one verdict for each: one bad slice never holds back another. It never waits.
+
+Two signatures, two questions
+    The neighbour's signature over the package says who *brought* this: it is asked first, and bad packages are held
+    against whoever made it. The origin's signature over the checkpoint says that this *is* the stream: nothing is kept,
+    counted or shown without it, whatever relays do. The origin signs roots, not packages, so a relay can cut the stream
+    anew wherever the origin has signed.
+
+How a slice is judged
+    1. May it come from there? ``trust.holders``: both ends hold the stream, and it comes from the origin's side.
+       An origin that is not in our tree *yet* gets ``BUSY``: its certificate is under way in the trust stream. Before
+       we hold as much of ``trust`` as our parent named when we joined, no other stream is taken.
+    2. Where does it begin? Beyond what we hold plus one: ``EARLY``; something before it is still on its way. The caller
+       (``exchange``) holds such a package for two seconds and offers it again, or answers ``GAP``.
+    3. Does it end at its checkpoint, and did the origin sign that?
+    4. Do we hold it? Whole: the leaf hashes are compared by one hash of them (``LeavesHash``), the body is not looked
+       at. In part: the records held are hashed and compared, the rest is new.
+    5. Hash the new records, extend our tree, compare with the signed root. Only what passes here is parsed at all.
+    6. Parse and validate each record from its own bytes. What fails now *cannot be refused*: the origin has signed it,
+       and refusing would stop its stream for ever. It is stored and *quarantined* at its position: ``invalid``,
+       ``unknown type``, ``newer version`` or ``no authority`` (``trust.authority``).
+    7. One transaction for all slices: ``Journal.extend``, which calls the projections. Then, and never before, the
+       caller has receipts signed.
+
+    ``trust`` goes first, in a transaction of its own, because the other slices of the package may be judged by the tree
+    that it brings.
+
+Races
+    Judging happens outside the journal's lock, so that parsing two packages goes on side by side. Inside the lock the
+    held size is read again; a slice whose stream has moved meanwhile is judged once more.
+
+The same package twice
+    Positions are the de-duplication: a package that arrives again is answered ``HELD`` with the same receipts, whatever
+    carrier brought it and in whatever order. A crash before the commit leaves nothing; after it, the sender's next
+    conversation learns what is held. No table remembers packages.
+
+What can go wrong
+    - A bad slice (a flipped byte, a forged checkpoint, a stream from the wrong side): ``REFUSED`` with a reason, the
+      whole package is kept as evidence against the neighbour (bounded), the stream goes on with the next good slice.
+    - A checkpoint that the origin validly signed but that contradicts what we hold: that is a fork, not a bad package.
+      The journal raises an alarm with both; the slice is refused ``fork``.
+    - The database is full or gone: the error goes to the caller, nothing was committed, no receipt is signed; the
+      neighbour backs off and sends again.
+    - A record that is valid but not in canonical form: the origin should not have made it. A sample is looked at; a
+      breach raises an alarm and quarantines nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from node.errors import IdentityError, RecordRefusedError
+from node.exchange.head import BUSY, EARLY, HELD, REFUSED, Slice, Verdict
+from node.journal import checkpoints, quarantine
+from node.journal.alarms import raise_alarm
+from node.journal.entries import DEFERRED_REASONS, NO_AUTHORITY, Entry, pack
+from node.journal.replay import read_entry
+from node.standard.codec import check_canonical, leaf_hash
+from node.standard.seals import TRUST, StreamName
+from node.trust.authority import check_authority
+from node.trust.holders import travels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from node.exchange.context import Context
+    from node.exchange.package import Package
+    from node.journal.store import Transaction
+    from node.standard.seals import Checkpoint
+    from node.trust.tree import Tree
+
+JUDGED_MAX: Final = 3
+"""How often a slice is judged when its stream keeps moving meanwhile; then it is ``BUSY`` and comes again."""
+CANONICAL_ALARM: Final = "CANONICAL"
+"""Kind of the alarm that a record raises whose bytes are not in canonical form."""
+EVIDENT_REASONS: Final = frozenset({"stream", "checkpoint", "seal", "leaves", "overlap", "root"})
+"""Refusals that only a faulty or dishonest neighbour causes: the package is kept as evidence."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Judged:
+    """What is to be done with one slice: a verdict that stands, or entries to commit behind ``held``.
+
+    ``seen``: validly signed checkpoints that came with it and are not stored yet. ``uncanonical``: position of the
+    sampled record when its bytes are not in canonical form.
+    """
+
+    verdict: Verdict
+    held: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    seen: tuple[Checkpoint, ...] = ()
+    uncanonical: int | None = None
+
+
+class Receiver:
+    """Judges and commits the slices of a package."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def accept(self, package: Package, peer: str) -> list[Verdict]:
+        """Judge every slice of a package that ``peer`` signed and commit what stands; return their verdicts in order.
+
+        Returns after the commit, so the caller may sign receipts for every stream with the verdict HELD. Raises
+        StoreBusyError or StoreUnavailableError when the store failed; nothing of the failed transaction is kept then.
+        """
+        slices = package.head.slices
+        verdicts: dict[int, Verdict] = {}
+        first = [number for number, one in enumerate(slices) if one.stream.audience == TRUST]
+        rest = [number for number, one in enumerate(slices) if one.stream.audience != TRUST]
+        for numbers in (first, rest):
+            if numbers:
+                verdicts.update(self._accept(package, peer, numbers))
+        return [verdicts[number] for number in range(len(slices))]
+
+    def _accept(self, package: Package, peer: str, numbers: Sequence[int]) -> dict[int, Verdict]:
+        verdicts: dict[int, Verdict] = {}
+        pending = list(numbers)
+        for _ in range(JUDGED_MAX):
+            judged = self._judge_all(package, peer, pending)
+            moved = self._commit(package, judged)
+            verdicts.update((number, one.verdict) for number, one in judged.items() if number not in moved)
+            pending = moved
+            if not pending:
+                break
+        for number in pending:
+            verdicts[number] = _verdict(package.head.slices[number], BUSY, reason="moved")
+        return verdicts
+
+    def _judge_all(self, package: Package, peer: str, numbers: Iterable[int]) -> dict[int, _Judged]:
+        with self._context.store.reading() as connection:
+            tree = self._context.load_tree(connection)
+            judge = _Judge(self._context, connection, tree, peer)
+            judged = {number: judge.judge(package, number) for number in numbers}
+        for one in judged.values():
+            # Compressing is the dearest work that can be done before the lock is taken.
+            pack(one.entries)
+        return judged
+
+    def _commit(self, package: Package, judged: dict[int, _Judged]) -> list[int]:
+        """Commit what stands, in one transaction; return the slices whose streams had moved."""
+        slices = package.head.slices
+        changing = {number: one for number, one in judged.items() if one.entries or one.seen}
+        if not changing:
+            return []
+
+        def work(transaction: Transaction) -> list[int]:
+            moved = []
+            for number, one in changing.items():
+                if not self._take(transaction, slices[number], one):
+                    moved.append(number)
+            return moved
+
+        return self._context.store.write(work)
+
+    def _take(self, transaction: Transaction, one: Slice, judged: _Judged) -> bool:
+        journal = self._context.journal
+        if not judged.entries:
+            journal.learn_announced(transaction, one.stream, judged.seen)
+            return True
+        held = journal.held(transaction.connection, one.stream)
+        if (0 if held is None else held.size) != judged.held:
+            return False
+        journal.extend(transaction, one.stream, judged.entries, one.checkpoint, one.announced)
+        if judged.uncanonical is not None:
+            raise_alarm(
+                transaction,
+                CANONICAL_ALARM,
+                "canonical form",
+                f"Record {judged.uncanonical} is not in canonical form; its origin should not write it.",
+                one.stream,
+                raised_at=self._context.clock.now(),
+            )
+        if any(entry.quarantine in DEFERRED_REASONS for entry in judged.entries):
+            deferred = quarantine.deferred(transaction.connection, one.stream)
+            judged.verdict = replace(judged.verdict, deferred=deferred)
+        return True
+
+
+class _Judge:
+    """Judges slices within one snapshot of the store."""
+
+    def __init__(self, context: Context, connection: Connection, tree: Tree, peer: str) -> None:
+        self._context = context
+        self._connection = connection
+        self._tree = tree
+        self._peer = peer
+        self._trust_short = self._is_trust_short()
+
+    def judge(self, package: Package, number: int) -> _Judged:
+        """Return what is to be done with slice ``number``; reads the body only for records that are not held."""
+        one = package.head.slices[number]
+        refusal = self._refuse_stream(one)
+        if refusal is not None:
+            return _Judged(verdict=refusal)
+        held = self._context.journal.held(self._connection, one.stream)
+        size = 0 if held is None else held.size
+        if one.first > size + 1:
+            return _Judged(verdict=_verdict(one, EARLY, held=size))
+        reason = self._refuse_checkpoints(one)
+        if reason is not None:
+            return _Judged(verdict=_verdict(one, REFUSED, held=size, reason=reason))
+        if one.last <= size:
+            return self._compare_held(one, size)
+        return self._judge_new(one, package.records(number), size)
+
+    def _is_trust_short(self) -> bool:
+        identity = self._context.identity
+        held = self._context.journal.held(self._connection, StreamName(identity.root_code, TRUST))
+        return (0 if held is None else held.size) < identity.trust_size
+
+    def _refuse_stream(self, one: Slice) -> Verdict | None:
+        tree, stream = self._tree, one.stream
+        addressee = stream.directed_to
+        if not tree.knows(stream.origin) or (addressee is not None and not tree.knows(addressee)):
+            return _verdict(one, BUSY, reason="unknown node")
+        if not travels(tree, stream, self._peer, self._context.code):
+            return _verdict(one, REFUSED, reason="stream")
+        if self._trust_short and stream.audience != TRUST:
+            return _verdict(one, BUSY, reason="trust first")
+        return _verdict(one, REFUSED, reason="redacted") if one.redacted else None
+
+    def _refuse_checkpoints(self, one: Slice) -> str | None:
+        """Return why the checkpoints of a slice do not stand, None when they do."""
+        if one.checkpoint.stream != one.stream or one.checkpoint.size != one.last:
+            return "checkpoint"
+        for checkpoint in (one.checkpoint, *one.announced):
+            if checkpoint.stream != one.stream:
+                return "checkpoint"
+            if checkpoint == checkpoints.at(self._connection, one.stream, checkpoint.size):
+                continue
+            if self._context.book.certificate(self._connection, checkpoint.signer) is None:
+                return "signer"
+            try:
+                self._context.book.verify_checkpoint(self._connection, checkpoint)
+            except IdentityError:
+                return "seal"
+        return None
+
+    def _compare_held(self, one: Slice, size: int) -> _Judged:
+        """Judge a slice that is held whole, without its body."""
+        journal = self._context.journal
+        seen = tuple(
+            checkpoint
+            for checkpoint in (one.checkpoint, *one.announced)
+            if checkpoint != checkpoints.at(self._connection, one.stream, checkpoint.size)
+        )
+        if journal.root_at(self._connection, one.stream, one.last) != one.checkpoint.root:
+            # The origin has signed both: the journal raises the alarm of a fork.
+            return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="fork"), seen=seen)
+        if _hash_of(journal.leaves(self._connection, one.stream, one.first, one.last)) != one.leaves_hash:
+            return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="leaves"))
+        return _Judged(verdict=_verdict(one, HELD, held=size), seen=seen)
+
+    def _judge_new(self, one: Slice, records: list[bytes], size: int) -> _Judged:
+        """Judge a slice that brings records behind ``size``; some of its first ones may be held."""
+        journal = self._context.journal
+        leaves = [leaf_hash(body) for body in records]
+        overlap = size - one.first + 1
+        if _hash_of(leaves) != one.leaves_hash:
+            return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="leaves"))
+        if overlap and journal.leaves(self._connection, one.stream, one.first, size) != leaves[:overlap]:
+            return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="overlap"))
+        if journal.extended_root(self._connection, one.stream, leaves[overlap:]) != one.checkpoint.root:
+            return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="root"))
+        entries = [
+            self._entry(one.stream, body, leaf) for body, leaf in zip(records[overlap:], leaves[overlap:], strict=True)
+        ]
+        return _Judged(
+            verdict=_verdict(one, HELD, held=one.last),
+            held=size,
+            entries=entries,
+            uncanonical=None if _is_canonical(entries[0]) else size + 1,
+        )
+
+    def _entry(self, stream: StreamName, body: bytes, leaf: bytes) -> Entry:
+        entry = read_entry(body, leaf=leaf)
+        if entry.quarantine is None:
+            reason = check_authority(self._tree, stream, entry.record_type, entry.facts, entry.element)
+            if reason is not None:
+                entry.quarantine, entry.detail = NO_AUTHORITY, reason
+        return entry
+
+
+def _is_canonical(entry: Entry) -> bool:
+    """Tell whether a sampled record that follows the standard is in canonical form too."""
+    if entry.quarantine is not None or entry.element is None:
+        return True
+    try:
+        check_canonical(entry.body, entry.element)
+    except RecordRefusedError:
+        return False
+    return True
+
+
+def _hash_of(leaves: Iterable[bytes]) -> bytes:
+    return hashlib.sha256(b"".join(leaves)).digest()
+
+
+def _verdict(one: Slice, word: str, *, held: int | None = None, reason: str | None = None) -> Verdict:
+    return Verdict(stream=one.stream, first=one.first, last=one.last, word=word, held=held, reason=reason)

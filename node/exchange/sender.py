@@ -1,0 +1,274 @@
+"""The sender: what a node gives to its neighbours, and what it believes of their answers.
+
+This is an essay for whoever changes it; ``receiver`` is its other half, docs/reference/protocol.md has the bytes.
+
+How a unit travels
+    A record that intake accepted stands in a stream of this node at a position. The sealer signs a checkpoint; from
+    then on the record may leave. ``Sender.load`` looks at every stream that travels over the link (``trust.holders``),
+    compares what is sealed with the link's *cursor*, the highest size that the neighbour has receipted, and packs
+    slices: records behind the cursor, up to a checkpoint that travels with them. The same code sends what was born here
+    and what is only passed on: a relay cuts where the origin has signed and nowhere else, and changes no byte.
+
+    The neighbour verifies, commits, and only then signs a receipt, which comes back in its answer or its next request.
+    ``receipts`` verifies it and moves the cursor. Nothing is deleted on a receipt, and nothing is marked per record:
+    one number per link and stream says it all.
+
+Who speaks
+    Only a child opens connections. What goes up is the body of its requests; what goes down is the body of the answers,
+    either to a push or to a long-poll. Both are packages, made by the same code.
+
+The queue
+    There is none. What waits is the difference between sealed size and cursor, read from the database each time, so a
+    restart, a lost wake-up or a second process cannot lose or double anything. What is *under way* (``Flight``) is
+    remembered in memory only so as not to send it twice at once: the next package of the link begins behind it. Two
+    packages may be under way; one that is not answered is forgotten after a minute, or when the conversation opens
+    again, and its records are sent again from the cursor. The receiver knows them by their positions.
+
+Whose turn it is
+    ``packing``: trust, then directed streams, then the rest in turn. A package has at most 4 MiB, a slice at most 2,000
+    records; slices are cut as long as they fit, because each costs the receiver one signature check.
+
+Catch-up
+    There is no catch-up mode: a link that was away for a year has a low cursor, and package after package is full.
+    Fresh records of other streams do not wait behind it, since each stream has its turn.
+
+Silence
+    A stream without news is sealed again every day. Where a neighbour holds all records, the last one is sent once more
+    with the newer checkpoint: that a stream is silent can then be told from its being withheld.
+
+What can go wrong
+    - No answer: the caller drops the flight (``Exchange.failed``) and opens the conversation again; statements put the
+      cursors right, in both directions.
+    - ``GAP``: something before the slice is missing at the receiver. The flight lands, the cursor has not moved, the
+      next package begins at the cursor. A gap names what the receiver holds; where that is less than it had receipted
+      when the slice was sent, it is the neighbour's own signed statement, and puts the cursor back like any other.
+    - ``BUSY``: the receiver cannot judge the stream yet (its origin is not in its tree): the stream rests a second.
+    - ``REFUSED``: one slice was bad. The stream rests half a minute; the others go on. The certificate chains of all
+      signers are given again, because a chain that got lost is the one harmless reason.
+    - A stored record does not have its leaf hash any more (a damaged disk): nothing of that stream is sent, an alarm
+      says so; signing for it would make us the bad sender.
+    - A receipt that claims what cannot be moves nothing, is kept and raises an alarm (``receipts``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from node.errors import IntegrityError
+from node.exchange.head import BUSY, EARLY, GAP, HELD, REFUSED, Slice, Verdict
+from node.exchange.packing import Taken
+from node.journal import checkpoints, cursors
+from node.standard.codec import leaf_hash
+from node.trust.holders import travels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+    from node.exchange.context import Context
+    from node.exchange.conversation import Conversation
+    from node.exchange.limits import Limits
+    from node.journal.holdings import Held
+    from node.journal.streams import Journal
+    from node.standard.seals import Checkpoint, StreamName
+
+SLICE_BYTES: Final = 2_400
+"""Bytes of Head that a slice costs beside its lengths, with one announced checkpoint; counted generously."""
+LENGTH_BYTES: Final = 7
+"""Bytes of Head that one record's length costs: six digits and a space."""
+REFRESH_S: Final = 3_600.0
+"""How often newly signed checkpoints of silent streams are looked for; they are signed once a day."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Load:
+    """What goes into a package: slices, and the records of each.
+
+    ``more``: something still waits. ``damaged``: streams whose stored records do not have their leaf hashes.
+    ``receipted``: the link's cursors when this was chosen.
+    """
+
+    slices: list[Slice] = field(default_factory=list)
+    records: list[list[bytes]] = field(default_factory=list)
+    receipted: dict[StreamName, int] = field(default_factory=dict)
+    more: bool = False
+    damaged: list[StreamName] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a neighbour's verdicts mean.
+
+    ``shown``: streams that it holds, with the time of the checkpoint that it was shown; ``returned``: streams of which
+    it holds less than it had receipted when the slice was sent, with what it holds.
+    """
+
+    shown: dict[StreamName, datetime] = field(default_factory=dict)
+    returned: dict[StreamName, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Tell whether anything has to be written."""
+        return bool(self.shown or self.returned)
+
+
+class Sender:
+    """Chooses what to send; its state lies in ``Conversation`` and in the journal, whose locks the caller holds."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def load(self, connection: Connection, conversation: Conversation, bytes_max: int) -> Load:
+        """Choose slices of at most ``bytes_max``, what they cost of the Head included.
+
+        Empty when nothing waits, when two packages are under way, or before the conversation is open.
+        """
+        context = self._context
+        limits = context.limits
+        now_s = context.clock.monotonic_s()
+        conversation.expire(now_s, limits.under_way_s_max)
+        if not conversation.is_open or len(conversation.flights) >= limits.under_way_max:
+            return Load()
+        travelling = self._travelling(connection, conversation)
+        receipted = cursors.cursors_of(connection, conversation.peer)
+        ends = conversation.ends()
+        loader = _Loader(journal=context.journal, connection=connection, limits=limits)
+        loader.load.receipted = receipted
+        for held in travelling:
+            offset = max(receipted.get(held.stream, 0), ends.get(held.stream, 0))
+            if offset < held.sealed and conversation.pauses.get(held.stream, now_s) <= now_s:
+                loader.waiting[held.stream] = (held, offset)
+        loader.load.more = conversation.packing.fill(loader.waiting, bytes_max, loader)
+        for stream in loader.load.damaged:
+            conversation.pauses[stream] = now_s + limits.refused_pause_s
+        if not loader.waiting and not ends:
+            self._refresh(conversation, loader, travelling)
+        return loader.load
+
+    def verdicts(self, conversation: Conversation, verdicts: Sequence[Verdict]) -> Outcome:
+        """Take the neighbour's verdicts on what is under way.
+
+        Verdicts on anything else are late or invented, and change nothing.
+        """
+        limits = self._context.limits
+        now_s = self._context.clock.monotonic_s()
+        outcome = Outcome()
+        for verdict in verdicts:
+            sent = conversation.land((verdict.stream, verdict.first, verdict.last))
+            if sent is None:
+                continue
+            if verdict.word == HELD:
+                outcome.shown[verdict.stream] = sent.sealed_at
+            elif verdict.word in {GAP, EARLY}:
+                if verdict.held is not None and verdict.held < sent.cursor:
+                    outcome.returned[verdict.stream] = verdict.held
+            elif verdict.word == BUSY:
+                conversation.pauses[verdict.stream] = now_s + limits.busy_pause_s
+            elif verdict.word == REFUSED:
+                conversation.pauses[verdict.stream] = now_s + limits.refused_pause_s
+                conversation.told.clear()
+                _LOG.warning(
+                    "slice refused by neighbour",
+                    extra={"peer": conversation.peer, "stream": str(verdict.stream), "reason": verdict.reason},
+                )
+        return outcome
+
+    def _travelling(self, connection: Connection, conversation: Conversation) -> list[Held]:
+        """Return the streams with something sealed that travel from here to the neighbour."""
+        context = self._context
+        tree = context.load_tree(connection)
+        return [
+            held
+            for held in context.journal.streams(connection)
+            if held.sealed and travels(tree, held.stream, context.code, conversation.peer)
+        ]
+
+    def _refresh(self, conversation: Conversation, loader: _Loader, travelling: Sequence[Held]) -> None:
+        """Show newer checkpoints of streams that the neighbour holds whole, each with the stream's last record."""
+        now_s = self._context.clock.monotonic_s()
+        if conversation.refreshed_at_s is not None and now_s - conversation.refreshed_at_s < REFRESH_S:
+            return
+        for held in travelling:
+            newest = checkpoints.newest(loader.connection, held.stream)
+            shown_at = cursors.shown_at(loader.connection, conversation.peer, held.stream)
+            if newest is None or (shown_at is not None and newest.sealed_at <= shown_at):
+                continue
+            loader.waiting[held.stream] = (held, newest.size - 1)
+            if loader(held.stream, loader.limits.package_bytes_max // 2).full:
+                # The rest is looked for with the next package.
+                return
+        conversation.refreshed_at_s = now_s
+
+
+@dataclass(slots=True, kw_only=True)
+class _Loader:
+    """Puts slices into a load; ``waiting`` holds each stream with the size behind which it goes on."""
+
+    journal: Journal
+    connection: Connection
+    limits: Limits
+    waiting: dict[StreamName, tuple[Held, int]] = field(default_factory=dict)
+    load: Load = field(default_factory=Load)
+
+    def __call__(self, stream: StreamName, bytes_max: int) -> Taken:
+        """Take the longest slice of ``stream`` that fits into ``bytes_max``."""
+        if len(self.load.slices) >= self.limits.slices_max:
+            return Taken(used_bytes=0, emptied=False, full=True)
+        held, offset = self.waiting[stream]
+        found = self._cut(held, offset, bytes_max)
+        if found is None:
+            return Taken(used_bytes=0, emptied=False)
+        checkpoint, used_bytes = found
+        one, records = self._slice(held, offset, checkpoint)
+        if one is None:
+            self.load.damaged.append(stream)
+            return Taken(used_bytes=0, emptied=True)
+        self.load.slices.append(one)
+        self.load.records.append(records)
+        return Taken(used_bytes=used_bytes, emptied=one.last == held.sealed)
+
+    def _cut(self, held: Held, offset: int, bytes_max: int) -> tuple[Checkpoint, int] | None:
+        """Return the last checkpoint up to which a slice fits, and what the slice costs; None when none does."""
+        high = min(held.sealed, offset + self.limits.slice_records_max)
+        points = checkpoints.between(self.connection, held.stream, offset, high)
+        if not points:
+            # Kept checkpoints are at most 500 records apart, so this is a stream that somebody thinned by hand.
+            points = checkpoints.between(self.connection, held.stream, offset, held.sealed, limit=1)
+        lengths = self.journal.lengths(self.connection, held.stream, offset + 1, points[-1].size) if points else []
+        costs = [0, *itertools.accumulate(length + LENGTH_BYTES for length in lengths)]
+        for point in reversed(points):
+            used_bytes = SLICE_BYTES + costs[point.size - offset]
+            if used_bytes <= bytes_max:
+                return point, used_bytes
+        return None
+
+    def _slice(self, held: Held, offset: int, checkpoint: Checkpoint) -> tuple[Slice | None, list[bytes]]:
+        """Return the slice behind ``offset`` up to ``checkpoint`` and its records; None when stored bytes are damaged.
+
+        A redacted record has length 0, and its leaf hash stands in the slice.
+        """
+        try:
+            stored = self.journal.stored(self.connection, held.stream, offset + 1, checkpoint.size)
+        except IntegrityError:
+            return None, []
+        records = [one.body or b"" for one in stored]
+        if any(body and leaf_hash(body) != one.leaf for body, one in zip(records, stored, strict=True)):
+            return None, []
+        newest = checkpoints.newest(self.connection, held.stream)
+        return Slice(
+            stream=held.stream,
+            first=offset + 1,
+            last=checkpoint.size,
+            checkpoint=checkpoint,
+            leaves_hash=hashlib.sha256(b"".join([one.leaf for one in stored])).digest(),
+            lengths=tuple(map(len, records)),
+            redacted=tuple((one.position, one.leaf) for one in stored if not one.body),
+            announced=(newest,) if newest is not None and newest.size > checkpoint.size else (),
+        ), records
