@@ -79,8 +79,8 @@ def join(  # noqa: PLR0913 - what the command line knows, by name.
     """Join the node ``code`` that lives in ``home`` to its tree and return its identity, written to the home.
 
     ``invitation`` is the code's text, ``address`` the parent's ``host:port``, ``at`` the present by the machine's
-    clock. A node that has joined this tree already is returned as it is, with nothing sent. Raises IdentityError for a typing
-    error, a parent or an answer that is not what the code names, and a home that belongs to another tree;
+    clock. A node that has joined this tree already is returned as it is, with nothing sent. Raises IdentityError
+    for a typing error, a parent or an answer that is not what the code names, and a home that belongs to another tree;
     JoinRefusedError and PeerUnavailableError from the parent.
     """
     checked_code(code)

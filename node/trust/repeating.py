@@ -102,7 +102,7 @@ def _fault_of_certificates(
         found = [read_certificate(der) for der in issued.certificates]
         for one in found:
             if one.code != issued.code or (one.kind == NODE) is (one is not found[-1]):
-                return f"it holds a {one.kind} certificate of {one.code}"
+                return f"a certificate in it is of the kind {one.kind}, of {one.code}"
             issuer = book.issuer(transaction.connection, one.fingerprint)
             if issuer is None or issuer.code != issued.parent:
                 return f"its {one.kind} certificate was not issued by {issued.parent}"

@@ -15,10 +15,12 @@ from node.clock import SetClock
 from node.journal.seal import seal
 from node.journal.streams import Journal
 from node.randomness import SeededRandomness
-from node.standard.seals import TRUST, StreamName
+from node.standard.compose import compose
+from node.standard.seals import TRUST, Checkpoint, StreamName
 from node.trust.book import CertificateBook
 from node.trust.certificates import read_certificate
 from node.trust.identity import Identity, tree_node
+from node.trust.issued import RECORD_TYPE
 from node.trust.issuing import Admission, issue, make_certificates, make_root_identity, record_founding
 from node.trust.keys import new_key
 from node.trust.projection import TreeProjection
@@ -28,9 +30,8 @@ from tests.support.stores import new_memory_store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from node.journal.entries import Projection
+    from node.journal.entries import Entry, Projection
     from node.journal.store import Store, Transaction
-    from node.standard.seals import Checkpoint
     from node.trust.issued import IssuedNode
 
 AT = datetime(2026, 1, 5, 4, 0, tzinfo=UTC)
@@ -135,6 +136,12 @@ def tree_of(made: Mapping[str, Identity]) -> Tree:
     return Tree([tree_node(identity.path[0]) for identity in made.values()], root)
 
 
+def issued_body(issued: IssuedNode, key: str = "k") -> bytes:
+    """Return the bytes of a CertificateIssued record."""
+    header = {"RecordKey": key, "EventTime": "2026-01-05T12:00:00+08:00"}
+    return compose(RECORD_TYPE, {**header, **issued.content()}, salt=bytes(16))
+
+
 class TrustNode:
     """One node of a tree without exchange: store, journal, book, and the tree of what it holds."""
 
@@ -195,6 +202,20 @@ class TrustNode:
         return 0 if held is None else held.size
 
 
+def receive(node: TrustNode, stream: StreamName, *entries: Entry) -> None:
+    """Take records of another origin into a node, as a receiver does; nobody verifies the checkpoint here."""
+
+    def work(transaction: Transaction) -> None:
+        connection = transaction.connection
+        root = node.journal.extended_root(connection, stream, [entry.leaf for entry in entries])
+        held = node.journal.held(connection, stream)
+        size = (0 if held is None else held.size) + len(entries)
+        checkpoint = Checkpoint(stream=stream, size=size, root=root, sealed_at=AT, signer="5" * 64, signature=b"s")
+        node.journal.extend(transaction, stream, entries, checkpoint)
+
+    node.store.write(work)
+
+
 def root_with_tree(made: Mapping[str, Identity], *, clock: SetClock | None = None) -> TrustNode:
     """Return the root as a node whose sealed trust stream names every node of the tree, itself first."""
     root = TrustNode(next(identity for identity in made.values() if identity.parent is None), clock=clock)
@@ -202,11 +223,7 @@ def root_with_tree(made: Mapping[str, Identity], *, clock: SetClock | None = Non
     issued = issued_by_code(made)
     for code, identity in made.items():
         if identity.parent is not None:
-            _repeat_directly(root, issued[code])
+            # As the root's job does once the issuer's stream has arrived.
+            root.issue(issued[code])
     root.seal()
     return root
-
-
-def _repeat_directly(root: TrustNode, issued: IssuedNode) -> None:
-    """Write another issuer's certificate into trust, as the root's job does once the issuer's stream has arrived."""
-    root.issue(issued)

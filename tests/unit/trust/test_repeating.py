@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from node.journal.alarms import alarms
+from node.journal.replay import read_entry
+from node.standard.seals import StreamName
+from node.trust.issued import IssuedNode, read_issued
+from node.trust.repeating import repeat_certificates
+from tests.support.identities import (
+    AT,
+    FOUR,
+    SEVEN,
+    TrustNode,
+    child_of,
+    identities,
+    issued_body,
+    issued_by_code,
+    make_identities,
+    receive,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MADE = identities(7)
+ISSUED = issued_by_code(MADE)
+TRUST = StreamName("360000", "trust")
+CITY_STREAM = StreamName("360100", "ancestors")
+
+
+@pytest.fixture
+def root() -> Iterator[TrustNode]:
+    """A province that knows its two cities."""
+    node = TrustNode(MADE["360000"])
+    node.found()
+    node.issue(ISSUED["360100"])
+    node.issue(ISSUED["360200"])
+    yield node
+    node.store.close()
+
+
+def repeat(node: TrustNode) -> int:
+    return node.store.write(
+        lambda transaction: repeat_certificates(
+            node.journal,
+            transaction,
+            identity=node.identity,
+            book=node.book,
+            tree_of=node.tree,
+            at=AT,
+            token=node.randomness.token,
+        )
+    )
+
+
+def in_trust(node: TrustNode) -> list[str]:
+    with node.store.reading() as connection:
+        stored = node.journal.stored(connection, TRUST, 1, 99)
+    return [read_issued(read_entry(one.body or b"").element).code for one in stored]
+
+
+def test_what_a_city_issued_is_repeated_once(root: TrustNode) -> None:
+    receive(
+        root,
+        CITY_STREAM,
+        read_entry(issued_body(ISSUED["360102"], "a")),
+        read_entry(issued_body(ISSUED["360103"], "b")),
+    )
+    assert repeat(root) == 2
+    assert repeat(root) == 0
+    assert in_trust(root) == ["360000", "360100", "360200", "360102", "360103"]
+    assert root.current_tree().parent("360102") == "360100"
+
+
+def test_the_same_certificate_named_twice_is_repeated_once(root: TrustNode) -> None:
+    receive(
+        root,
+        CITY_STREAM,
+        read_entry(issued_body(ISSUED["360102"], "a")),
+        read_entry(issued_body(ISSUED["360102"], "b")),
+    )
+    assert repeat(root) == 1
+
+
+def test_a_rebuild_repeats_nothing_again(root: TrustNode) -> None:
+    receive(root, CITY_STREAM, read_entry(issued_body(ISSUED["360102"])))
+    repeat(root)
+    root.journal.rebuild()
+    assert repeat(root) == 0
+    assert root.current_tree().knows("360102")
+
+
+def test_another_node_than_the_root_repeats_nothing() -> None:
+    city = TrustNode(MADE["360100"])
+    receive(city, StreamName("360102", "ancestors"), read_entry(issued_body(ISSUED["360102"])))
+    assert repeat(city) == 0
+
+
+STRANGE_TREE = make_identities(SEVEN)
+STRANGER = issued_by_code(STRANGE_TREE)
+_, FROM_NEIGHBOUR = child_of(MADE["360200"], "360104", FOUR["360102"])
+
+
+@pytest.mark.parametrize(
+    ("issued", "why"),
+    [
+        (ISSUED["360202"], "is not the parent named"),
+        (replace(ISSUED["360202"], parent="360100"), "360202 stands below 360200"),
+        (replace(ISSUED["360000"], parent="360100"), "nobody issues certificates to the root"),
+        (STRANGER["360102"], "does not lead to the root"),
+        (replace(ISSUED["360102"], certificate=b"nothing"), "cannot be read"),
+        (replace(ISSUED["360102"], code="360104"), "of the kind issuing, of 360102"),
+        (replace(ISSUED["360102"], certificate=ISSUED["360102"].issuing_certificate or b""), "of the kind issuing"),
+        (replace(FROM_NEIGHBOUR, parent="360100"), "was not issued by 360100"),
+    ],
+)
+def test_what_must_not_enter_the_tree_is_not_repeated_and_alarms(root: TrustNode, issued: IssuedNode, why: str) -> None:
+    receive(root, StreamName("360200", "ancestors"), read_entry(issued_body(ISSUED["360202"])))
+    repeat(root)
+    before = in_trust(root)
+    receive(root, CITY_STREAM, read_entry(issued_body(issued)))
+    assert repeat(root) == 0
+    assert in_trust(root) == before
+    with root.store.reading() as connection:
+        raised = alarms(connection)
+    assert [one.stream for one in raised] == [CITY_STREAM]
+    assert why in raised[0].text
+    assert repeat(root) == 0
