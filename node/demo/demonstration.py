@@ -23,7 +23,7 @@ from node.demo.feeding import expected_doors, feed_all, plan_feed
 from node.demo.latency import TRIES, measure_latency
 from node.demo.plan import COUNTIES, NODES, NOTICE_TO, PROVINCE
 from node.demo.program import call, stop_all
-from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_reference
+from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_reference, wait_for_tree
 from node.demo.raising import DemoNode, plan_nodes, raise_tree
 from node.demo.settling import Expectation, settle
 from node.demo.watching import Watcher
@@ -80,6 +80,7 @@ def _run(settings: Settings, nodes: dict[str, DemoNode], clock: Clock) -> dict[s
         watcher.say("starting four nodes 启动四个节点")
         raise_tree(nodes, clock)
         watcher.say("publishing divisions, calendar, items 发布区划、日历、事项")
+        wait_for_tree(nodes, clock)
         publish_reference(nodes)
         wait_for_reference(nodes, clock)
         keys = {county.code: add_source(nodes[county.code]) for county in COUNTIES}

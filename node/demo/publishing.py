@@ -9,7 +9,7 @@ import httpx
 from node.demo.catalogue import items_of
 from node.demo.comparing import NOTICE_STREAM
 from node.demo.figures import read_figures
-from node.demo.plan import COUNTIES, NOTICE_TO, PROVINCE
+from node.demo.plan import COUNTIES, NODES, NOTICE_TO, PROVINCE
 from node.demo.program import call
 from node.demo.raising import wait_until
 from node.demo.writers import item_file, organisation_file
@@ -39,16 +39,21 @@ def publish_reference(nodes: Mapping[str, DemoNode]) -> None:
     call(province, "publish", "items", str(item_file(folder, items)))
 
 
+def wait_for_tree(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
+    """Wait until every node knows all certificates: before, the province may not publish for counties.
+
+    A county's certificate is issued by the city, reported to the province and repeated by it in ``trust``. Raises
+    DemonstrationError when that does not happen.
+    """
+    _wait_for_size(nodes, f"{PROVINCE.code}/trust", len(NODES), clock)
+
+
 def wait_for_reference(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
     """Wait until every node holds what the province has published; raises DemonstrationError when one does not."""
     stream = f"{PROVINCE.code}/descendants"
-
-    def arrived() -> bool:
-        return len({_held(client, node, stream) for node in nodes.values()} | {0}) == 2  # noqa: PLR2004 - 0 and one size.
-
     with httpx.Client() as client:
-        if not wait_until(arrived, ARRIVAL_TIMEOUT_S, clock):
-            raise DemonstrationError(f"{stream} did not arrive everywhere")
+        published = _held(client, nodes[PROVINCE.code], stream)
+    _wait_for_size(nodes, stream, max(1, published), clock)
 
 
 def add_source(node: DemoNode) -> str:
@@ -75,6 +80,17 @@ def exchange_notice(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
         *("publish", "reply", "--notice", str(sent["notice"]), "--as", "演示办件员"),
         *("--text", "已核查，超期办件已办结。"),
     )
+
+
+def _wait_for_size(nodes: Mapping[str, DemoNode], stream: str, size: int, clock: Clock) -> None:
+    with httpx.Client() as client:
+
+        def arrived() -> bool:
+            return all(_held(client, node, stream) >= size for node in nodes.values())
+
+        if not wait_until(arrived, ARRIVAL_TIMEOUT_S, clock):
+            held = {code: _held(client, node, stream) for code, node in nodes.items()}
+            raise DemonstrationError(f"{stream} did not arrive everywhere", why=f"held: {held}, expected {size}")
 
 
 def _held(client: httpx.Client, node: DemoNode, stream: str) -> int:

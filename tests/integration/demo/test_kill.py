@@ -18,7 +18,7 @@ from node.demo.feeding import offer
 from node.demo.generator import generate_month
 from node.demo.plan import COUNTIES, PROVINCE
 from node.demo.program import call, stop_all
-from node.demo.publishing import add_source, exchange_notice, publish_reference
+from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_tree
 from node.demo.raising import DemoNode, plan_nodes, raise_tree, start, wait_until
 from node.demo.settling import Expectation, settle
 from node.errors import DemonstrationError
@@ -87,6 +87,7 @@ class Feeder:
 def test_kill_at_random_moments_loses_nothing(tree: dict[str, DemoNode]) -> None:
     clock = MachineClock()
     chance = Chance(f"kill/{SEED}")
+    wait_for_tree(tree, clock)
     publish_reference(tree)
     stop = threading.Event()
     feeders = [Feeder(tree[county.code], add_source(tree[county.code]), stop) for county in COUNTIES]
