@@ -6,6 +6,7 @@ files and standard XML files through ``yizhan import`` beside the running node, 
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,10 @@ API_BATCH: Final = 50
 """Records in one request: what a department's system might send every few minutes."""
 ACCEPTED, PARTLY, NOTHING = 0, 9, 1
 """Exit codes of ``yizhan import``: all accepted, some refused, nothing usable."""
+OFFERS_MAX: Final = 8
+LATER: Final = frozenset({429, 503})
+"""HTTP answers that mean: the same again, later."""
+_LATER_S_MAX: Final = 5.0
 _API_TIMEOUT_S: Final = 60.0
 
 
@@ -140,10 +145,16 @@ def offer(
 ) -> dict[str, Any]:
     """Offer records to the open API in one request and return its answer.
 
-    Raises DemonstrationError when the API answers with something else than a report.
+    An answer 429 or 503 is obeyed: the same request goes again after ``Retry-After`` seconds, as often as
+    ``OFFERS_MAX`` says; the key makes that harmless. Raises DemonstrationError when the API answers with anything else
+    than a report.
     """
     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": idempotency_key}
-    answer = client.post("/api/v1/records", json=api_body(records), headers=headers)
+    for attempt in range(1, OFFERS_MAX + 1):
+        answer = client.post("/api/v1/records", json=api_body(records), headers=headers)
+        if answer.status_code not in LATER or attempt == OFFERS_MAX:
+            break
+        threading.Event().wait(min(float(answer.headers.get("Retry-After", 1)), _LATER_S_MAX))
     document = answer.json()
     if "accepted" not in document:
         raise DemonstrationError(f"the open API answered {answer.status_code}", why=answer.text[:500])

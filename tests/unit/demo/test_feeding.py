@@ -147,3 +147,26 @@ def test_an_api_that_answers_without_a_report_is_an_error() -> None:
         pytest.raises(DemonstrationError, match="answered 401"),
     ):
         offer(client, "wrong", [], idempotency_key="1")
+
+
+def test_a_busy_api_is_asked_again_with_the_same_key() -> None:
+    keys = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        if len(keys) < 3:
+            return httpx.Response(503, headers={"Retry-After": "0"}, json={"what": "busy"})
+        return httpx.Response(200, json={"offered": 0, "accepted": 0, "refused": 0, "repeated": 0})
+
+    with httpx.Client(base_url="http://node", transport=httpx.MockTransport(answer)) as client:
+        assert offer(client, "key", [], idempotency_key="k1")["accepted"] == 0
+    assert keys == ["k1", "k1", "k1"]
+
+
+def test_an_api_that_stays_busy_is_given_up() -> None:
+    busy = httpx.MockTransport(lambda _: httpx.Response(503, headers={"Retry-After": "0"}, json={"what": "busy"}))
+    with (
+        httpx.Client(base_url="http://node", transport=busy) as client,
+        pytest.raises(DemonstrationError, match="answered 503"),
+    ):
+        offer(client, "key", [], idempotency_key="k1")
