@@ -1,0 +1,44 @@
+"""How much is measured: the whole run, and a quick one that proves that everything works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Sizes of one run.
+
+    ``held``: records held before the receiver is measured, as far as ``fill_s_max`` seconds allow. ``rounds`` of
+    ``packages`` packages of ``package_records`` records each, product and floor in turns. ``hop_packages`` a round of
+    the hop. ``intake_records`` in the imported file. ``singles``: records one by one over the idle tree, for the bytes on
+    the wire; ``tries`` for the latency of each door.
+    """
+
+    held: int = 100_000
+    fill_s_max: float = 40.0
+    open_cases: int = 15_000
+    rounds: int = 7
+    packages: int = 4
+    package_records: int = 500
+    hop_packages: int = 16
+    hop_rounds: int = 3
+    intake_records: int = 4_000
+    intake_rounds: int = 3
+    singles: int = 2_000
+    tries: int = 100
+
+
+FULL = Plan()
+QUICK = Plan(
+    held=2_000,
+    open_cases=1_000,
+    rounds=2,
+    packages=1,
+    hop_packages=2,
+    hop_rounds=1,
+    intake_records=500,
+    intake_rounds=1,
+    singles=50,
+    tries=5,
+)

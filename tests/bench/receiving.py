@@ -1,0 +1,116 @@
+"""The receiver against its floor: a province takes packages of ten counties, everything on; and the same once more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from node.exchange.head import HELD
+from node.exchange.package import read_package
+from node.standard.compression import expand_limited
+from tests.bench.floors import ReceiverFloor
+from tests.bench.homes import found, open_node
+from tests.bench.origins import CITY, PROVINCE, Parcel, bench_identities, courier
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from node.bootstrap import Node
+    from node.clock import Clock
+    from tests.bench.plan import Plan
+
+PACKAGE_BYTES_MAX = 4 * 1024 * 1024
+FILL_RECORDS = 2_000
+"""Records a package while filling: fewer, longer slices; only its speed depends on it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Rounds:
+    """Seconds a record of product and floor, round by round on the same records."""
+
+    product_s: list[float] = field(default_factory=list)
+    floor_s: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Records a second of the product: the median round."""
+        return 1 / median(self.product_s)
+
+    @property
+    def floor(self) -> float:
+        """Records a second of the floor: the median round."""
+        return 1 / median(self.floor_s)
+
+    @property
+    def ratio(self) -> float:
+        """The product as a share of the floor."""
+        return self.rate / self.floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiving:
+    """What was measured at one province; ``disk_bytes`` is the whole database over ``held`` records."""
+
+    rounds: Rounds
+    replay_rate: float
+    held: int
+    fill_rate: float
+    disk_bytes: int
+    record_bytes: float
+    wire_bytes: float
+
+
+def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: str | None = None) -> Receiving:
+    """Fill a province with ``plan.held`` records, then take fresh packages in turns with the floor."""
+    identities = bench_identities(clock)
+    city = courier(identities, clock, open_cases=plan.open_cases // 10)
+    home = folder / PROVINCE
+    home.mkdir(parents=True)
+    with open_node(
+        home, identities[PROVINCE], clock, **({"database_url": database_url} if database_url else {})
+    ) as node:
+        found(node, identities)
+        floor = ReceiverFloor(folder)
+        fill_s, filled = 0.0, 0
+        while filled < plan.held and fill_s < plan.fill_s_max:
+            parcel = city.parcel(FILL_RECORDS)
+            fill_s += _receive(node, parcel)
+            filled += len(parcel.bodies)
+        fill_rate = filled / fill_s
+        rounds, parcels = Rounds(), []
+        for _ in range(plan.rounds):
+            parcels = [city.parcel(plan.package_records) for _ in range(plan.packages)]
+            records = sum(len(one.bodies) for one in parcels)
+            rounds.product_s.append(sum(_receive(node, one) for one in parcels) / records)
+            rounds.floor_s.append(sum(floor.receive(one.bodies) for one in parcels) / records)
+            filled += records
+        records = sum(len(one.bodies) for one in parcels)
+        replay_s = sum(_receive(node, one) for one in parcels)
+        floor.close()
+    return Receiving(
+        rounds=rounds,
+        replay_rate=records / replay_s,
+        held=filled,
+        fill_rate=fill_rate,
+        disk_bytes=_size_of(home),
+        record_bytes=sum(len(body) for one in parcels for body in one.bodies) / records,
+        wire_bytes=sum(len(one.data) for one in parcels) / records,
+    )
+
+
+def _receive(node: Node, parcel: Parcel) -> float:
+    """Take one package as the link listener does, up to the signed answer with receipts; return the seconds."""
+    begun_s = perf_counter()
+    answer = node.exchange.answer(expand_limited(parcel.data, PACKAGE_BYTES_MAX), CITY)
+    taken_s = perf_counter() - begun_s
+    head = read_package(answer, node.identity.certificate.parsed, node.clock.now()).head
+    if len(head.receipts) != parcel.slices or any(verdict.word != HELD for verdict in head.verdicts):
+        message = f"the province did not take a package: {head.verdicts[:1]}"
+        raise RuntimeError(message)
+    return taken_s
+
+
+def _size_of(home: Path) -> int:
+    return sum(path.stat().st_size for path in home.glob("*.db*"))
