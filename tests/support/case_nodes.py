@@ -103,13 +103,7 @@ class CaseNode:
 
     def tables(self) -> dict[str, Any]:
         """Return everything derived, by names instead of row numbers, sorted: equal for equal contents."""
-        with self.store.reading() as connection:
-            return {
-                "cases": _cases(connection),
-                "findings": _findings(connection),
-                "counters": counters(connection),
-                "records": _records(connection),
-            }
+        return derived_tables(self.store)
 
     def case(self, case_no: str) -> Any:
         """Return the state row of the one case with this number."""
@@ -122,6 +116,17 @@ class CaseNode:
         with self.store.reading() as connection:
             query = select(finding.c.code).join(case_fact, case_fact.c.id == finding.c.case_id)
             return sorted(connection.execute(query.where(case_fact.c.case_no == case_no)).scalars())
+
+
+def derived_tables(store: Store) -> dict[str, Any]:
+    """Return everything that a node has derived about cases, free of row numbers and sorted."""
+    with store.reading() as connection:
+        return {
+            "cases": _cases(connection),
+            "findings": _findings(connection),
+            "counters": counters(connection),
+            "records": _records(connection),
+        }
 
 
 def counters(connection: Connection) -> dict[tuple[Any, ...], int]:

@@ -1,0 +1,84 @@
+"""One history: a seed, some steps, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.simulation.doors import make_doors
+from tests.simulation.quiet import check_when_quiet, settle
+from tests.simulation.steps import Steps
+from tests.simulation.witness import InvariantBrokenError
+from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from node.bootstrap import Node
+
+STEPS_MIN, STEPS_MAX = 60, 150
+
+
+class HistoryFailedError(AssertionError):
+    """A history broke an invariant: the message says which, and how to replay it; ``trace`` is all of it."""
+
+    def __init__(self, message: str, trace: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What one history did: its trace, and figures that show that it was not an empty one."""
+
+    trace: tuple[str, ...]
+    records: int
+    power_losses: int
+
+
+def play(seed: int, *, steps: int | None = None) -> Played:
+    """Play the history of ``seed`` (of its own length unless ``steps`` is given), then end the faults and compare.
+
+    Raises HistoryFailedError, with the end of the trace and the command that replays it, when an invariant breaks or
+    anything is raised that no honest node should raise.
+    """
+    world = World(seed)
+    try:
+        _play(world, steps)
+        records = sum(len(memory.leaves) for memory in world.witness.streams.values())
+        return Played(trace=tuple(world.trace), records=records, power_losses=world.power_losses)
+    except Exception as error:
+        tail = "\n".join(world.trace[-12:])
+        message = (
+            f"seed {seed}, after step {len(world.trace)}: {type(error).__name__}: {error}\n{tail}\n"
+            f"replay: python -m tests.simulation --seed {seed} --trace"
+        )
+        raise HistoryFailedError(message, tuple(world.trace)) from error
+    finally:
+        world.close()
+
+
+def _play(world: World, steps: int | None) -> None:
+    doors = make_doors(world.seed)
+    drawn = Steps(world, doors)
+    look(world)
+    for number in range(1, (steps or world.chance.number(STEPS_MIN, STEPS_MAX)) + 1):
+        done = drawn.take()
+        touched = sorted(world.touched)
+        look(world)
+        world.note(f"{number} {done}" + "".join(f" | {code} {world.witness.sizes(code)}" for code in touched))
+    settle(world, look)
+    check_when_quiet(world, doors, settle=lambda: settle(world, look))
+
+
+def look(world: World) -> None:
+    """Check what must hold after every step, for the nodes that it touched."""
+    world.witness.look(world.nodes, world.touched)
+    for code in world.touched:
+        _check_refusals(world.nodes, code)
+    world.touched.clear()
+
+
+def _check_refusals(nodes: Mapping[str, Node], code: str) -> None:
+    if nodes[code].exchange.counted:
+        raise InvariantBrokenError(f"{code} refused what honest nodes sent: {dict(nodes[code].exchange.counted)}")

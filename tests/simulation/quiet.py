@@ -1,0 +1,259 @@
+"""The end of a history: faults end, links fall quiet, and everything is compared with everything (I1, I3, I4)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from node.clock import SetClock
+from node.journal import cursors
+from node.journal.memory import image_of, memory_store
+from node.standard.codec import parse_unvalidated
+from node.standard.facts import facts_of
+from node.standard.families import RECORD_TYPES
+from node.standard.seals import ANCESTORS
+from node.statistics.counters import day_text
+from node.statistics.indicators import Figures, add_figures
+from node.statistics.recount import figures_from_records
+from node.statistics.summaries import newest_summary, stated_by
+from node.statistics.tables import summary
+from node.statistics.verdict import NONE, statistics_state
+from node.trust.holders import travels
+from tests.simulation.template import CODES, START, make_node
+from tests.simulation.witness import InvariantBrokenError
+from tests.simulation.world import DirectCarrier, parent_of
+from tests.support.case_nodes import counters, derived_tables
+from tests.support.identities import SEVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.engine import Connection
+
+    from node.bootstrap import Node
+    from node.journal.records import StoredRecord
+    from tests.simulation.doors import Door
+    from tests.simulation.world import World
+
+ROUNDS_MAX = 40
+"""After so many rounds a tree without faults must be quiet: three levels, each needing a few."""
+PAUSE_S = 61.0
+"""Longer than any pause or wait of the exchange that a fault leaves behind."""
+_KEY = re.compile(rb"<RecordKey>(.*?)</RecordKey>")
+
+
+def settle(world: World, look: Callable[[World], None]) -> None:
+    """End all faults and let the nodes work and talk until nothing moves; InvariantBrokenError when they never stop."""
+    world.away.clear()
+    while world.messages:
+        world.deliver(world.messages[0])
+        look(world)
+    for _ in range(ROUNDS_MAX):
+        moved = [code for code in CODES if _work(world, code)]
+        moved += [code for code in CODES if SEVEN[code].parent and _talk(world, code)]
+        look(world)
+        if not moved:
+            missing = world.witness.incomplete()
+            if not missing:
+                world.note("quiet")
+                return
+        world.clock.advance(1.0 if moved else PAUSE_S)
+    raise InvariantBrokenError(
+        f"I4: the tree does not fall quiet: {world.witness.incomplete() or 'it goes on writing'}"
+    )
+
+
+def _work(world: World, code: str) -> bool:
+    world.touched.add(code)
+    done = world.nodes[code].work()
+    return any((done.certificates, done.repaired, done.verdicts, done.rejections, done.alarms, done.sealed))
+
+
+def _talk(world: World, child: str) -> bool:
+    """Let a child say and hear everything; tell whether anything moved."""
+    exchange, parent = world.nodes[child].exchange, parent_of(child)
+    world.touched |= {child, parent}
+    carrier = DirectCarrier(world, child, None)
+    opened = exchange.must_open(parent)
+    if opened:
+        exchange.open_conversation(parent, carrier)
+    pushed = exchange.push_once(parent, carrier)
+    polled = exchange.poll_once(parent, carrier, 0.0)
+    return bool(opened or pushed or polled)
+
+
+def check_when_quiet(world: World, doors: Mapping[str, Door], settle: Callable[[], None]) -> None:
+    """Compare what every node has derived, after the day's statistics went up level by level."""
+    for code in sorted(CODES, key=lambda one: -len(_above(one))):
+        world.touched.add(code)
+        world.nodes[code].publish_statistics()
+        settle()
+    for door in doors.values():
+        _check_door(world.nodes[door.code], door)
+    tables = {code: derived_tables(node.store) for code, node in world.nodes.items()}
+    for code, node in world.nodes.items():
+        _check_causes(node)
+        _check_cursors(world, node)
+        _check_rebuilt(node, tables[code])
+        _check_counted(node)
+    _check_alike(tables)
+    _check_roll_ups(world.nodes)
+
+
+# --- I1, I3 ------------------------------------------------------------------------------------------------------
+
+
+def _records(node: Node) -> list[StoredRecord]:
+    """Return every record of the node's own streams."""
+    with node.store.reading() as connection:
+        own = [held for held in node.journal.streams(connection) if held.own]
+        return [one for held in own for one in node.journal.stored(connection, held.stream, 1, held.size)]
+
+
+def _check_door(node: Node, door: Door) -> None:
+    found: dict[str, int] = {}
+    for record in _records(node):
+        known = RECORD_TYPES.get(record.record_type)
+        if record.body is None or known is None or not known.case_record:
+            continue
+        facts = facts_of(parse_unvalidated(record.body))
+        key = f"{record.record_type}:{facts.case_no}:{facts.sequence}:{facts.data_version}"
+        if key in found:
+            raise InvariantBrokenError(f"I3: {door.code} has {key} at {found[key]} and {record.position}")
+        found[key] = record.position
+    for key, position in door.accepted.items():
+        if found.get(key) != position:
+            raise InvariantBrokenError(f"I1: {door.code} accepted {key} at {position}; it stands at {found.get(key)}")
+
+
+def _check_causes(node: Node) -> None:
+    """No cause produces two records: keys are derived from causes."""
+    keys = [
+        (record.record_type, record.key >> 40, match.group(1))
+        for record in _records(node)
+        if record.body is not None and (match := _KEY.search(record.body))
+    ]
+    twice = [key for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise InvariantBrokenError(f"I3: {node.code} wrote the same record twice: {twice}")
+
+
+def _check_rebuilt(node: Node, tables: Mapping[str, Any]) -> None:
+    store = memory_store(image_of(node.store))
+    try:
+        clone = make_node(node.code, store, SetClock(START), "clone", lambda _code, _text: None)
+        clone.journal.rebuild()
+        _compare(f"I3: rebuilt at {node.code}", tables, derived_tables(store))
+    finally:
+        store.close()
+
+
+def _check_alike(tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every holder derives the same from a stream, in whatever order its own streams came."""
+    for code, mine in tables.items():
+        stream = f"{code}/{ANCESTORS}"
+        for holder, theirs in tables.items():
+            if any(one[0][0] == stream for one in theirs["records"]):
+                _compare(f"I3: {stream} at {holder}", _of_stream(mine, stream), _of_stream(theirs, stream))
+
+
+def _of_stream(tables: Mapping[str, Any], stream: str) -> dict[str, Any]:
+    origin = stream.partition("/")[0]
+    return {
+        "cases": [one for one in tables["cases"] if one[0] == stream],
+        "findings": [one for one in tables["findings"] if one[2] and one[2][0] == stream],
+        "counters": {key: amount for key, amount in tables["counters"].items() if key[0] == origin},
+        "records": [one for one in tables["records"] if one[0][0] == stream],
+    }
+
+
+def _compare(what: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    for name, expected in one.items():
+        if expected != other[name]:
+            different = [pair for pair in zip(list(expected), list(other[name]), strict=False) if pair[0] != pair[1]]
+            raise InvariantBrokenError(f"{what}: {name} differ ({len(expected)}, {len(other[name])}): {different[:1]}")
+
+
+# --- I4 ----------------------------------------------------------------------------------------------------------
+
+
+def _check_cursors(world: World, node: Node) -> None:
+    """Every neighbour's receipt for everything has come home."""
+    tree = world.witness.tree
+    with node.store.reading() as connection:
+        for held in node.journal.streams(connection):
+            for peer in (tree.parent(node.code), *tree.children(node.code)):
+                if peer is None or not travels(tree, held.stream, node.code, peer):
+                    continue
+                cursor = cursors.cursor(connection, peer, held.stream)
+                if cursor != held.size:
+                    raise InvariantBrokenError(
+                        f"I4: {node.code} has receipts of {peer} for {cursor} of {held.size} of {held.stream}"
+                    )
+
+
+def _check_counted(node: Node) -> None:
+    """The counters of every stream are those of its records, counted again."""
+    with node.store.reading() as connection:
+        expected = {
+            (origin, day, *key): amount
+            for origin, days in _recounted(node, connection).items()
+            for day, figures in days.items()
+            for key, amount in figures.items()
+            if amount
+        }
+        _compare(f"I4: counters at {node.code}", {"counters": expected}, {"counters": counters(connection)})
+
+
+def _recounted(node: Node, connection: Connection) -> dict[str, dict[str, Figures]]:
+    """Return the figures of every origin by day, from records alone."""
+    return {
+        held.stream.origin: figures_from_records(connection, held.stream_id, held.size + 1)
+        for held in node.journal.streams(connection)
+        if held.stream.audience == ANCESTORS
+    }
+
+
+def _check_roll_ups(nodes: Mapping[str, Node]) -> None:
+    """What each node states of its subtree is the sum of what every node below has in its records."""
+    recounted: dict[str, dict[str, Figures]] = {}
+    for code, node in nodes.items():
+        with node.store.reading() as connection:
+            recounted[code] = _recounted(node, connection).get(code, {})
+    for code, node in nodes.items():
+        with node.store.reading() as connection:
+            _check_roll_up(node, connection, [recounted[one] for one in CODES if one == code or code in _above(one)])
+            state = statistics_state(connection)
+            if state.overall != "agreed" and (state.overall != NONE or any(_above(one)[:1] == [code] for one in CODES)):
+                raise InvariantBrokenError(f"I4: statistics at {code} are {state}")
+
+
+def _check_roll_up(node: Node, connection: Connection, parts: list[dict[str, Figures]]) -> None:
+    own = {
+        held.stream.origin: held.stream_id
+        for held in node.journal.streams(connection)
+        if held.stream.audience == ANCESTORS
+    }
+    if node.code not in own:
+        return
+    stated_days = set(connection.execute(select(summary.c.day).where(summary.c.stream_id == own[node.code])).scalars())
+    expected_days = {day for part in parts for day, figures in part.items() if any(figures.values())}
+    if missing := expected_days - {day_text(day) for day in stated_days}:
+        raise InvariantBrokenError(f"I4: {node.code} has published nothing of {sorted(missing)}")
+    for day in sorted(stated_days):
+        held = newest_summary(connection, own[node.code], day)
+        assert held is not None
+        expected: Figures = {}
+        for part in parts:
+            add_figures(expected, part.get(day_text(day), {}))
+        stated = {key: amount for key, amount in stated_by(connection, held).subtree.items() if amount}
+        if stated != {key: amount for key, amount in expected.items() if amount}:
+            raise InvariantBrokenError(f"I4: {node.code} states other figures of {day_text(day)} than its subtree has")
+
+
+def _above(code: str) -> list[str]:
+    parent = SEVEN[code].parent
+    return [] if parent is None else [parent, *_above(parent)]

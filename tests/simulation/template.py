@@ -1,0 +1,111 @@
+"""The tree that every history begins with: one province, two cities, four counties, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node.bootstrap import Node, build_node
+from node.clock import SetClock
+from node.config import Listener, NodeConfig, load_level
+from node.journal.memory import image_of, memory_store
+from node.randomness import SeededRandomness
+from node.standard.resources import level_folder
+from node.trust.identity import Identity
+from node.trust.issuing import issue, record_founding
+from tests.support.identities import SEVEN, identities, issued_by_code
+from tests.support.stores import template_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from node.journal.store import Store, Transaction
+    from node.trust.issued import IssuedNode
+
+START = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
+"""When histories begin: a Monday morning after the month of which the generated cases tell."""
+ROOT = "360000"
+CODES = tuple(SEVEN)
+_ANYWHERE = Listener(host="127.0.0.1", port=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedIdentity(Identity):
+    """An identity that shows every text it signs to ``watch`` (node code, text)."""
+
+    watch: Callable[[str, bytes], None]
+
+    def sign(self, text: bytes) -> bytes:
+        signature = super().sign(text)
+        self.watch(self.code, text)
+        return signature
+
+
+def watched_identity(code: str, watch: Callable[[str, bytes], None]) -> Identity:
+    """Return the identity of a node of the tree, watched; the founding must be held before any other stream."""
+    identity = identities(len(SEVEN))[code]
+    values = {field.name: getattr(identity, field.name) for field in fields(Identity)}
+    return WatchedIdentity(**{**values, "trust_size": 0 if code == ROOT else 1}, watch=watch)
+
+
+@lru_cache(maxsize=len(CODES))
+def config_of(code: str) -> NodeConfig:
+    """Return the settings of a node; nothing in them is on a disk."""
+    place = SEVEN[code]
+    return NodeConfig(
+        home=Path("/nonexistent"),
+        code=code,
+        name=place.name,
+        level=load_level(place.level, (level_folder(),)),
+        time_zone="Asia/Shanghai",
+        database_url="sqlite://",
+        link=_ANYWHERE,
+        face=_ANYWHERE,
+        parent=None,
+        key_passphrase_file=None,
+    )
+
+
+def make_node(code: str, store: Store, clock: SetClock, seed: str, watch: Callable[[str, bytes], None]) -> Node:
+    """Return a running node on ``store``: every part is the real one."""
+    return build_node(
+        config_of(code),
+        clock=clock,
+        certificate_clock=clock,
+        randomness=SeededRandomness(seed),
+        store=store,
+        identity=watched_identity(code, watch),
+    )
+
+
+@lru_cache(maxsize=1)
+def founded_images() -> dict[str, bytes]:
+    """Return each node's storage just after it joined: certificates written by their issuers, nothing sealed or sent."""
+    return {code: _founded_image(code) for code in CODES}
+
+
+def _founded_image(code: str) -> bytes:
+    store = memory_store(template_image())
+    node = make_node(code, store, SetClock(START), f"template/{code}", lambda _code, _text: None)
+    node.start()
+    issued = issued_by_code(identities(len(SEVEN)))
+    own = [issued[child] for child, place in SEVEN.items() if place.parent == code]
+    store.write(lambda transaction: _issue(node, transaction, own))
+    image = image_of(store)
+    store.close()
+    return image
+
+
+def _issue(node: Node, transaction: Transaction, children: list[IssuedNode]) -> None:
+    at = node.clock.now()
+    if node.code == ROOT:
+        record_founding(
+            node.journal, transaction, node.tree(transaction.connection), node.identity, at=at, salt=bytes(16)
+        )
+    for issued in children:
+        salt = node.randomness.token(16)
+        tree = node.tree(transaction.connection)
+        issue(node.journal, transaction, tree, node.identity, issued, at=at, salt=salt)

@@ -1,0 +1,192 @@
+"""The witness: remembers what every stream, checkpoint and receipt said, and finds contradictions after every step.
+
+Checked for the nodes that a step touched, reading only what is new to them:
+
+- I2: no stream shrinks; what a holder has is, leaf by leaf, the beginning of what the origin has; it ends under a
+  checkpoint of the origin; the origin is the longest.
+- I5: nobody holds a stream that the tree does not give it.
+- I8: whatever a receipt ever signed claims, its holder durably has. No cursor stands beyond what the neighbour has.
+- I9: no checkpoint ever signed contradicts another one or its stream.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from node.journal import checkpoints
+from node.journal.merkle import CompactRange
+from node.journal.tables import alarm, cursor
+from node.journal.tables import stream as stream_table
+from node.standard.seals import CHECKPOINT_DOMAIN, RECEIPT_DOMAIN, StreamName
+from node.trust.holders import holders
+from tests.simulation.template import CODES
+from tests.support.identities import SEVEN, identities, tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy.engine import Connection
+
+    from node.bootstrap import Node
+    from node.journal.holdings import Held
+
+
+class InvariantBrokenError(AssertionError):
+    """The tree has done what it must never do."""
+
+
+@dataclass(slots=True, kw_only=True)
+class StreamMemory:
+    """A stream as its origin committed it: every leaf, and the root at every size (index 0: the empty stream)."""
+
+    leaves: list[bytes] = field(default_factory=list)
+    roots: list[bytes] = field(default_factory=lambda: [CompactRange().root()])
+    frontier: CompactRange = field(default_factory=CompactRange)
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        for leaf in leaves:
+            self.leaves.append(leaf)
+            self.frontier.extend([leaf])
+            self.roots.append(self.frontier.root())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a signature says: ``who`` has (receipt) or made (checkpoint) ``size`` records under ``root``."""
+
+    who: str
+    stream: StreamName
+    size: int
+    root: bytes
+
+
+class Witness:
+    """What must stay true of one history, whatever happens in it. ``alarms_allowed`` are kinds that prove no fault."""
+
+    def __init__(self, alarms_allowed: frozenset[str] = frozenset()) -> None:
+        self.streams: dict[StreamName, StreamMemory] = defaultdict(StreamMemory)
+        self.held: dict[tuple[str, StreamName], int] = defaultdict(int)
+        self.signed: dict[tuple[StreamName, int], bytes] = {}
+        self.tree = tree_of(identities(len(SEVEN)))
+        self._alarms_allowed = alarms_allowed
+        self._new_receipts: list[Claim] = []
+        self._new_checkpoints: list[Claim] = []
+
+    # --- hearing -------------------------------------------------------------------------------------------------
+
+    def hear(self, code: str, text: bytes) -> None:
+        """Take in what a node has just signed."""
+        domain, *lines = text.decode().splitlines()
+        said = dict(line.split(" ", 1) for line in lines)
+        if domain not in {CHECKPOINT_DOMAIN, RECEIPT_DOMAIN}:
+            return
+        stream = StreamName.parse(said["stream"])
+        claim = Claim(who=code, stream=stream, size=int(said["size"]), root=bytes.fromhex(said["root"]))
+        if domain == RECEIPT_DOMAIN:
+            self._new_receipts.append(claim)
+            return
+        before = self.signed.setdefault((stream, claim.size), claim.root)
+        if before != claim.root:
+            raise InvariantBrokenError(f"I9: {code} signed two roots of {stream} at {claim.size}")
+        self._new_checkpoints.append(claim)
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def look(self, nodes: Mapping[str, Node], touched: Iterable[str]) -> None:
+        """Look at what ``touched`` nodes have durably; the roots of streams first, so origins before holders."""
+        codes = sorted(code for code in set(touched) if code in nodes)
+        for own in (True, False):
+            for code in codes:
+                with nodes[code].store.reading() as connection:
+                    for held in nodes[code].journal.streams(connection):
+                        if held.own is own:
+                            self._look_at(connection, nodes, code, held)
+        for code in codes:
+            with nodes[code].store.reading() as connection:
+                self._look_at_cursors(connection, code)
+                self._look_at_alarms(connection, code)
+        self._settle_claims()
+
+    def _look_at(self, connection: Connection, nodes: Mapping[str, Node], code: str, held: Held) -> None:
+        known = self.held[code, held.stream]
+        if held.size == known:
+            return
+        memory = self.streams[held.stream]
+        if held.size < known:
+            raise InvariantBrokenError(f"I2: {held.stream} shrank at {code} from {known} to {held.size}")
+        if code not in holders(self.tree, held.stream):
+            raise InvariantBrokenError(f"I5: {code} holds {held.stream}")
+        leaves = nodes[code].journal.leaves(connection, held.stream, known + 1, held.size)
+        if len(leaves) != held.size - known:
+            raise InvariantBrokenError(f"I2: {held.stream} at {code} has gaps among {known + 1} to {held.size}")
+        if held.own:
+            memory.extend(leaves)
+        elif memory.leaves[known : held.size] != leaves:
+            raise InvariantBrokenError(
+                f"I2: {held.stream} at {code} differs among {known + 1} to {held.size}; "
+                f"its origin has {len(memory.leaves)}"
+            )
+        if memory.roots[held.size] != held.root:
+            raise InvariantBrokenError(f"I2: the frontier of {held.stream} at {code} is not that of its leaves")
+        if not held.own:
+            self._look_at_seal(connection, code, held)
+        self.held[code, held.stream] = held.size
+
+    def _look_at_seal(self, connection: Connection, code: str, held: Held) -> None:
+        found = checkpoints.at(connection, held.stream, held.size)
+        if found is None or found.root != held.root or self.signed.get((held.stream, held.size)) != held.root:
+            raise InvariantBrokenError(f"I2: {held.stream} at {code} ends at {held.size} without its origin's seal")
+
+    def _look_at_cursors(self, connection: Connection, code: str) -> None:
+        query = select(cursor.c.peer, stream_table.c.origin, stream_table.c.audience, cursor.c.size)
+        query = query.join(stream_table, stream_table.c.id == cursor.c.stream_id)
+        for peer, origin, audience, size in connection.execute(query):
+            stream = StreamName(origin, audience)
+            if size > self.held[peer, stream]:
+                raise InvariantBrokenError(
+                    f"I8: {code} believes that {peer} has {size} of {stream}; it has {self.held[peer, stream]}"
+                )
+
+    def _look_at_alarms(self, connection: Connection, code: str) -> None:
+        for kind, text in connection.execute(select(alarm.c.kind, alarm.c.text)):
+            if kind not in self._alarms_allowed:
+                raise InvariantBrokenError(f"{code} raised an alarm among honest nodes: {kind}: {text}")
+
+    def _settle_claims(self) -> None:
+        for claim in self._new_receipts:
+            if claim.size > self.held[claim.who, claim.stream]:
+                raise InvariantBrokenError(
+                    f"I8: {claim.who} signed for {claim.size} of {claim.stream} and has "
+                    f"{self.held[claim.who, claim.stream]}"
+                )
+            if self.streams[claim.stream].roots[claim.size] != claim.root:
+                raise InvariantBrokenError(f"I8: {claim.who} signed for another {claim.stream} at {claim.size}")
+            if (claim.stream, claim.size) not in self.signed:
+                raise InvariantBrokenError(f"I8: {claim.who} signed for {claim.size} of {claim.stream}, never sealed")
+        for claim in self._new_checkpoints:
+            roots = self.streams[claim.stream].roots
+            if claim.size >= len(roots) or roots[claim.size] != claim.root:
+                raise InvariantBrokenError(f"I9: the seal of {claim.stream} at {claim.size} is not of what it has")
+        self._new_receipts.clear()
+        self._new_checkpoints.clear()
+
+    # --- telling -------------------------------------------------------------------------------------------------
+
+    def sizes(self, code: str) -> str:
+        """Return what a node holds, for the trace: free of bytes that differ from run to run."""
+        return " ".join(
+            f"{stream}={size}" for (holder, stream), size in sorted(self.held.items()) if holder == code and size
+        )
+
+    def incomplete(self) -> list[str]:
+        """Return what some holder has not got yet: nothing when the tree is quiet."""
+        return [
+            f"{code} has {self.held[code, stream]} of {len(memory.leaves)} of {stream}"
+            for stream, memory in sorted(self.streams.items())
+            for code in sorted(holders(self.tree, stream) & set(CODES))
+            if self.held[code, stream] != len(memory.leaves)
+        ]
