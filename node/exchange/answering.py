@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.exchange.head import ANSWER, OPEN, POLL
+from node.journal.links import CHILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from node.exchange.context import Context
     from node.exchange.conversation import Conversation, Conversations
     from node.exchange.head import Statement
+    from node.exchange.link_states import LinkStates
     from node.exchange.opening import Opening
     from node.exchange.receipts import Receipts
 
@@ -35,6 +37,7 @@ class Answering:
         composer: Composer,
         opening: Opening,
         receipts: Receipts,
+        links: LinkStates,
     ) -> None:
         self._context = context
         self._conversations = conversations
@@ -42,12 +45,14 @@ class Answering:
         self._composer = composer
         self._opening = opening
         self._receipts = receipts
+        self._links = links
 
     def answer(self, data: bytes, peer: str, wait: Wait | None, wait_s: float) -> bytes:
         """Take a package and return the answer; ``Exchange.answer`` documents the arguments."""
         accepted = self._accepting.accept(data, peer)
         conversation = self._conversations.of(peer)
         head = accepted.package.head
+        self._links.heard(peer, CHILD, head.start_id)
         if head.purpose == OPEN and head.statement is not None:
             return self._answer_opening(accepted, head.statement, conversation)
         if wait is not None:

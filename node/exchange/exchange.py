@@ -22,6 +22,7 @@ from node.exchange.conversation import Conversation, Conversations
 from node.exchange.evidence import Evidence
 from node.exchange.head import PUSH
 from node.exchange.limits import Limits
+from node.exchange.link_states import LinkStates
 from node.exchange.opening import Opening
 from node.exchange.receipts import Receipts
 from node.exchange.sender import Sender
@@ -81,13 +82,14 @@ class Exchange:
             evidence=Evidence(evidence_folder, bounds),
             start_id=randomness.token(START_ID_BYTES).hex(),
         )
+        self.links: Final = LinkStates(self.context, randomness)
         self._conversations = Conversations()
         sender, receipts, opening = Sender(self.context), Receipts(self.context), Opening(self.context)
         self._composer = Composer(self.context, sender, receipts)
         self._accepting = Accepting(self.context, self._conversations, sender, receipts)
         self._asking = Asking(self.context, self._conversations, self._accepting, self._composer, opening)
         self._answering = Answering(
-            self.context, self._conversations, self._accepting, self._composer, opening, receipts
+            self.context, self._conversations, self._accepting, self._composer, opening, receipts, self.links
         )
 
     @property
