@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node.cases.view import count_cases, count_findings
 from node.departments.refused import count_refused
-from node.departments.sources import accepted_by_source
 from node.journal import alarms, checkpoints, cursors, links, quarantine, receipts
 from node.statistics.verdict import statistics_state
 from node.trust.holders import travels
@@ -48,8 +47,7 @@ def node_status(node: Node) -> dict[str, Any]:
             "refused": count_refused(connection),
             "cases": count_cases(connection),
             "findings": count_findings(connection),
-            "alarms": len(alarms.alarms(connection)),
-            "sources": accepted_by_source(connection),
+            "alarms": alarms.count_alarms(connection),
             "statistics": _statistics(connection),
         }
 
@@ -93,8 +91,7 @@ def _link(node: Node, connection: Connection, tree: Tree, link: Link, held: list
     behind = [
         (stream, receipted.get(stream.stream, 0))
         for stream in held
-        if stream.size > receipted.get(stream.stream, 0)
-        and travels(tree, stream.stream, node.config.code, link.peer)
+        if stream.size > receipted.get(stream.stream, 0) and travels(tree, stream.stream, node.config.code, link.peer)
     ]
     lag_records = sum(stream.size - size for stream, size in behind)
     return {
@@ -111,7 +108,7 @@ def _link(node: Node, connection: Connection, tree: Tree, link: Link, held: list
 
 
 def _age_s(node: Node, connection: Connection, held: Held, size: int) -> float:
-    """Return the age in seconds of the oldest checkpoint that is beyond ``size``; 0 when nothing is sealed there yet."""
+    """Return the age in seconds of the oldest checkpoint beyond ``size``; 0 when nothing is sealed there yet."""
     beyond = checkpoints.between(connection, held.stream, size, held.size, limit=1)
     if not beyond:
         return 0.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from node.cli.frame import Frame, pass_frame
+from node.cli.frame import Frame, LazyCommand, pass_frame
 
 
-@click.command()
+@click.command(cls=LazyCommand)
 @click.option("--check", is_flag=True, help="Run to the end without people, verify everything, print one document.")
 @click.option("--cases", type=click.IntRange(1, 1_000_000), help="Cases in all counties together.")
 @click.option("--seed", type=int, help="The same seed makes the same cases.")

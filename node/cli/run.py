@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.frame import Frame, pass_frame
+from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import config_of, node_of, running_alone
 from node.cli.journal_log import log_to_stderr
 from node.cli.output import say, write_json
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(cls=LazyCommand)
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write the addresses here as JSON once ready.")
 @pass_frame
 def run(frame: Frame, ready_file: Path | None) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from node.cli.frame import Frame, pass_frame
+from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
 
 DEGRADED = 3
 
 
-@click.command()
+@click.command(cls=LazyCommand)
 @pass_frame
 def status(frame: Frame) -> int:
     """Show links, streams, counts and lags. Leaves with 3 when something needs a look."""

@@ -211,7 +211,8 @@ def write_node_config(home: Path, values: Mapping[str, object]) -> bool:
     for key in NODE_KEYS:
         if key.name in values or key.required:
             checked_value(path, key, values)
-    home.mkdir(parents=True, exist_ok=True)
+    # The home holds personal data: nobody else on the machine may look into it.
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return True
 

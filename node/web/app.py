@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from node.errors import YizhanError
+from node.errors import TryLaterError, YizhanError
 from node.web.metrics import METRICS_TYPE, Metrics
 from node.web.security import secure_headers
 from node.web.status_page import status_page
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from node.bootstrap import Node
 
 # What an error of ours means in HTTP: by the exit code that the same error has on the command line.
-HTTP_STATUS = {4: 503, 5: 403, 6: 503, 7: 409, 8: 503}
+HTTP_STATUS = {4: 503, 5: 403, 7: 409}
+TRY_LATER = 503
+RETRY_AFTER_S = 1
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +118,7 @@ def _failed(error: Exception) -> Any:
     if isinstance(error, HTTPException):
         return _answer(error.code or 500, "YZ-HTTP", error.name, "", "")
     if isinstance(error, YizhanError):
-        status = HTTP_STATUS.get(error.exit_code, 400)
+        status = TRY_LATER if isinstance(error, TryLaterError) else HTTP_STATUS.get(error.exit_code, 400)
         return _answer(status, error.code, error.what, error.why, error.action)
     _log.error("request failed", extra={"path": request.path}, exc_info=error)
     return _answer(500, "YZ-000", "The node failed to answer", "the reason is in its log", "Look into the node's log")
@@ -127,4 +129,4 @@ def _answer(status: int, code: str, what: str, why: str, action: str) -> Any:
         text = " · ".join(part for part in (what, why, action) if part)
         return render_template("problem.html", title_zh=f"出错了 {status}", title_en=code, text=text), status
     document = {"schema": "yizhan.error/1", "code": code, "what": what, "why": why, "action": action}
-    return document, status
+    return document, status, {"Retry-After": str(RETRY_AFTER_S)} if status == TRY_LATER else {}

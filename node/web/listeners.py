@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
 import ssl
 import threading
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,8 @@ from cheroot.wsgi import Server
 from node.errors import ConfigurationError, HomeInUseError
 
 if TYPE_CHECKING:
+    import socket
+
     from node.config import Listener
 
 # Chosen by us: a handshake takes three packets, so five seconds is generous even over a satellite line.

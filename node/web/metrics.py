@@ -82,10 +82,6 @@ class _StatusCollector:
         yield from _streams(status)
         for name, text in _COUNTS.items():
             yield GaugeMetricFamily(f"yizhan_{name}", text, value=status[name])
-        accepted = GaugeMetricFamily("yizhan_source_records", "Records accepted, by source.", labels=("source",))
-        for source, count in status["sources"].items():
-            accepted.add_metric((source,), count)
-        yield accepted
 
 
 _COUNTS = {

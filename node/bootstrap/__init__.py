@@ -1,0 +1,283 @@
+"""Building a node: every part made once, given what it needs, and no state outside the object.
+
+``build_node`` returns a ``Node``; one process holds one in production, a hundred in a test. Nothing here runs by
+itself: ``Node.work`` does everything that a node does without being asked, once, in a fixed order, and tells what
+happened. ``node.cli.serving`` calls it whenever there is news, the simulation whenever it likes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from node.bootstrap.jobs import write_alarms, write_rejections
+from node.bootstrap.waiting import NodeWakeups
+from node.cases.projection import CaseProjection
+from node.cases.reference import ReferenceProjection, repair_cases
+from node.clock import MachineClock
+from node.departments.accept import Intake
+from node.departments.publish import Publisher
+from node.exchange.exchange import Exchange
+from node.exchange.limits import Limits
+from node.journal.entries import DEFERRED_REASONS
+from node.journal.records import records_at
+from node.journal.replay import read_entry
+from node.journal.retention import retain
+from node.journal.schema import check_schema
+from node.journal.seal import seal
+from node.journal.store import open_store
+from node.journal.streams import Journal
+from node.journal.tables import stream_id_of
+from node.statistics.counters import Counters
+from node.statistics.indicators import contribution
+from node.statistics.summaries import SummaryProjection
+from node.statistics.summary import publish_statistics
+from node.statistics.verdict import publish_verdicts
+from node.trust.authority import check_authority
+from node.trust.book import CertificateBook
+from node.trust.identity import load_identity
+from node.trust.produce import produce
+from node.trust.projection import TreeProjection
+from node.trust.repeating import repeat_certificates
+from node.trust.tree import Tree, TreeSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from node.clock import Clock
+    from node.config import NodeConfig
+    from node.journal.entries import Entry
+    from node.journal.store import Store, Transaction
+    from node.randomness import Randomness
+    from node.standard.compose import Content
+    from node.standard.seals import StreamName
+    from node.trust.identity import Identity
+
+SALT_BYTES: Final = 16
+EVIDENCE_FOLDER: Final = "evidence"
+"""The home's folder of bad packages, kept per neighbour and bounded (02, R2)."""
+ROUNDS_MAX: Final = 1000
+"""Transactions of one job in one call of ``work``; what is left waits for the next call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkDone:
+    """What one call of ``Node.work`` did: counts of records written, cases re-projected, and checkpoints signed."""
+
+    certificates: int = 0
+    repaired: int = 0
+    verdicts: int = 0
+    rejections: int = 0
+    alarms: int = 0
+    sealed: int = 0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Node:
+    """One node with all its parts; made by ``build_node``. ``clock`` is business time, ``tree`` gives the tree."""
+
+    config: NodeConfig
+    clock: Clock
+    randomness: Randomness
+    store: Store
+    journal: Journal
+    identity: Identity
+    book: CertificateBook
+    tree: Callable[[Connection], Tree]
+    exchange: Exchange
+    intake: Intake
+    publisher: Publisher
+    cases: CaseProjection
+    wakeups: NodeWakeups
+
+    @property
+    def code(self) -> str:
+        """This node's code."""
+        return self.identity.code
+
+    @property
+    def joined(self) -> bool:
+        """Whether the node stands in its tree: always, since ``build_node`` asks for an identity."""
+        return True
+
+    def start(self) -> int:
+        """Do what a process that is about to run the node does once; return how many deferred records were applied.
+
+        Records that were deferred (unknown type, newer version) are read again: the program may be newer now.
+        """
+        self.learn_own_certificates()
+        with self.store.reading() as connection:
+            waiting = [one.key for one in self.journal.quarantined(connection, reasons=DEFERRED_REASONS)]
+        return len(self.requeue(waiting))
+
+    def learn_own_certificates(self) -> None:
+        """Put what is known from joining into the book; nothing is written when it is there already."""
+        ders = self.identity.all_certificates
+        with self.store.reading() as connection:
+            known = self.book.known(connection, [self.identity.fingerprint])
+        if not known:
+            self.store.write(lambda transaction: self.book.learn(transaction, ders, self.clock.now()))
+
+    def work(self) -> WorkDone:
+        """Make every record that this node owes because of what it holds, then seal; safe to call at any time.
+
+        With nothing to do it writes nothing. The order is fixed, so that a simulation replays exactly.
+        """
+        me = self.config.code
+        return WorkDone(
+            certificates=self._repeat_certificates(),
+            repaired=_until_done(lambda: repair_cases(self.store, self.cases)),
+            verdicts=publish_verdicts(self.store, node_code=me, produce=self.produce),
+            rejections=write_rejections(self.store, node_code=me, produce=self.produce),
+            alarms=write_alarms(self.store, node_code=me, produce=self.produce),
+            sealed=len(seal(self.store, self.journal, self.identity, self.clock)),
+        )
+
+    def produce(
+        self, transaction: Transaction, stream: StreamName, record_type: str, content: Content, key: str
+    ) -> bool:
+        """Append a record that this node makes by itself, once for each ``key``; tell whether it is new.
+
+        Raises AuthorityError and RecordRefusedError as ``node.trust.produce`` does.
+        """
+        return produce(
+            self.journal,
+            transaction,
+            self.tree(transaction.connection),
+            stream,
+            record_type,
+            content,
+            key=key,
+            event_at=self.clock.now(),
+            salt=self.randomness.token(SALT_BYTES),
+        )
+
+    def publish_statistics(self, days: Iterable[str] | None = None) -> list[tuple[str, int]]:
+        """Publish the summaries of changed days, or of ``days`` (YYYY-MM-DD); return (day, position) of each."""
+        with self.store.reading() as connection:
+            children = self.tree(connection).children(self.code)
+        return publish_statistics(self.store, node_code=self.code, children=children, produce=self.produce, days=days)
+
+    def retain(self) -> int:
+        """Drop checkpoints and receipts that nothing needs any more (02, R3); return how many went."""
+        with self.store.reading() as connection:
+            streams = [held.stream for held in self.journal.streams(connection)]
+        dropped = [
+            self.store.write(lambda transaction, name=name: retain(transaction, name))  # type: ignore[misc]
+            for name in streams
+        ]
+        return sum(one.checkpoints + one.receipts for one in dropped)
+
+    def requeue(self, keys: Sequence[int]) -> list[int]:
+        """Read quarantined records again and apply those that follow the standard and have authority; return them."""
+        if not keys:
+            return []
+        return self.store.write(lambda transaction: self._requeue(transaction, keys))
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    def _repeat_certificates(self) -> int:
+        if self.code != self.identity.root_code:
+            return 0
+        return _until_done(
+            lambda: self.store.write(
+                lambda transaction: repeat_certificates(
+                    self.journal,
+                    transaction,
+                    identity=self.identity,
+                    book=self.book,
+                    tree_of=self.tree,
+                    at=self.clock.now(),
+                    token=self.randomness.token,
+                )
+            )
+        )
+
+    def _requeue(self, transaction: Transaction, keys: Sequence[int]) -> list[int]:
+        tree = self.tree(transaction.connection)
+        names = {held.stream_id: held.stream for held in self.journal.streams(transaction.connection)}
+        allowed = []
+        for stored in records_at(transaction.connection, keys):
+            entry = read_entry(stored.body or b"", leaf=stored.leaf)
+            if _has_authority(tree, names[stream_id_of(stored.key)], entry):
+                allowed.append(stored.key)
+        return self.journal.requeue(transaction, allowed)
+
+
+def build_node(
+    config: NodeConfig,
+    *,
+    clock: Clock,
+    randomness: Randomness,
+    store: Store | None = None,
+    identity: Identity | None = None,
+    certificate_clock: Clock | None = None,
+    limits: Limits | None = None,
+) -> Node:
+    """Return the node that ``config`` describes, with its store open and checked.
+
+    ``store`` and ``identity`` are opened from the home unless given (tests and the simulation give them); an identity
+    without files keeps no evidence on disk. ``certificate_clock`` judges certificates (default: the machine's; a pushed
+    ``clock`` must not outlive them).
+    Raises NotInitialisedError before the node has joined its tree, StoreSchemaError for a database of another version,
+    IdentityError for damaged keys, ConfigurationError and StoreUnavailableError for a database that cannot be used.
+    """
+    if identity is None:
+        identity = load_identity(config.home, passphrase_file=config.key_passphrase_file)
+    if store is None:
+        store = open_store(config.database_url, home=config.home)
+        check_schema(store)
+    tree = TreeSource(identity.tree_path)
+    book = CertificateBook(identity.tree, tree)
+    cases = CaseProjection(contribution=contribution, counters=Counters())
+    projections = (TreeProjection(identity, book, clock), cases, ReferenceProjection(cases), SummaryProjection())
+    journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
+    return Node(
+        config=config,
+        clock=clock,
+        randomness=randomness,
+        store=store,
+        journal=journal,
+        identity=identity,
+        book=book,
+        tree=tree,
+        exchange=Exchange(
+            store=store,
+            journal=journal,
+            identity=identity,
+            book=book,
+            load_tree=tree,
+            clock=clock,
+            certificate_clock=certificate_clock or MachineClock(),
+            randomness=randomness,
+            evidence_folder=None if identity.files is None else config.home / EVIDENCE_FOLDER,
+            limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
+        ),
+        intake=Intake(store, journal, tree, _authority, clock=clock, randomness=randomness, node_code=config.code),
+        publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
+        cases=cases,
+        wakeups=NodeWakeups(store),
+    )
+
+
+def _authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:
+    return check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
+
+
+def _has_authority(tree: Tree, stream: StreamName, entry: Entry) -> bool:
+    return entry.quarantine is not None or _authority(tree, stream, entry) is None
+
+
+def _until_done(step: Callable[[], int]) -> int:
+    """Repeat a step until it has nothing left to do, at most ``ROUNDS_MAX`` times; return the sum."""
+    total = 0
+    for _ in range(ROUNDS_MAX):
+        done = step()
+        total += done
+        if not done:
+            break
+    return total

@@ -1,0 +1,53 @@
+"""``yizhan import``: a file of records goes into this node's own stream, beside or without a running node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli.frame import Frame, LazyCommand, pass_frame
+from node.cli.home import node_of
+from node.cli.output import say, write_json, write_table
+
+if TYPE_CHECKING:
+    from node.departments.report import ImportReport
+
+
+@click.command("import", cls=LazyCommand)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dialect", default="auto", show_default=True, help="standard, csv, json, or auto: by the content.")
+@click.option("--type", "record_type", default="", help="Record type of every row, when the file does not say it.")
+@click.option("--source", "source_name", default="import", show_default=True, help="The source that delivers.")
+@pass_frame
+def import_command(frame: Frame, file: Path, dialect: str, record_type: str, source_name: str) -> int:
+    """Take in the records of FILE.
+
+    Leaves with 0 when all were accepted or repeated, 9 when some were refused, 1 when nothing was usable. What is
+    refused is kept: yizhan refused list.
+    """
+    from node.departments.importing import import_file
+    from node.departments.sources import find_source
+
+    with node_of(frame) as node:
+        with node.store.reading() as connection:
+            source = find_source(connection, source_name)
+        report = import_file(node.intake, file, dialect=dialect, source=source, record_type=record_type)
+    if frame.json:
+        write_json(report.as_json())
+    else:
+        show_report(frame, report)
+    return report.exit_code
+
+
+def show_report(frame: Frame, report: ImportReport) -> None:
+    """Show people what became of a delivery."""
+    if report.problems:
+        rows = [(one.row or "", one.line or "", one.element or "", one.rule, one.text) for one in report.problems]
+        write_table(frame, "问题 Problems", ("row", "line", "element", "rule", "text"), rows)
+    say(
+        frame,
+        f"提交 {report.offered}，接收 {report.accepted}，重复 {report.repeated}，拒收 {report.refused}",
+        f"Offered {report.offered}, accepted {report.accepted}, repeated {report.repeated}, refused {report.refused}.",
+    )

@@ -1,0 +1,155 @@
+"""A running node: both listeners, the worker that makes records and seals, the link to the parent, and the schedules.
+
+A thin shell of threads around plain calls. The *worker* calls ``Node.work`` whenever there is news, from this process
+or another one of the home, and every few seconds anyway; link, listeners and schedules have threads of their own and
+meet only in the store.
+
+Starting takes the ports first, so that a node that cannot listen does nothing at all. Stopping goes the other way
+round: nobody new is let in, waiting requests are woken and answered, what is under way ends, the store is closed last.
+A kill at any moment is as good: what was answered is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from node.errors import ConfigurationError, TryLaterError, YizhanError
+from node.exchange.carriers.https import HttpsCarrier
+from node.exchange.links import LinkWorker
+from node.scheduler import Job, Scheduler
+from node.trust.tls import server_context
+from node.web.app import create_face_app, create_link_app
+from node.web.listeners import HttpListener, face_context
+
+if TYPE_CHECKING:
+    from node.bootstrap import Node
+
+IDLE_S: Final = 5.0
+"""Longest time between two looks of the worker when no wake-up came (02, R13)."""
+FAILED_PAUSE_S: Final = 1.0
+"""How long the worker rests after a failure, so that a full disk is not hammered. Chosen by us."""
+STOP_S: Final = 3.0
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """What ``run`` starts and stops. Raises ConfigurationError or HomeInUseError from ``start`` for its listeners."""
+
+    def __init__(self, node: Node) -> None:
+        config = node.config
+        limits = config.level.limits
+        self._node = node
+        self._stopping = threading.Event()
+        self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
+        self._link = HttpListener(
+            "link",
+            create_link_app(node),
+            config.link,
+            threads=limits.link_threads,
+            body_bytes_max=limits.request_bytes_max,
+            context=server_context(node.identity),
+        )
+        self._face = HttpListener(
+            "face",
+            create_face_app(node, sealer_alive=self._worker.is_alive),
+            config.face,
+            threads=limits.face_threads,
+            body_bytes_max=limits.request_bytes_max,
+            context=face_context(config.face),
+        )
+        self._scheduler = Scheduler(schedules_of(node), time_zone=config.time_zone)
+        self._parent_link = link_to_parent(node)
+
+    def start(self) -> None:
+        """Take the ports, then start every thread; what was left committed is sealed first."""
+        self._face.bind()
+        self._link.bind()
+        self._node.start()
+        self._node.wakeups.start()
+        self._worker.start()
+        self._face.start()
+        self._link.start()
+        if self._parent_link is not None:
+            self._parent_link.start()
+        self._scheduler.start()
+        _log.info("node started", extra={"node": self._node.code, **self.addresses()})
+
+    def addresses(self) -> dict[str, Any]:
+        """Return the node's code and where its listeners are, with the ports that were really taken."""
+        return {"node": self._node.code, "face": self._face.address, "link": self._link.address}
+
+    def stand_by(self, asked_to_stop: threading.Event) -> None:
+        """Wait until somebody asks to stop."""
+        asked_to_stop.wait()
+
+    def stop(self) -> None:
+        """Stop everything within a few seconds; safe to call when starting failed half-way."""
+        self._stopping.set()
+        self._scheduler.stop()
+        if self._parent_link is not None:
+            self._parent_link.stop()
+        # Everybody who waits for news is let go: long polls are answered, the worker sees that it is to stop.
+        self._node.wakeups.close()
+        for listener in (self._link, self._face):
+            listener.stop()
+        if self._worker.is_alive():
+            self._worker.join(STOP_S)
+        _log.info("node stopped", extra={"node": self._node.code})
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            if not work_once(self._node):
+                self._stopping.wait(FAILED_PAUSE_S)
+            try:
+                self._node.wakeups.wait(IDLE_S)
+            except TryLaterError:
+                return
+
+
+def work_once(node: Node) -> bool:
+    """Do the node's own work once; a failure is logged and tried again at the next call. Tell whether it went well."""
+    try:
+        node.work()
+        node.exchange.links.mark_silent()
+    except YizhanError as error:
+        _log.warning("work failed", extra={"code": error.code, "why": str(error)})
+        return False
+    except Exception:  # noqa: BLE001 - the job runner: a defect must not stop sealing for good.
+        _log.exception("work failed")
+        return False
+    return True
+
+
+def schedules_of(node: Node) -> list[Job]:
+    """Return the repeated jobs that the node's level asks for."""
+    schedules = node.config.level.schedules
+    jobs = [Job(name="retention", cron=schedules.retention, work=node.retain)]
+    if node.config.level.features.statistics:
+        jobs.append(Job(name="statistics", cron=schedules.statistics, work=node.publish_statistics))
+    return jobs
+
+
+def link_to_parent(node: Node) -> LinkWorker | None:
+    """Return the link to the parent, None for the root; ConfigurationError when the parent's address is not known."""
+    parent = node.identity.parent
+    if parent is None:
+        return None
+    place = node.config.parent
+    if place is None or place.code != parent:
+        raise ConfigurationError(
+            f"The address of the parent {parent} is not known",
+            why=f"node.toml names {'no parent' if place is None else place.code}",
+            action="Give [parent] code, host and port in node.toml, or run yizhan join again",
+        )
+    carrier = HttpsCarrier(
+        node.identity,
+        parent=parent,
+        host=place.host,
+        port=place.port,
+        package_bytes_max=node.exchange.context.limits.package_bytes_max,
+    )
+    long_poll_s = node.config.level.limits.long_poll_s
+    return LinkWorker(node.exchange, parent, carrier, node.wakeups, long_poll_s=long_poll_s)
