@@ -2,8 +2,8 @@
 
 500 records a batch: expand zstd, verify one signature, parse and validate each record with lxml, hash each record,
 insert with duplicates ignored into one SQLite table (WAL, synchronous=FULL), one commit, one signed receipt. A
-figure of the product is a share of the floor of the same run. Choices are made against ourselves: the table begins empty, its
-checkpoints are as rare as the product's, and the schema is compiled before.
+figure of the product is a share of the floor of the same run. Choices are made against ourselves: the table
+begins empty, its checkpoints are as rare as the product's, and the schema is compiled before.
 """
 
 from __future__ import annotations

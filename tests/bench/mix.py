@@ -23,16 +23,21 @@ OPEN_CASES = 1_500
 """Open cases a county, so that ten counties hit 15,000 at random."""
 
 _START = datetime(2026, 10, 8, 1, 0, tzinfo=UTC)
-_STEPS = (
-    "Application",
-    "Acceptance",
-    "ReviewStep",
-    "SupplementNotice",
-    "SupplementReceipt",
-    "ReviewStep",
-    "Fee",
-    "Conclusion",
+_ORDINARY = (
+    ("Application", 1.0),
+    ("SupplementNotice", 0.4),
+    ("SupplementReceipt", 1.0),
+    ("Acceptance", 1.0),
+    ("ReviewStep", 1.0),
+    ("ReviewStep", 1.0),
+    ("ReviewStep", 1.0),
+    ("Fee", 0.4),
+    ("Conclusion", 1.0),
+    ("Collection", 0.6),
 )
+_INSTANT = (("Application", 1.0), ("Acceptance", 1.0), ("ReviewStep", 1.0), ("Conclusion", 1.0), ("Collection", 0.6))
+"""Legal paths, each step with the share of cases that take it (a SupplementReceipt follows its notice only)."""
+_INSTANT_SHARE = 0.3
 _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许邓冯韩曹曾彭萧蔡潘田董袁于余叶蒋杜"
 _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉萍红玲飞燕辉建国志文海云龙梅兰春晓东林峰"
 _SENTENCES = (
@@ -68,6 +73,7 @@ _MATERIALS = (
 @dataclass(slots=True)
 class _OpenCase:
     number: str
+    path: tuple[tuple[str, float], ...]
     step: int = 0
     reviews: int = 0
 
@@ -87,26 +93,38 @@ class CaseMix:
         """Return ``count`` canonical records, each a legal next step of its case."""
         randomness = SeededRandomness(f"{self.division}:{self.seed}:{next(self._serials)}")
         while len(self._cases) < self.open_cases:
-            self._cases.append(self._new_case())
+            self._cases.append(self._new_case(randomness))
         writer = _Writer(randomness, self.division, self.organisation)
         return [self._next_record(randomness, writer) for _ in range(count)]
 
-    def _new_case(self) -> _OpenCase:
-        return _OpenCase(f"{self.division}20261008{next(self._serials):010d}")
+    def _new_case(self, randomness: SeededRandomness) -> _OpenCase:
+        instant = randomness.uniform(0, 1) < _INSTANT_SHARE
+        return _OpenCase(f"{self.division}20261008{next(self._serials):010d}", _INSTANT if instant else _ORDINARY)
 
     def _next_record(self, randomness: SeededRandomness, writer: _Writer) -> bytes:
         place = min(int(randomness.uniform(0, len(self._cases))), len(self._cases) - 1)
         case = self._cases[place]
-        record_type = _STEPS[case.step]
-        if record_type == "ReviewStep":
-            case.reviews += 1
+        record_type = case.path[case.step][0]
+        case.reviews += record_type == "ReviewStep"
         content = writer.content(
-            record_type, case_no=case.number, sequence=max(case.reviews, 1), minutes=case.step * 600 + place
+            record_type,
+            case_no=case.number,
+            sequence=case.reviews if record_type == "ReviewStep" else 1,
+            minutes=case.step * 600 + place,
+            instant=case.path is _INSTANT,
         )
-        case.step += 1
-        if case.step == len(_STEPS) or randomness.uniform(0, 1) < 0.06:
-            self._cases[place] = self._new_case()
+        case.step = _step_after(case, randomness)
+        if case.step == len(case.path):
+            self._cases[place] = self._new_case(randomness)
         return compose(record_type, content, salt=randomness.token(16))
+
+
+def _step_after(case: _OpenCase, randomness: SeededRandomness) -> int:
+    """Return the next step that this case takes, the length of its path when it has ended."""
+    following = case.step + 1
+    while following < len(case.path) and randomness.uniform(0, 1) >= case.path[following][1]:
+        following += 2 if case.path[following][0] == "SupplementNotice" else 1
+    return following
 
 
 class _Writer:
@@ -117,7 +135,7 @@ class _Writer:
         self._division = division
         self._organisation = organisation
 
-    def content(self, record_type: str, *, case_no: str, sequence: int, minutes: int) -> dict[str, Any]:
+    def content(self, record_type: str, *, case_no: str, sequence: int, minutes: int, instant: bool) -> dict[str, Any]:
         """Return the content of one case record; ``minutes`` is its time after the start of the mix."""
         header = {
             "CaseNo": case_no,
@@ -146,8 +164,14 @@ class _Writer:
             "SupplementReceipt": self._supplement_receipt,
             "Fee": self._fee,
             "Conclusion": self._conclusion,
+            "Collection": self._collection,
         }
-        return header | writers[record_type]()
+        content = header | writers[record_type]()
+        if record_type == "ReviewStep":
+            content["StepCode"] = "3" if instant else str(sequence)
+        if instant and "ProjectType" in content:
+            content["ProjectType"] = "1"
+        return content
 
     def _number(self, below: int) -> int:
         return min(int(self._randomness.uniform(0, below)), below - 1)
@@ -204,7 +228,7 @@ class _Writer:
 
     def _review_step(self) -> dict[str, Any]:
         return {
-            "StepCode": str(1 + self._number(3)),
+            "StepCode": "1",
             "StepName": "承办人审查",
             "HandleUserName": self._person(),
             "Duty": "四级主任科员",
@@ -242,4 +266,12 @@ class _Writer:
             "DocumentNo": f"生测许字2026第{self._digits(6)}号",
             "CertificateName": "准予许可决定书",
             "CertificateNo": f"ZC{self._digits(8)}",
+        }
+
+    def _collection(self) -> dict[str, Any]:
+        return {
+            "CollectorName": self._person(),
+            "CollectorIdType": "414",
+            "CollectorIdNo": f"G{self._digits(8)}",
+            "CollectionWay": "0",
         }
