@@ -43,6 +43,7 @@ _SALT_LENGTH: Final = len(b"<Salt></Salt>") + 24
 _SALT = re.compile(rb"\s*<Salt(?:\s*/>|\s*>[^<]*</Salt\s*>)")
 _CHANNEL = re.compile(rb"<Channel(?:\s*/>|\s*>[^<]*</Channel\s*>)")
 _BEHIND_CHANNEL = re.compile(rb"<DivisionCode\s*>")
+_BETWEEN_TAGS = re.compile(rb">\s+<")
 _START_TAG = re.compile(rb"""<[^\s/>]+(?:"[^"]*"|'[^']*'|[^<>"'])*?(/?)>""")
 
 
@@ -131,12 +132,21 @@ def _made(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, Any]:
 def _from_markup(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, Any]:
     stamped = _stamped(candidate.markup or b"", channel if _is_case(candidate.record_type) else "", salt)
     element = parse_record(stamped)
+    if _is_final(stamped, element):
+        return stamped, element
+    # The sender's formatting goes; order, names and values are valid as they stand.
+    return _composed(candidate.record_type, content_of(element), salt)
+
+
+def _is_final(stamped: bytes, element: Any) -> bool:
+    """Tell whether a sender's bytes are what this node would have composed: canonical, and not indented."""
+    if _BETWEEN_TAGS.search(stamped):
+        return False
     try:
         check_canonical(stamped, element)
     except RecordRefusedError:
-        # The sender's formatting goes; order, names and values are valid as they stand.
-        return _composed(candidate.record_type, content_of(element), salt)
-    return stamped, element
+        return False
+    return True
 
 
 def _composed(record_type: str, content: Content, salt: bytes) -> tuple[bytes, Any]:

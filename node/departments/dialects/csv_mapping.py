@@ -74,15 +74,37 @@ class Column:
 @cache
 def columns_of(record_type: str, zone: tzinfo) -> Mapping[str, Column]:
     """Return the columns that a record type may have, by every heading that names them."""
-    columns: dict[str, Column] = {}
-    shape = record_shape(record_type)
-    for child in shape.children:
-        _add(columns, child, (), (), zone)
-    by_path = {"/".join(column.path): column for column in columns.values()}
-    for word, path in DIALECT["headings"].items():
-        if path in by_path:
-            columns.setdefault(word, by_path[path])
+    columns = dict(_own_columns(record_type, zone))
+    by_path = {column.path: column for column in columns.values()}
+    for word, paths in _further_words(zone).items():
+        here = [path for path in paths if path in by_path]
+        if len(here) == 1:
+            columns.setdefault(word, by_path[here[0]])
     return columns
+
+
+@cache
+def _own_columns(record_type: str, zone: tzinfo) -> Mapping[str, Column]:
+    """Return the columns by the names and labels of the record type's own schema."""
+    columns: dict[str, Column] = {}
+    for child in record_shape(record_type).children:
+        _add(columns, child, (), (), zone)
+    return columns
+
+
+@cache
+def _further_words(zone: tzinfo) -> Mapping[str, frozenset[tuple[str, ...]]]:
+    """Return paths by further headings: the words of ``csv.toml``, and labels that an element has in another type.
+
+    So one column 办理人姓名 serves a table of several types, in one of which that element is called 审批人姓名.
+    """
+    words: dict[str, frozenset[tuple[str, ...]]] = {}
+    for name in sorted(DEPARTMENT_TYPES):
+        for heading, column in _own_columns(name, zone).items():
+            words[heading] = words.get(heading, frozenset()) | {column.path}
+    for word, path in DIALECT["headings"].items():
+        words[word] = frozenset({tuple(path.split("/"))})
+    return words
 
 
 @cache

@@ -11,6 +11,7 @@ import codecs
 import csv
 from collections import deque
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
@@ -49,15 +50,10 @@ class LineReader:
     """Reads lines of at most ``LINE_BYTES_MAX`` bytes, in the encoding found; the next ones can be looked at first."""
 
     def __init__(self, stream: BinaryIO, sample: bytes, encoding: str) -> None:
+        self._sample = BytesIO(sample)
         self._stream = stream
-        self._pending = deque(sample.splitlines(keepends=True))
         self._encoding = encoding
         self._line = 0
-        # The sample may end inside a line: that line is read on from the stream.
-        if self._pending and not self._pending[-1].endswith(b"\n"):
-            self._tail = self._pending.pop()
-        else:
-            self._tail = b""
         self._ahead: deque[tuple[int, str, bool]] = deque()
 
     def next(self) -> tuple[int, str, bool] | None:
@@ -69,24 +65,26 @@ class LineReader:
         self._ahead.extendleft(reversed(lines))
 
     def _read(self) -> tuple[int, str, bool] | None:
-        raw = self._pending.popleft() if self._pending else self._tail + self._read_on(len(self._tail))
-        if not self._pending and self._tail:
-            self._tail = b"" if raw.startswith(self._tail) else self._tail
+        raw = self._raw_line(LINE_BYTES_MAX + 1)
         if not raw:
             return None
         self._line += 1
-        long = len(raw) > LINE_BYTES_MAX
-        if long:
+        too_long = len(raw) > LINE_BYTES_MAX
+        if too_long:
             self._skip_line(raw)
         # Bytes that are wrong in this encoding become lone surrogates, by which the row is refused.
-        return self._line, raw[:LINE_BYTES_MAX].decode(self._encoding, "surrogateescape"), long
+        return self._line, raw[:LINE_BYTES_MAX].decode(self._encoding, "surrogateescape"), too_long
 
-    def _read_on(self, already: int) -> bytes:
-        return self._stream.readline(max(1, LINE_BYTES_MAX + 1 - already))
+    def _raw_line(self, bytes_max: int) -> bytes:
+        """Return bytes up to the next line end; the sample, which may end inside a line, comes first."""
+        line = self._sample.readline(bytes_max)
+        if line.endswith(b"\n") or len(line) == bytes_max:
+            return line
+        return line + self._stream.readline(bytes_max - len(line))
 
     def _skip_line(self, raw: bytes) -> None:
         while raw and not raw.endswith(b"\n"):
-            raw = self._stream.readline(LINE_BYTES_MAX)
+            raw = self._raw_line(LINE_BYTES_MAX)
 
 
 def read_rows(lines: LineReader, delimiter: str) -> Iterator[Row]:

@@ -87,9 +87,8 @@ def read_csv(
 
 def _fault_of(sample: bytes) -> Problem | None:
     """Return why this cannot be a table at all."""
-    if not sample.strip():
-        empty = not sample.strip(b" \t\r\n")
-        return Problem(rule=RULE_EMPTY if empty else RULE_NOT_TEXT, text="there is nothing in it", line=1)
+    if not sample.strip(b"\xef\xbb\xbf \t\r\n"):
+        return Problem(rule=RULE_EMPTY, text="there is nothing in it", line=1)
     if sample.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF")):
         text = "this is no CSV table (a spreadsheet, XML or PDF file?); save it as CSV, or name its dialect"
         return Problem(rule=RULE_NOT_TEXT, text=text, line=1)

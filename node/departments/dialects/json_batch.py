@@ -82,5 +82,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _whole(data: bytes, rule: str, text: str, *, line: int = 1) -> Candidate:
-    kept = data[:KEPT_BYTES_MAX]
-    return unreadable(Problem(rule=rule, text=text, line=line), kept=kept, line=line, complete=kept == data)
+    complete = len(data) <= min(KEPT_BYTES_MAX, BYTES_MAX)
+    return unreadable(
+        Problem(rule=rule, text=text, line=line), kept=data[:KEPT_BYTES_MAX], line=line, complete=complete
+    )

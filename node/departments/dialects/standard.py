@@ -192,6 +192,7 @@ class _Cutter:
     def _endless(self, name: str) -> Candidate:
         if len(self._buffer) > MARKUP_BYTES_MAX:
             return self._broken(RULE_TOO_LARGE, f"{name} has no end within {MARKUP_BYTES_MAX} bytes")
+        self._wrapped = False  # That the wrapper's end is missing as well goes without saying.
         return self._broken(RULE_HALF_WRITTEN, f"the end tag of {name} is missing; is the file complete?")
 
     def _broken(self, rule: str, text: str) -> Candidate:

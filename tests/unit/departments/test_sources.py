@@ -1,0 +1,101 @@
+"""Sources: nothing is open without a key, and a key is seen once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from node.clock import SetClock
+from node.departments import sources
+from node.departments.sources import (
+    CHANNELS,
+    NewSource,
+    add_source,
+    disable_source,
+    find_source,
+    list_sources,
+    source_of_key,
+)
+from node.departments.tables import source as table
+from node.errors import ConfigurationError, NotFoundError
+from node.randomness import SystemRandomness
+from tests.support.intake import NOW
+
+if TYPE_CHECKING:
+    from node.journal.store import Store
+
+CLOCK = SetClock(NOW)
+
+
+def add(store: Store, name: str, **options: Any) -> NewSource:
+    return add_source(store, name, clock=CLOCK, randomness=SystemRandomness(), **options)
+
+
+def test_a_key_opens_its_own_source_only(memory: Store) -> None:
+    hall, tax = add(memory, "hall", label="大厅"), add(memory, "tax", channel="SERIAL", divisions=["369902"])
+    assert len(hall.key) >= 40
+    with memory.reading() as connection:
+        assert source_of_key(connection, hall.key) == hall.source
+        assert source_of_key(connection, tax.key) == tax.source
+        for wrong in ("", hall.key[:-1], hall.key + "x", hall.key.swapcase(), "密钥", "\udcff"):
+            assert source_of_key(connection, wrong) is None
+
+
+def test_the_key_is_not_stored_and_not_shown(memory: Store) -> None:
+    key = add(memory, "hall").key
+    with memory.reading() as connection:
+        row = connection.execute(select(table)).one()
+        (listed,) = list_sources(connection)
+    assert key not in repr(tuple(row))
+    assert key not in repr(listed.as_json())
+    assert bytes(row.key_hash) not in key.encode()
+
+
+def test_a_disabled_source_is_closed_and_stays_listed(memory: Store) -> None:
+    key = add(memory, "hall").key
+    assert disable_source(memory, "hall", clock=CLOCK).disabled_at == NOW
+    CLOCK.advance(60)
+    assert disable_source(memory, "hall", clock=CLOCK).disabled_at == NOW
+    with memory.reading() as connection:
+        assert source_of_key(connection, key) is None
+        assert [one.as_json()["disabled_at"] for one in list_sources(connection)] == [NOW.isoformat()]
+        with pytest.raises(NotFoundError, match="disabled"):
+            find_source(connection, "hall")
+
+
+def test_a_mistyped_source_is_not_taken_for_a_new_one(memory: Store) -> None:
+    with memory.reading() as connection, pytest.raises(NotFoundError, match="no source named"):
+        find_source(connection, "hal")
+    with pytest.raises(NotFoundError):
+        disable_source(memory, "hal", clock=CLOCK)
+
+
+def test_the_operator_needs_no_source(memory: Store) -> None:
+    with memory.reading() as connection:
+        assert find_source(connection, "import").channel == "IMPORT"
+
+
+@pytest.mark.parametrize("name", ["", "Hall", "hall ", "a" * 41, "大厅", "import", "node", "publish", "-a", "a/b"])
+def test_a_name_that_does_not_do_is_refused(memory: Store, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be the name"):
+        add(memory, name)
+
+
+def test_a_name_is_given_once(memory: Store) -> None:
+    add(memory, "hall")
+    with pytest.raises(ConfigurationError, match="already"):
+        add(memory, "hall")
+
+
+def test_an_unknown_channel_is_refused_and_the_known_ones_are_named(memory: Store) -> None:
+    with pytest.raises(ConfigurationError, match=", ".join(CHANNELS)):
+        add(memory, "hall", channel="PIGEON")
+
+
+def test_there_are_no_more_sources_than_allowed(memory: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "SOURCES_MAX", 1)
+    add(memory, "hall")
+    with pytest.raises(ConfigurationError, match="1 sources already"):
+        add(memory, "tax")
