@@ -35,6 +35,12 @@ def show() -> str:
     )
 
 
+@status_page.get("/status.json")
+def document() -> dict[str, Any]:
+    """Return the status document ``yizhan.status/1``, as ``yizhan status --json`` does."""
+    return node_status(current_app.extensions["yizhan"])
+
+
 def state_tag(name: str) -> Markup:
     """Return a state as a coloured tag with its shape and both words."""
     state = word(name)
