@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from node.departments.dialects import csv_table
 from node.departments.dialects.csv_mapping import CellError, columns_of, date_of, time_of, zone_offset
 from node.departments.dialects.csv_rows import LINE_BYTES_MAX, ROW_LINES_MAX, SAMPLE_BYTES, encoding_of
 from node.departments.dialects.csv_table import read_csv
@@ -225,8 +226,9 @@ def test_a_file_with_ascii_headings_and_rows_in_gb18030_is_read_as_gb18030() -> 
     assert (second.content or {})["OrgName"] == "甲乙丙丁"
 
 
-def test_a_table_larger_than_the_sample_is_read_to_its_end() -> None:
-    count = SAMPLE_BYTES // len(ROW.encode()) * 2
+def test_a_table_larger_than_the_sample_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_table, "SAMPLE_BYTES", 4000)
+    count = 100
     found = candidates(f"{HEADINGS}\n{rows(*range(count))}")
     assert len(found) == count
     assert all(not one.problems for one in found)
@@ -303,6 +305,24 @@ def test_nested_columns_have_names_with_slashes_or_dots_in_both_languages() -> N
     for heading in ("Actor/Name", "Actor.Name", "经办人/姓名"):
         assert columns[heading].path == ("Actor", "Name")
     assert columns["办件流水号"].path == ("CaseNo",)
+
+
+def test_the_parts_of_an_actor_stand_in_columns_of_their_own(intake: Intake) -> None:
+    text = f"{HEADINGS},经办人/姓名,Actor.Role\n" + ROW.format(1) + ",测试甲,科长\n" + ROW.format(2) + ",,\n"
+    report = offer(intake, text.encode(), "csv")
+    assert report.accepted == 2, report.problems
+    with intake.store.reading() as connection:
+        stored = intake.journal.stored(connection, intake.stream, 1, 2)
+    contents = [content_of(parse_record(one.body or b"")) for one in stored]
+    assert [content.get("Actor") for content in contents] == [{"Name": "测试甲", "Role": "科长"}, None]
+
+
+def test_one_column_serves_several_types_that_call_the_element_by_other_names() -> None:
+    head = HEADINGS.replace("办结结果,结果描述", "环节代码,环节名称,审批意见,环节状态,业务动作")
+    row = ROW.format(1).replace("办结,", "审批环节,").replace("准予,准予许可", "审核,审核,同意,已办,通过")
+    (one,) = candidates(f"{head}\n{row}\n")
+    assert (one.content or {})["HandleUserName"] == "测试甲"
+    assert (one.content or {})["StepCode"] == "2"
 
 
 def test_divisions_come_from_the_county_only(intake: Intake) -> None:

@@ -80,6 +80,16 @@ def test_salt_and_channel_may_be_missing_and_formatting_is_free(intake: Intake) 
     assert parse_record(stored.body or b"").findtext("{*}Channel") == "IMPORT"
 
 
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [(NS, b"xmlns='urn:yizhan:standard:1'"), (b"<Payer>", b"<Payer >"), (b"JK001", b"&#74;K001"), (b">1</", b">\n1</")],
+)
+def test_the_same_record_written_in_another_way_is_repeated(intake: Intake, written: bytes, instead: bytes) -> None:
+    offer(intake, FEE, "standard")
+    report = offer(intake, FEE.replace(written, instead, 1), "standard")
+    assert (report.repeated, report.refused) == ((0, 1) if b"\n" in instead else (1, 0)), report.problems
+
+
 @pytest.mark.parametrize("given", [b"<Salt/>", b"<Salt>not base64</Salt>", b"<Salt ></Salt >"])
 def test_whatever_salt_the_sender_gives_the_node_makes_its_own(intake: Intake, given: bytes) -> None:
     body = FEE.replace(b"<Salt>AAECAwQFBgcICQoLDA0ODw==</Salt>", given)

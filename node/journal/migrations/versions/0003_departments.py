@@ -17,6 +17,12 @@ _BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Make the tables."""
+    _make_sources()
+    _make_refused_deliveries()
+    _make_memories()
+
+
+def _make_sources() -> None:
     op.create_table(
         "source",
         sa.Column("name", sa.Text, primary_key=True),
@@ -36,6 +42,9 @@ def upgrade() -> None:
         sa.Column("repeated", sa.Integer, nullable=False),
         sa.Column("refused", sa.Integer, nullable=False),
     )
+
+
+def _make_refused_deliveries() -> None:
     op.create_table(
         "refused_delivery",
         sa.Column("id", _BIG_KEY, primary_key=True, autoincrement=True),
@@ -57,6 +66,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("fingerprint", name="refused_delivery_fingerprint"),
     )
     op.create_index("refused_delivery_state", "refused_delivery", ["state", "id"])
+
+
+def _make_memories() -> None:
     op.create_table(
         "stored_answer",
         sa.Column("number", _BIG_KEY, primary_key=True, autoincrement=True),
