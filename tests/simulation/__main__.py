@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
-from node.clock import MachineClock
 from tests.simulation.history import HistoryFailedError, play
 
 
@@ -16,9 +16,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=None, help="play so many steps instead of a seeded number")
     parser.add_argument("--trace", action="store_true", help="print every step")
     options = parser.parse_args()
-    clock = MachineClock()
     failed = records = losses = 0
-    began_s = clock.monotonic_s()
+    began_s = time.process_time()
     for seed in range(options.seed, options.seed + options.count):
         try:
             played = play(seed, steps=options.steps)
@@ -33,10 +32,10 @@ def main() -> int:
         losses += played.power_losses
         if options.trace:
             print("\n".join(played.trace))  # noqa: T201 - a command line.
-    took_s = clock.monotonic_s() - began_s
+    took_s = time.process_time() - began_s
     print(  # noqa: T201 - a command line.
         f"{options.count} histories, {failed} failed, {records} records, {losses} power losses, "
-        f"{took_s:.1f} s, {options.count / took_s:.2f} a second"
+        f"{took_s:.1f} s of one core, {options.count / took_s:.2f} a second"
     )
     return 1 if failed else 0
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tests.simulation.doors import make_doors
 from tests.simulation.quiet import check_when_quiet, settle
 from tests.simulation.steps import Steps
 from tests.simulation.witness import InvariantBrokenError
-from tests.simulation.world import World
+from tests.simulation.world import Beginning, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ def play(seed: int, *, steps: int | None = None) -> Played:
     Raises HistoryFailedError, with the end of the trace and the command that replays it, when an invariant breaks or
     anything is raised that no honest node should raise.
     """
-    world = World(seed)
+    world = World(seed, beginning=settled_tree() if seed % 2 else None)
     try:
         _play(world, steps)
         records = sum(len(memory.leaves) for memory in world.witness.streams.values())
@@ -54,6 +55,17 @@ def play(seed: int, *, steps: int | None = None) -> Played:
             f"replay: python -m tests.simulation --seed {seed} --trace"
         )
         raise HistoryFailedError(message, tuple(world.trace)) from error
+    finally:
+        world.close()
+
+
+@lru_cache(maxsize=1)
+def settled_tree() -> Beginning:
+    """Return a tree in which everybody knows everybody: every second history begins with it, the others with none."""
+    world = World(0)
+    try:
+        settle(world, look)
+        return world.now()
     finally:
         world.close()
 

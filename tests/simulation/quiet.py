@@ -51,45 +51,67 @@ def settle(world: World, look: Callable[[World], None]) -> None:
     while world.messages:
         world.deliver(world.messages[0])
         look(world)
+    rested = _Rested(world)
     for _ in range(ROUNDS_MAX):
-        moved = [code for code in CODES if _work(world, code)]
-        moved += [code for code in CODES if SEVEN[code].parent and _talk(world, code)]
+        moved = [code for code in CODES if rested.work(code)]
+        moved += [code for code in CODES if SEVEN[code].parent and rested.talk(code)]
         look(world)
         if not moved:
             missing = world.witness.incomplete()
             if not missing:
                 world.note("quiet")
                 return
+            rested = _Rested(world)
         world.clock.advance(1.0 if moved else PAUSE_S)
     raise InvariantBrokenError(
         f"I4: the tree does not fall quiet: {world.witness.incomplete() or 'it goes on writing'}"
     )
 
 
-def _work(world: World, code: str) -> bool:
-    world.touched.add(code)
-    done = world.nodes[code].work()
-    return any((done.certificates, done.repaired, done.verdicts, done.rejections, done.alarms, done.sealed))
+class _Rested:
+    """Lets nodes work and talk, and leaves out what did nothing and of which no store has changed since."""
 
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen: dict[str, tuple[int, ...]] = {}
 
-def _talk(world: World, child: str) -> bool:
-    """Let a child say and hear everything; tell whether anything moved."""
-    exchange, parent = world.nodes[child].exchange, parent_of(child)
-    world.touched |= {child, parent}
-    carrier = DirectCarrier(world, child, None)
-    opened = exchange.must_open(parent)
-    if opened:
-        exchange.open_conversation(parent, carrier)
-    pushed = exchange.push_once(parent, carrier)
-    polled = exchange.poll_once(parent, carrier, 0.0)
-    return bool(opened or pushed or polled)
+    def work(self, code: str) -> bool:
+        """Let a node do its jobs; tell whether it had any."""
+        node = self._world.nodes[code]
+        if self._seen.get(f"work {code}") == (node.store.commits,):
+            return False
+        self._world.touched.add(code)
+        done = node.work()
+        self._seen[f"work {code}"] = (node.store.commits,)
+        return any((done.certificates, done.repaired, done.verdicts, done.rejections, done.alarms, done.sealed))
+
+    def talk(self, child: str) -> bool:
+        """Let a child say and hear something; tell whether anything moved."""
+        world, parent = self._world, parent_of(child)
+        exchange = world.nodes[child].exchange
+        stores = (world.nodes[child].store, world.nodes[parent].store)
+        before = tuple(store.commits for store in stores)
+        if self._seen.get(f"talk {child}") == before:
+            return False
+        world.touched |= {child, parent}
+        carrier = DirectCarrier(world, child, None)
+        opened = exchange.must_open(parent)
+        if opened:
+            exchange.open_conversation(parent, carrier)
+        pushed = exchange.push_once(parent, carrier)
+        polled = exchange.poll_once(parent, carrier, 0.0)
+        if opened or pushed or polled:
+            return True
+        self._seen[f"talk {child}"] = before
+        return False
 
 
 def check_when_quiet(world: World, doors: Mapping[str, Door], settle: Callable[[], None]) -> None:
     """Compare what every node has derived, after the day's statistics went up level by level."""
-    for code in sorted(CODES, key=lambda one: -len(_above(one))):
-        world.touched.add(code)
-        world.nodes[code].publish_statistics()
+    for depth in (2, 1, 0):
+        for code in (one for one in CODES if len(_above(one)) == depth):
+            world.touched.add(code)
+            world.nodes[code].publish_statistics()
         settle()
     for door in doors.values():
         _check_door(world.nodes[door.code], door)
@@ -227,7 +249,7 @@ def _check_roll_ups(nodes: Mapping[str, Node]) -> None:
         with node.store.reading() as connection:
             _check_roll_up(node, connection, [recounted[one] for one in CODES if one == code or code in _above(one)])
             state = statistics_state(connection)
-            if state.overall != "agreed" and (state.overall != NONE or any(_above(one)[:1] == [code] for one in CODES)):
+            if state.overall not in {"agreed", NONE}:
                 raise InvariantBrokenError(f"I4: statistics at {code} are {state}")
 
 

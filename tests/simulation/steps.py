@@ -10,7 +10,7 @@ from node.departments.candidates import Candidate
 from node.departments.notices import NoticeText, publish_notice, publish_reply
 from node.departments.publish import Publisher
 from node.departments.reference_data import CALENDARS, DIVISIONS, read_reference, shipped_files
-from node.errors import NotFoundError, PeerUnavailableError
+from node.errors import AuthorityError, NotFoundError, PeerUnavailableError
 from tests.simulation.template import CODES, ROOT
 from tests.simulation.world import UNDER_WAY_MAX, DirectCarrier, Message, parent_of
 from tests.support.identities import SEVEN
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 CHILDREN = tuple(code for code in CODES if code != ROOT)
 DIVISIONS_MAX = 12
-MOMENTS_MAX = 12
-"""Among how many moments of a step the power may go: most steps have fewer, so a share of armed steps goes on."""
+POWER_LOSS_SHARE = 0.2
+MOMENTS_MAX = 4
+"""Among how many moments of a step the power may go; a step that has fewer goes on."""
 
 
 class Steps:
@@ -56,9 +57,9 @@ class Steps:
         }
 
     def take(self) -> str:
-        """Let one thing happen; in one of eight steps, the power goes within it."""
+        """Let one thing happen; in a share of steps, the power goes within it."""
         step = self._chance.weighted(self._weights)
-        moments = self._chance.number(0, MOMENTS_MAX) if self._chance.happens(0.12) else None
+        moments = self._chance.number(0, MOMENTS_MAX) if self._chance.happens(POWER_LOSS_SHARE) else None
         done = f"{step.__name__.strip('_')}: cut short"
         with self._world.armed(moments):
             done = f"{step.__name__.strip('_')}: {step()}"
@@ -72,29 +73,31 @@ class Steps:
     def _deliver(self) -> str:
         message = self._message()
         if message is None:
-            return "nothing is under way"
+            return self._ask()
         self._world.deliver(message)
         return str(message)
 
     def _lose(self) -> str:
         message = self._message()
         if message is None:
-            return "nothing is under way"
+            return self._ask()
         self._world.lose(message)
         return str(message)
 
     def _double(self) -> str:
         message = self._message()
         if message is None:
-            return "nothing is under way"
+            return self._ask()
         self._world.double(message)
         return str(message)
 
     def _ask(self) -> str:
         """A child makes a request: it opens the conversation when it must, else it pushes or polls."""
-        world, child = self._world, self._chance.pick(CHILDREN)
-        if child in world.away or world.under_way(child) >= UNDER_WAY_MAX:
-            return f"{child} waits"
+        world = self._world
+        free = [code for code in CHILDREN if code not in world.away and world.under_way(code) < UNDER_WAY_MAX]
+        if not free:
+            return "every child waits"
+        child = self._chance.pick(free)
         node, parent = self._touch(child), parent_of(child)
         if node.exchange.must_open(parent) or self._chance.happens(0.03):
             return self._open(node, parent)
@@ -178,13 +181,19 @@ class Steps:
             report = publisher.publish(candidates, "Division")
         else:
             code = self._chance.pick(CHILDREN)
-            report = publisher.publish(*_reference(kind, code))
+            try:
+                report = publisher.publish(*_reference(kind, code))
+            except AuthorityError:
+                return f"{kind} of {code}, which is not in the tree yet"
         return f"{kind} {report.published} new, {report.refused} refused"
 
     def _notice(self) -> str:
         origin, to = self._chance.pick([(above, below) for below in CHILDREN for above in _above(below)])
         text = NoticeText(subject="核查", text="请核查并反馈。", actor="监察员")
-        sent = publish_notice(self._publisher(origin), to, text)
+        try:
+            sent = publish_notice(self._publisher(origin), to, text)
+        except AuthorityError:
+            return f"{origin} to {to}, which is not in the tree yet"
         self._notices.append((to, sent.number))
         return f"{origin} to {to}"
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from node.bootstrap import Node
     from node.exchange.composing import Outgoing
+    from node.standard.seals import StreamName
 
 UNDER_WAY_MAX = 4
 """Messages of one link that may be under way; a child that has so many waits."""
@@ -66,14 +67,22 @@ def parent_of(code: str) -> str:
     return parent
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """The disks of all nodes, and the roots of the seals that lie on them."""
+
+    images: dict[str, bytes]
+    signed: dict[tuple[StreamName, int], bytes]
+
+
 class World:
     """Nodes by code, messages under way, the clock, and the seeded ``chance`` from which everything follows."""
 
-    def __init__(self, seed: int, *, alarms_allowed: frozenset[str] = frozenset()) -> None:
+    def __init__(self, seed: int, *, beginning: Beginning | None = None) -> None:
         self.seed = seed
         self.chance = Chance(f"simulation/{seed}")
         self.clock = SetClock(START)
-        self.witness = Witness(alarms_allowed)
+        self.witness = Witness({} if beginning is None else beginning.signed)
         self.messages: list[Message] = []
         self.away: set[str] = set()
         self.touched: set[str] = set()
@@ -85,7 +94,12 @@ class World:
         self._stores: dict[str, SimulatedStore] = {}
         self.nodes: dict[str, Node] = {}
         for code in CODES:
-            self._start(code, founded_images()[code])
+            self._start(code, (founded_images() if beginning is None else beginning.images)[code])
+
+    def now(self) -> Beginning:
+        """Return what other histories may begin with: what every disk holds, and what was signed for so far."""
+        images = {code: store.durable_image() for code, store in self._stores.items()}
+        return Beginning(images=images, signed=dict(self.witness.signed))
 
     def close(self) -> None:
         """Let go of every store."""

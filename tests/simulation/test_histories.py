@@ -1,0 +1,51 @@
+"""Histories by seed: on every one, all invariants of the exchange hold after every step and when all is quiet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.history import HistoryFailedError, play
+
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(900)]
+
+SEEDS = int(os.environ.get("YIZHAN_SIMULATION_SEEDS", "200"))
+"""How many histories are played; more at night."""
+CHUNK = 10
+REPLAYED = 3
+
+
+@pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
+def test_every_invariant_holds_in_seeded_histories(first: int) -> None:
+    failures = []
+    for seed in range(first, min(first + CHUNK, SEEDS + 1)):
+        try:
+            played = play(seed)
+        except HistoryFailedError as error:
+            failures.append(str(error))
+            continue
+        assert played.records > 30
+    assert not failures, "\n\n".join(failures)
+
+
+def test_histories_are_full_of_faults() -> None:
+    played = [play(seed) for seed in range(1, 6)]
+    trace = "\n".join(line for one in played for line in one.trace)
+    assert sum(one.power_losses for one in played) >= 5
+    for word in ("before commit", "after commit", "after signing", "lose:", "double:", "opened", "away", "refused"):
+        assert word in trace
+
+
+@pytest.mark.parametrize("seed", [REPLAYED, REPLAYED + 1])
+def test_the_same_seed_gives_the_same_history(seed: int) -> None:
+    assert play(seed) == play(seed)
+
+
+def test_a_seed_replays_exactly_in_another_process() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", str(REPLAYED), "--trace"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert tuple(done.stdout.splitlines()[:-1]) == play(REPLAYED).trace
