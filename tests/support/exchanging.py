@@ -6,16 +6,19 @@ nothing moves any more. ``ExchangeNode.write`` appends valid records to an own s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from node.exchange.carriers.memory import MemoryCarrier
 from node.exchange.exchange import Exchange
+from node.journal.memory import image_of, memory_store
 from node.journal.replay import read_entry
 from node.standard.compose import compose
 from node.standard.seals import ANCESTORS, StreamName
 from node.trust.repeating import repeat_certificates
-from tests.support.identities import AT, TrustNode, identities, issued_by_code
+from tests.support.identities import TrustNode, identities, issued_by_code
 from tests.support.journals import alarm_body
+from tests.support.samples import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,14 +157,25 @@ def settle(nodes: Mapping[str, ExchangeNode], *, only: Iterable[str] | None = No
     raise AssertionError(message)
 
 
+@lru_cache(maxsize=1)
+def _settled_images() -> dict[str, bytes]:
+    nodes = tree_of_nodes()
+    settle(nodes)
+    return {code: image_of(node.store) for code, node in nodes.items()}
+
+
+def settled_node(code: str, *, evidence_folder: Path | None = None, limits: Limits | None = None) -> ExchangeNode:
+    """Return one node of the tree of four that holds the whole trust stream; cheaper than settling a tree again."""
+    store = memory_store(_settled_images()[code])
+    return ExchangeNode(identities()[code], store=store, evidence_folder=evidence_folder, limits=limits)
+
+
+def settled_nodes(*, limits: Limits | None = None) -> dict[str, ExchangeNode]:
+    """Return the tree of four in which everybody holds the whole trust stream; conversations are still to be opened."""
+    return {code: settled_node(code, limits=limits) for code in identities()}
+
+
 def notice_body(number: int, addressee: str = "360102") -> bytes:
     """Return the bytes of a supervision notice: valid, and an ancestor may direct it to a node."""
-    content = {
-        "RecordKey": f"notice-{number}",
-        "EventTime": AT.isoformat(timespec="seconds"),
-        "NoticeNo": f"3600002026010{number:07d}"[:20],
-        "Addressee": addressee,
-        "Subject": "督办",
-        "Text": "请尽快办理",
-    }
+    content = sample("SupervisionNotice", RecordKey=f"notice-{number}", Addressee=addressee)
     return compose("SupervisionNotice", content, salt=number.to_bytes(16, "big"))
