@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -64,11 +64,15 @@ class CellError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """Where a column's cells go: the path of element names, and what a cell means."""
+    """Where a column's cells go: the path of element names, and what a cell means.
+
+    ``lent`` says that the heading is the element's label in another record type only.
+    """
 
     path: tuple[str, ...]
     label: str
     meaning: Callable[[str], Any]
+    lent: bool = False
 
 
 @cache
@@ -79,7 +83,7 @@ def columns_of(record_type: str, zone: tzinfo) -> Mapping[str, Column]:
     for word, paths in _further_words(zone).items():
         here = [path for path in paths if path in by_path]
         if len(here) == 1:
-            columns.setdefault(word, by_path[here[0]])
+            columns.setdefault(word, replace(by_path[here[0]], lent=word not in DIALECT["headings"]))
     return columns
 
 
@@ -130,6 +134,7 @@ class RowMapping:
         """Return a row's content, and a problem for each cell that cannot be understood. Empty cells are left out."""
         content: dict[str, Any] = dict(self.defaults)
         problems = []
+        filled: set[tuple[str, ...]] = set()
         for index, column in self.cells:
             cell = fields[index].strip()
             if not cell:
@@ -142,6 +147,10 @@ class RowMapping:
             target = content
             for name in column.path[:-1]:
                 target = target.setdefault(name, {})
+            if column.path in filled:
+                text = "two columns of this row give a value"
+                problems.append(_problem("/".join(column.path), column.label, text))
+            filled.add(column.path)
             target[column.path[-1]] = value
         for index, heading in self.foreign:
             if fields[index].strip():

@@ -163,9 +163,13 @@ class _Head:
             yield from self._same_column()
 
     def _same_column(self) -> Iterator[Problem]:
-        """Yield a problem where two headings name the same element."""
+        """Yield a problem where two headings name the same element.
+
+        Labels lent by other types may meet in a table of several types, where a row fills only one of those columns.
+        """
         for name in (self.record_type,) if self.record_type else sorted(self.types):
-            paths = Counter(column.path for _, column in mapping_of(name, self.headings, self.zone).cells)
+            cells = mapping_of(name, self.headings, self.zone).cells
+            paths = Counter(column.path for _, column in cells if not column.lent)
             twice = ["/".join(path) for path, count in paths.items() if count > 1]
             if twice:
                 yield _heading_problem(f"two columns of {name} name the same element: {_listed(twice)}")

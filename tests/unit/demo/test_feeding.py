@@ -170,3 +170,23 @@ def test_an_api_that_stays_busy_is_given_up() -> None:
         pytest.raises(DemonstrationError, match="answered 503"),
     ):
         offer(client, "key", [], idempotency_key="k1")
+
+
+def test_a_row_that_fills_two_columns_of_one_element_is_refused(tmp_path: Path) -> None:
+    # 审批人姓名 is what a review step calls the officer; an acceptance calls the same element 办理人姓名.
+    records = [
+        one
+        for one in generate_month(ITEMS, cases=20, seed=3).records
+        if one.record_type in {"Acceptance", "ReviewStep"}
+    ]
+    lines = csv_table(records, chinese=True).decode("gb18030").split("\r\n")
+    headings = lines[0].split(",")
+    row = next(line for line in lines[1:] if line.startswith("受理")).split(",")
+    row[headings.index("审批人姓名")] = "测试"
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join([lines[0], ",".join(row), ""]), encoding="utf-8")
+    with path.open("rb") as stream:
+        (one,) = read("csv", stream)
+    assert [(problem.element, problem.text) for problem in one.problems] == [
+        ("HandleUserName", "办理人姓名 HandleUserName: two columns of this row give a value")
+    ]
