@@ -91,6 +91,11 @@ class CaseMix:
 
     def records(self, count: int) -> list[bytes]:
         """Return ``count`` canonical records, each a legal next step of its case."""
+        salts = SeededRandomness(f"{self.division}:{self.seed}:salt:{next(self._serials)}")
+        return [compose(kind, content, salt=salts.token(16)) for kind, content in self.contents(count)]
+
+    def contents(self, count: int) -> list[tuple[str, dict[str, Any]]]:
+        """Return type and content of ``count`` records, as a department has them."""
         randomness = SeededRandomness(f"{self.division}:{self.seed}:{next(self._serials)}")
         while len(self._cases) < self.open_cases:
             self._cases.append(self._new_case(randomness))
@@ -101,7 +106,7 @@ class CaseMix:
         instant = randomness.uniform(0, 1) < _INSTANT_SHARE
         return _OpenCase(f"{self.division}20261008{next(self._serials):010d}", _INSTANT if instant else _ORDINARY)
 
-    def _next_record(self, randomness: SeededRandomness, writer: _Writer) -> bytes:
+    def _next_record(self, randomness: SeededRandomness, writer: _Writer) -> tuple[str, dict[str, Any]]:
         place = min(int(randomness.uniform(0, len(self._cases))), len(self._cases) - 1)
         case = self._cases[place]
         record_type = case.path[case.step][0]
@@ -116,7 +121,7 @@ class CaseMix:
         case.step = _step_after(case, randomness)
         if case.step == len(case.path):
             self._cases[place] = self._new_case(randomness)
-        return compose(record_type, content, salt=randomness.token(16))
+        return record_type, content
 
 
 def _step_after(case: _OpenCase, randomness: SeededRandomness) -> int:
@@ -168,7 +173,7 @@ class _Writer:
         }
         content = header | writers[record_type]()
         if record_type == "ReviewStep":
-            content["StepCode"] = "3" if instant else str(sequence)
+            content["StepCode"] = str(sequence)
         if instant and "ProjectType" in content:
             content["ProjectType"] = "1"
         return content

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
+from node.exchange.carriers.https import COMPRESSION_LEVEL
 from node.exchange.head import PUSH, Head, Slice
 from node.exchange.package import write_package
 from node.journal.merkle import CompactRange
@@ -30,8 +31,6 @@ PROVINCE = "360000"
 CITY = "360100"
 COUNTIES = tuple(f"3601{number:02d}" for number in range(2, 12))
 """Ten counties below one city: the origins of one full package."""
-WIRE_LEVEL = 1
-"""The zstd level of packages on the wire (node.exchange.carriers)."""
 
 
 def bench_identities(clock: Clock) -> dict[str, Identity]:
@@ -53,6 +52,11 @@ class Origin:
     mix: CaseMix
     frontier: CompactRange = field(default_factory=CompactRange)
 
+    @property
+    def stream(self) -> StreamName:
+        """The county's stream of reports."""
+        return StreamName(self.identity.code, ANCESTORS)
+
     def next_slice(self, count: int) -> tuple[Slice, list[bytes]]:
         """Return the next ``count`` records under a fresh checkpoint."""
         bodies = self.mix.records(count)
@@ -71,7 +75,7 @@ class Origin:
         return made, bodies
 
     def _signed(self, size: int, root: bytes) -> Checkpoint:
-        stream = StreamName(self.identity.code, ANCESTORS)
+        stream = self.stream
         signer = self.identity.fingerprint
         at = self.clock.now().replace(microsecond=0)
         plain = Checkpoint(stream=stream, size=size, root=root, sealed_at=at, signer=signer)
@@ -114,7 +118,9 @@ class CityCourier:
         )
         data = write_package(head, bodies, self.identity.private_key)
         return Parcel(
-            data=zstandard.ZstdCompressor(level=WIRE_LEVEL).compress(data), slices=len(slices), bodies=tuple(bodies)
+            data=zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(data),
+            slices=len(slices),
+            bodies=tuple(bodies),
         )
 
 

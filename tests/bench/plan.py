@@ -12,7 +12,7 @@ class Plan:
     ``held``: records held before the receiver is measured, as far as ``fill_s_max`` seconds allow. ``rounds`` of
     ``packages`` packages of ``package_records`` records each, product and floor in turns. ``hop_packages`` a round of
     the hop. ``intake_records`` in the imported file. ``singles``: records one by one over the idle tree, for the bytes
-    on the wire; ``tries`` for the latency of each door.
+    on the wire, as far as ``singles_s_max`` seconds allow, and ``idle_s`` seconds without any; ``tries`` for the latency of each door.
     """
 
     held: int = 100_000
@@ -26,6 +26,8 @@ class Plan:
     intake_records: int = 4_000
     intake_rounds: int = 3
     singles: int = 2_000
+    singles_s_max: float = 30.0
+    idle_s: float = 5.0
     tries: int = 100
 
 
@@ -40,5 +42,7 @@ QUICK = Plan(
     intake_records=500,
     intake_rounds=1,
     singles=50,
+    singles_s_max=5.0,
+    idle_s=1.0,
     tries=5,
 )
