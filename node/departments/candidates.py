@@ -23,6 +23,9 @@ RULE_EMPTY: Final = "empty"
 RULE_HALF_WRITTEN: Final = "half-written"
 """The end of the file is missing; perhaps it is still being written."""
 
+WHOLE_BYTES_MAX: Final = 1_048_576
+"""Bytes kept of a delivery in which no record could be recognised; beyond, only its beginning. Our own choice."""
+
 DEPARTMENT_TYPES: Final = frozenset(
     name
     for name, entry in RECORD_TYPES.items()

@@ -15,6 +15,7 @@ from node.departments.candidates import (
     RULE_EMPTY,
     RULE_HALF_WRITTEN,
     RULE_NOT_TEXT,
+    WHOLE_BYTES_MAX,
     Candidate,
     unreadable,
 )
@@ -48,7 +49,6 @@ RULE_HEADINGS: Final = "headings"
 RULE_COLUMNS: Final = "columns"
 RULE_QUOTES: Final = "quotes"
 RULE_RECORD_TYPE: Final = "record-type"
-KEPT_BYTES_MAX: Final = 65_536
 _NAMED_MAX: Final = 5
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
@@ -70,13 +70,13 @@ def read_csv(
     encoding = encoding_of(sample)
     if problem is not None or encoding is None:
         problem = problem or Problem(rule=RULE_NOT_TEXT, text="this is not text in UTF-8 or GB18030", line=1)
-        yield unreadable(problem, kept=sample[:KEPT_BYTES_MAX], complete=len(sample) <= KEPT_BYTES_MAX)
+        yield unreadable(problem, kept=sample[:WHOLE_BYTES_MAX], complete=len(sample) < WHOLE_BYTES_MAX)
         return
     lines = LineReader(stream, sample, encoding)
     head = _Head.read(lines, record_type=record_type, zone=zone, types=types)
     if head.problems:
-        kept = sample[:KEPT_BYTES_MAX]
-        yield unreadable(*head.problems, kept=kept, line=1, complete=len(sample) <= KEPT_BYTES_MAX)
+        kept = sample[:WHOLE_BYTES_MAX]
+        yield unreadable(*head.problems, kept=kept, line=1, complete=len(sample) < WHOLE_BYTES_MAX)
         return
     table = _Table(head)
     for number, row in enumerate(read_rows(lines, head.delimiter), start=1):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from node.departments.candidates import RULE_NOT_TEXT, Candidate, unreadable
+from node.departments.candidates import RULE_NOT_TEXT, WHOLE_BYTES_MAX, Candidate, unreadable
 from node.errors import Problem
 from node.standard.codec import RULE_SCHEMA, RULE_TOO_LARGE
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BYTES_MAX: Final = 16 * 1024 * 1024
-KEPT_BYTES_MAX: Final = 65_536
 DEPTH_MAX: Final = 8
 RULE_NOT_JSON: Final = "not-json"
 
@@ -82,7 +81,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _whole(data: bytes, rule: str, text: str, *, line: int = 1) -> Candidate:
-    complete = len(data) <= min(KEPT_BYTES_MAX, BYTES_MAX)
+    complete = len(data) <= min(WHOLE_BYTES_MAX, BYTES_MAX)
     return unreadable(
-        Problem(rule=rule, text=text, line=line), kept=data[:KEPT_BYTES_MAX], line=line, complete=complete
+        Problem(rule=rule, text=text, line=line), kept=data[:WHOLE_BYTES_MAX], line=line, complete=complete
     )

@@ -21,6 +21,7 @@ from node.departments.candidates import (
     RULE_EMPTY,
     RULE_HALF_WRITTEN,
     RULE_NOT_TEXT,
+    WHOLE_BYTES_MAX,
     Candidate,
     unreadable,
 )
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 MARKUP_BYTES_MAX: Final = 524_288
 """Bytes of one record as delivered: twice the largest record, because senders indent. Our own choice."""
-KEPT_BYTES_MAX: Final = 65_536
-"""Bytes kept of something in which no record could be found. Our own choice."""
 BLOCK_BYTES: Final = 65_536
 WRAPPER: Final = "Records"
 
@@ -218,8 +217,8 @@ class _Cutter:
 
     def _whole(self, rule: str, text: str) -> Candidate:
         """Return the candidate for a stream without a single record; no more of it is read."""
-        kept = self._buffer[:KEPT_BYTES_MAX]
-        complete = len(kept) == len(self._buffer) and not self._stream.read(1)
+        kept = (self._buffer + self._stream.read(WHOLE_BYTES_MAX))[:WHOLE_BYTES_MAX]
+        complete = len(kept) < WHOLE_BYTES_MAX
         return unreadable(Problem(rule=rule, text=text, line=self._line), kept=kept, line=self._line, complete=complete)
 
     def _with_namespace(self, markup: bytes, start: re.Match[bytes]) -> bytes:

@@ -172,7 +172,7 @@ def test_a_number_that_does_not_exist_is_not_found(intake: Intake) -> None:
 
 
 def test_what_was_cut_cannot_be_offered_as_it_is(intake: Intake) -> None:
-    offer(intake, b"no xml" + b"x" * 100_000, "standard")
+    offer(intake, b"no xml" + b"x" * 2_000_000, "standard")
     (one,) = opened(intake)
     assert not one.complete
     with pytest.raises(ConfigurationError, match="Only the beginning"):
