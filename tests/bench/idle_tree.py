@@ -92,7 +92,7 @@ class _Measuring:
         self._county = county
         self._relay = relay
         self._mix = CaseMix(division=county.plan.code, seed=3, open_cases=50)
-        self._database = sqlite3.connect(f"file:{_database(province.home)}?mode=ro", uri=True)
+        self._database = sqlite3.connect(f"file:{province.home / 'yizhan.sqlite'}?mode=ro", uri=True)
         self._size = 0
 
     def run(self) -> IdleTree:
@@ -170,7 +170,3 @@ class _Measuring:
         path = self._county.home / f"{name}.csv"
         path.write_bytes(table_of(self._mix, count, self._clock))
         return path
-
-
-def _database(home: Path) -> Path:
-    return next(path for path in home.glob("*.db"))

@@ -153,7 +153,7 @@ class _Writer:
             "OrgCode": self._organisation,
             "OrgName": "生成测试区行政审批局(仅用于性能测量)",
             "TaskCode": f"0010100{minutes % 40:03d}",
-            "EventTime": (_START + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S+00:00"),
+            "EventTime": (_START + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S+08:00"),
             "Actor": {
                 "Account": f"gen{self._digits(3)}",
                 "Name": self._person(),

@@ -12,7 +12,8 @@ class Plan:
     ``held``: records held before the receiver is measured, as far as ``fill_s_max`` seconds allow. ``rounds`` of
     ``packages`` packages of ``package_records`` records each, product and floor in turns. ``hop_packages`` a round of
     the hop. ``intake_records`` in the imported file. ``singles``: records one by one over the idle tree, for the bytes
-    on the wire, as far as ``singles_s_max`` seconds allow, and ``idle_s`` seconds without any; ``tries`` for the latency of each door.
+    on the wire, as far as ``singles_s_max`` seconds allow, and ``idle_s`` seconds without any; ``tries`` a
+    door for the latency.
     """
 
     held: int = 100_000

@@ -1,0 +1,90 @@
+"""``python -m tests.bench [--json] [--quick] [--postgresql]``: run everything in a temporary folder and report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from node.clock import MachineClock
+from tests.bench.hopping import measure_hop
+from tests.bench.idle_tree import measure_idle_tree
+from tests.bench.importing import measure_intake
+from tests.bench.plan import FULL, QUICK, Plan
+from tests.bench.receiving import measure_receiver
+from tests.bench.report import document, receiving_documents, table
+from tests.support.postgres import NoServerError, postgres_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and report; return the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Floors and product on the same records.")
+    parser.add_argument("--json", action="store_true", help="write one JSON document")
+    parser.add_argument("--quick", action="store_true", help="a short run that proves that everything works")
+    parser.add_argument(
+        "--postgresql", action="store_true", help="measure PostgreSQL too, when a server can be started"
+    )
+    given = parser.parse_args(arguments)
+    with TemporaryDirectory(prefix="yizhan-bench-") as folder:
+        answer = measure(Path(folder), QUICK if given.quick else FULL, postgresql=given.postgresql)
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n" if given.json else table(answer))
+    return 0
+
+
+def measure(folder: Path, plan: Plan, *, postgresql: bool = False) -> dict[str, Any]:
+    """Measure everything below ``folder`` and return the answer."""
+    clock = MachineClock()
+    begun_s = perf_counter()
+    with _step("idle tree of three processes"):
+        idle = measure_idle_tree(folder / "idle", clock, plan)
+    with _step("hop between two processes"):
+        hopping = measure_hop(folder / "hop", clock, plan)
+    with _step("intake of a file"):
+        intake = measure_intake(folder / "intake", clock, plan)
+    with _step("receiver and replay"):
+        receiving = measure_receiver(folder / "receiver", clock, plan)
+    with _step("PostgreSQL"):
+        other = _postgresql(folder, plan, wanted=postgresql)
+    return document(
+        receiving=receiving,
+        hopping=hopping,
+        intake=intake,
+        idle=idle,
+        postgresql=other,
+        seconds=perf_counter() - begun_s,
+        quick=plan is QUICK,
+    )
+
+
+def _postgresql(folder: Path, plan: Plan, *, wanted: bool) -> dict[str, Any]:
+    """Return receiver and replay on PostgreSQL, or null and why."""
+    if not wanted:
+        return {"postgresql": None, "postgresql_reason": "ask for it with --postgresql"}
+    try:
+        with postgres_server() as server:
+            receiving = measure_receiver(folder / "postgresql", MachineClock(), plan, database_url=server.database())
+    except NoServerError as error:
+        return {"postgresql": None, "postgresql_reason": str(error)}
+    return {"postgresql": receiving_documents(receiving)}
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Say on standard error what is measured and how long it took."""
+    begun_s = perf_counter()
+    sys.stderr.write(f"bench: {name} … ")
+    sys.stderr.flush()
+    yield
+    sys.stderr.write(f"{perf_counter() - begun_s:.0f} s\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

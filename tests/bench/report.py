@@ -1,0 +1,102 @@
+"""The benchmark's answer: one JSON document (``yizhan.bench/1``), and the same as a table for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.bench.hopping import Hopping
+    from tests.bench.idle_tree import IdleTree
+    from tests.bench.receiving import Receiving, Rounds
+
+SCHEMA = "yizhan.bench/1"
+BARS = {"receiver": 0.5, "hop": 0.5, "intake": 0.3, "replay": 10.0}
+"""The first bar of each ratio (docs/performance.md)."""
+
+
+def rounds_document(rounds: Rounds) -> dict[str, Any]:
+    """Return rate and floor (records a second) and the product's share of the floor."""
+    return {"rate": round(rounds.rate, 1), "floor": round(rounds.floor, 1), "ratio": round(rounds.ratio, 3)}
+
+
+def receiving_documents(receiving: Receiving) -> dict[str, Any]:
+    """Return ``receiver`` and ``replay``."""
+    fresh = receiving.rounds.rate
+    return {
+        "receiver": {
+            **rounds_document(receiving.rounds),
+            "held": receiving.held,
+            "fill_rate": round(receiving.fill_rate, 1),
+            "record_bytes": round(receiving.record_bytes, 1),
+        },
+        "replay": {
+            "rate": round(receiving.replay_rate, 1),
+            "fresh": round(fresh, 1),
+            "ratio": round(receiving.replay_rate / fresh, 2),
+        },
+    }
+
+
+def document(
+    *,
+    receiving: Receiving,
+    hopping: Hopping,
+    intake: Rounds,
+    idle: IdleTree,
+    postgresql: dict[str, Any],
+    seconds: float,
+    quick: bool,
+) -> dict[str, Any]:
+    """Return the whole answer."""
+    store = receiving_documents(receiving)
+    return {
+        "schema": SCHEMA,
+        "quick": quick,
+        "seconds": round(seconds, 1),
+        "sqlite": {
+            "receiver": store["receiver"],
+            "hop": rounds_document(hopping.rounds),
+            "intake": rounds_document(intake),
+            "replay": store["replay"],
+        },
+        **postgresql,
+        "bytes_per_record": {
+            "wire": round(receiving.wire_bytes, 1),
+            "disk": round(receiving.disk_bytes / receiving.held, 1),
+            "wire_single": round(idle.wire_bytes, 1),
+            "singles": idle.singles,
+            "wire_idle_bytes_s": round(idle.idle_bytes_s, 1),
+        },
+        "memory_mb": hopping.memory_mb,
+        "start_s": round(hopping.start_s, 2),
+        "latency_s": idle.latency(),
+    }
+
+
+def table(answer: dict[str, Any]) -> str:
+    """Return the answer for people."""
+    return "\n".join(_lines(answer)) + "\n"
+
+
+def _lines(answer: dict[str, Any]) -> Iterator[str]:
+    yield f"{'SQLite':<10} {'records/s':>10} {'against':>10} {'ratio':>7}  first bar"
+    for name, figures in answer["sqlite"].items():
+        against = figures.get("floor", figures.get("fresh"))
+        yield f"{name:<10} {figures['rate']:>10,.0f} {against:>10,.0f} {figures['ratio']:>7.2f}  {BARS[name]:g}"
+    if answer["postgresql"] is None:
+        yield f"PostgreSQL: not measured ({answer['postgresql_reason']})"
+    else:
+        for name, figures in answer["postgresql"].items():
+            yield f"PostgreSQL {name}: {figures['rate']:,.0f} records/s, ratio {figures['ratio']:.2f}"
+    held = answer["sqlite"]["receiver"]["held"]
+    size, latency = answer["bytes_per_record"], answer["latency_s"]
+    memory = answer["memory_mb"]
+    yield f"{held:,} records held, {answer['sqlite']['receiver']['record_bytes']:,.0f} bytes each before compression"
+    yield f"bytes a record: {size['wire']:,.0f} on the wire, {size['disk']:,.0f} on disk"
+    yield f"one by one: {size['wire_single']:,.0f} bytes on the wire ({size['singles']} records)"
+    yield f"memory: {memory['idle']:.0f} MB idle, {memory['receiving']:.0f} MB receiving; start {answer['start_s']} s"
+    for door in ("api", "import"):
+        yield f"county to province by {door}: p50 {latency[door]['p50']} s, p99 {latency[door]['p99']} s"
+    yield f"{answer['seconds']:.0f} s in all"
