@@ -196,6 +196,8 @@ class Sender:
         if conversation.refreshed_at_s is not None and now_s - conversation.refreshed_at_s < REFRESH_S:
             return
         for held in travelling:
+            if loader.load.receipted.get(held.stream, 0) != held.sealed:
+                continue
             newest = checkpoints.newest(loader.connection, held.stream)
             shown_at = cursors.shown_at(loader.connection, conversation.peer, held.stream)
             if newest is None or (shown_at is not None and newest.sealed_at <= shown_at):

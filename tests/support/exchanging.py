@@ -141,7 +141,7 @@ def step(child: ExchangeNode, parent: ExchangeNode) -> bool:
         return True
     pushed = child.exchange.push_once(parent.code, carrier)
     polled = child.exchange.poll_once(parent.code, carrier, 0.0)
-    return bool(pushed) or pushed.asked or bool(polled)
+    return bool(pushed) or pushed.asked or bool(polled) or child.exchange.must_open(parent.code)
 
 
 def settle(nodes: Mapping[str, ExchangeNode], *, only: Iterable[str] | None = None) -> None:
