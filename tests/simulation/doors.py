@@ -30,14 +30,15 @@ OTHER_NAME = "另一个名称"
 class Door:
     """The departments of node ``code``: ``waiting`` is still to be handed in, in this order.
 
-    ``accepted`` holds the position of every record that the node has answered for, by type and number among all
-    records; ``given`` the records whose answer was heard.
+    ``accepted`` holds the position of every record that the node has answered for, by the source's own key; ``given``
+    the records whose answer was heard; ``bad`` those that a faulty program of the node wrote once more, past intake.
     """
 
     code: str
     waiting: list[GeneratedRecord]
     accepted: dict[str, int] = field(default_factory=dict)
     given: list[GeneratedRecord] = field(default_factory=list)
+    bad: list[GeneratedRecord] = field(default_factory=list)
 
     def hand_in(self, node: Node, chance: Chance) -> str:
         """Hand in some of what waits, and something of what was handed in before; return what was answered.

@@ -11,6 +11,9 @@ from node.departments.notices import NoticeText, publish_notice, publish_reply
 from node.departments.publish import Publisher
 from node.departments.reference_data import CALENDARS, DIVISIONS, read_reference, shipped_files
 from node.errors import AuthorityError, NotFoundError, PeerUnavailableError
+from node.journal.replay import read_entry
+from node.standard.compose import compose
+from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.template import CODES, ROOT
 from tests.simulation.world import UNDER_WAY_MAX, DirectCarrier, Message, parent_of
 from tests.support.identities import SEVEN
@@ -54,16 +57,14 @@ class Steps:
             self._reply: 3,
             self._retain: 2,
             self._requeue: 2,
+            self._write_badly: 1,
         }
 
     def take(self) -> str:
         """Let one thing happen; in a share of steps, the power goes within it."""
         step = self._chance.weighted(self._weights)
         moments = self._chance.number(0, MOMENTS_MAX) if self._chance.happens(POWER_LOSS_SHARE) else None
-        done = f"{step.__name__.strip('_')}: cut short"
-        with self._world.armed(moments):
-            done = f"{step.__name__.strip('_')}: {step()}"
-        return done
+        return f"{step.__name__.strip('_')}: {self._world.within(moments, step)}"
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class Steps:
         return f"{node.code} dropped {node.retain()}"
 
     def _requeue(self) -> str:
-        node = self._touch(self._chance.pick(CODES))
+        node = self._touch(self._chance.pick([code for code in CODES if code != self._world.old_program]))
         with node.store.reading() as connection:
             keys = [one.key for one in node.journal.quarantined(connection)]
         return f"{node.code} applied {len(node.requeue(keys))} of {len(keys)}"
@@ -162,12 +163,32 @@ class Steps:
         self._world.clock.advance(seconds)
         return f"{seconds:.0f} s"
 
+    def _write_badly(self) -> str:
+        """A faulty program writes a record that does not follow the standard into a case, past intake."""
+        door = self._doors[self._chance.pick(CHILDREN)]
+        if not door.given:
+            return f"{door.code} has no case"
+        given = self._chance.pick(door.given)
+        content = {**given.content, "Channel": "IMPORT", "Sequence": str(90 + len(door.bad)), "OrgCode": "no code"}
+        node = self._touch(door.code)
+        entry = read_entry(compose(given.record_type, content, salt=node.randomness.token(16)))
+        assert entry.quarantine is not None
+        door.bad.append(given)
+        stream = StreamName(door.code, ANCESTORS)
+        node.store.write(lambda transaction: node.journal.append(transaction, stream, [entry]))
+        return f"{door.code} {given.record_type}"
+
     # --- downward ------------------------------------------------------------------------------------------------
 
     def _publisher(self, code: str) -> Publisher:
         node = self._touch(code)
         return Publisher(
-            node.store, node.journal, node.tree, clock=node.clock, randomness=node.randomness, node_code=code
+            node.store,
+            node.journal,
+            lambda connection: node.tree(connection),  # noqa: PLW0108 - the parameter's name counts.
+            clock=node.clock,
+            randomness=node.randomness,
+            node_code=code,
         )
 
     def _publish(self) -> str:

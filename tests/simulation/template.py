@@ -83,7 +83,7 @@ def make_node(code: str, store: Store, clock: SetClock, seed: str, watch: Callab
 
 @lru_cache(maxsize=1)
 def founded_images() -> dict[str, bytes]:
-    """Return each node's storage just after it joined: certificates written by their issuers, nothing sealed or sent."""
+    """Return each node's storage just after it joined: its issuer's record written, nothing sent."""
     return {code: _founded_image(code) for code in CODES}
 
 

@@ -7,7 +7,6 @@ or just after a signature. A stopped node starts again from what its disk held; 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from tests.simulation.witness import InvariantBrokenError, Witness
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from node.bootstrap import Node
     from node.exchange.composing import Outgoing
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
 
 UNDER_WAY_MAX = 4
 """Messages of one link that may be under way; a child that has so many waits."""
+
+
+OLD_SHARE = 0.4
+"""Share of histories in which one node runs an older program, until it starts again with the newer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,7 @@ class World:
         self.witness = Witness({} if beginning is None else beginning.signed)
         self.messages: list[Message] = []
         self.away: set[str] = set()
+        self.old_program: str | None = self.chance.pick(CODES) if self.chance.happens(OLD_SHARE) else None
         self.touched: set[str] = set()
         self.trace: list[str] = []
         self.power_losses = 0
@@ -125,15 +129,16 @@ class World:
                 self.note(f"  power loss at {code}, {what}")
                 raise PowerLossError(code)
 
-    @contextmanager
-    def armed(self, moments: int | None) -> Iterator[None]:
-        """Let the power go at the moment after ``moments`` others, if the step has so many; then start that node."""
+    def within(self, moments: int | None, step: Callable[[], str]) -> str:
+        """Do a step; the power goes at the moment after ``moments`` others, if it has so many, and the node starts."""
         self._armed = moments
         try:
-            yield
+            return step()
         except PowerLossError as loss:
             self.power_losses += 1
+            self._armed = None
             self.restart(loss.code)
+            return "cut short"
         finally:
             self._armed = None
 
@@ -142,6 +147,8 @@ class World:
         image = self._stores[code].durable_image()
         self.nodes[code].close()
         self._lives[code] += 1
+        if self.old_program == code:
+            self.old_program = None
         self._start(code, image)
 
     def _start(self, code: str, image: bytes) -> None:
@@ -257,6 +264,9 @@ class DirectCarrier:
         if chance is not None and chance.happens(0.1):
             raise PeerUnavailableError("the answer was lost")
         return answer
+
+    def close(self) -> None:
+        """Hold nothing, so let go of nothing."""
 
     def _answer(self, package: bytes) -> bytes:
         try:

@@ -1,0 +1,175 @@
+"""A simulation that cannot fail is worthless: each fault planted here into a node is found by some early seed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from node.exchange.receiver import Receiver
+from node.journal import cursors
+from node.journal import seal as sealing
+from node.journal.cutting import plan
+from node.journal.memory import _driver
+from node.journal.streams import Journal
+from node.journal.tables import record
+from node.standard.seals import Receipt
+from node.statistics.tables import counter
+from tests.simulation.history import HistoryFailedError, play, settled_tree
+from tests.simulation.storage import SimulatedStore
+
+if TYPE_CHECKING:
+    from node.exchange.head import Slice
+    from node.journal.store import Transaction
+    from node.standard.seals import Checkpoint, StreamName
+
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(300)]
+
+SEEDS_MAX = 12
+
+
+@pytest.fixture(autouse=True)
+def honest_beginning() -> None:
+    """Make what histories begin with before a fault is planted."""
+    settled_tree()
+
+
+def found(pattern: str) -> None:
+    """Play seeds until one fails, as ``pattern`` says; one that fails must say how to replay it."""
+    failed = next(filter(None, map(failure, range(1, SEEDS_MAX + 1))), None)
+    assert failed is not None, f"{SEEDS_MAX} histories did not find it"
+    assert re.search(pattern, failed), failed
+    assert re.search(r"replay: python -m tests.simulation --seed \d+ --trace", failed)
+
+
+def failure(seed: int) -> str | None:
+    """Return how the history of ``seed`` fails, None when it does not."""
+    try:
+        play(seed)
+    except HistoryFailedError as error:
+        return str(error)
+    return None
+
+
+def test_a_receipt_signed_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Receiver._take
+
+    def take(self: Receiver, transaction: Transaction, one: Slice, judged: Any) -> bool:
+        taken = honest(self, transaction, one, judged)
+        context = self._context
+        receipt = Receipt(
+            holder=context.code,
+            stream=one.stream,
+            size=one.last,
+            root=one.checkpoint.root,
+            received_at=context.clock.now(),
+            signer=context.identity.fingerprint,
+        )
+        context.identity.sign(receipt.text(context.identity.tree))
+        return taken
+
+    monkeypatch.setattr(Receiver, "_take", take)
+    found("I8: .* signed for")
+
+
+def test_a_lost_record_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Journal.extend
+
+    def extend(
+        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, checkpoint: Checkpoint, *rest: Any
+    ) -> None:
+        honest(self, transaction, stream, entries, checkpoint, *rest)
+        if checkpoint.size > 8:
+            transaction.connection.execute(delete(record).where(record.c.key == entries[-1].key))
+
+    monkeypatch.setattr(Journal, "extend", extend)
+    found("I2: .* has gaps|IndexError")
+
+
+def test_a_reordered_stream_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Journal.extend
+
+    def extend(
+        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, checkpoint: Checkpoint, *rest: Any
+    ) -> None:
+        honest(self, transaction, stream, entries, checkpoint, *rest)
+        if len(entries) > 2:
+            for one, other in ((entries[0], entries[1]), (entries[1], entries[0])):
+                query = update(record).where(record.c.key == one.key).values(leaf=other.leaf)
+                transaction.connection.execute(query)
+
+    monkeypatch.setattr(Journal, "extend", extend)
+    found("I2: .* differs")
+
+
+def test_a_record_without_a_seal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def extend(self: Journal, transaction: Transaction, stream: StreamName, entries: Any, *_rest: Any) -> None:
+        held = self._opened(transaction, stream)
+        parts, _standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
+        self._write(transaction, held, parts)
+
+    monkeypatch.setattr(Journal, "extend", extend)
+    found("without its origin's seal")
+
+
+def test_a_cursor_beyond_what_is_held_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = cursors.advance
+
+    def advance(transaction: Transaction, peer: str, stream: StreamName, size: int) -> Any:
+        return honest(transaction, peer, stream, size + 1)
+
+    monkeypatch.setattr(cursors, "advance", advance)
+    found("I8: .* believes that")
+
+
+def test_commits_that_do_not_survive_a_power_loss_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = SimulatedStore.__init__
+
+    def begin(self: SimulatedStore, *arguments: Any) -> None:
+        honest(self, *arguments)
+        with self.reading() as connection:
+            connection.rollback()
+            _driver(connection).execute("PRAGMA synchronous = OFF")
+
+    monkeypatch.setattr(SimulatedStore, "__init__", begin)
+    found("I2: .* shrank|I8: .* signed for|I8: .* believes|I9: the seal")
+
+
+def test_a_seal_of_something_else_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = sealing._signed
+
+    def signed(held: Any, points: Any, signer: Any, clock: Any) -> list[Checkpoint]:
+        return honest(held, [replace(point, root=bytes(32)) for point in points], signer, clock)
+
+    monkeypatch.setattr(sealing, "_signed", signed)
+    found("I9: ")
+
+
+def test_a_stream_that_goes_to_siblings_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sender", "receiver", "receipts", "opening"):
+        monkeypatch.setattr(
+            f"node.exchange.{module}.travels",
+            lambda tree, stream, sender, receiver: (
+                tree.are_neighbours(sender, receiver) and tree.next_hop(receiver, stream.origin) == sender
+            ),
+        )
+    found("I5: .* holds")
+
+
+def test_a_counter_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Journal.extend
+
+    def extend(self: Journal, transaction: Transaction, *arguments: Any) -> None:
+        honest(self, transaction, *arguments)
+        transaction.connection.execute(delete(counter).where(counter.c.amount == 2))
+
+    monkeypatch.setattr(Journal, "extend", extend)
+    found("I3: |I4: |raised an alarm")
+
+
+def test_a_key_that_leaves_its_cause_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.departments.accept.lookup_many", lambda *_arguments: {})
+    found("I1: |I3: |UNIQUE|Integrity")
