@@ -78,6 +78,7 @@ class Opening:
             change = self._change(connection, peer, shared.lines, comparison.stated)
         if change.sizes or change.contradicting:
             returned = self._context.store.write(lambda transaction: self._set(transaction, peer, change))
+            conversation.sent.update({stream: change.sizes[stream] for stream in returned})
             for stream in returned:
                 _LOG.warning("neighbour returned", extra={"peer": peer, "stream": str(stream)})
         return comparison.unlisted

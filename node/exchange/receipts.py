@@ -104,6 +104,7 @@ class Receipts:
             self._context.store.write(
                 lambda transaction: self._save(transaction, believed, refused, outcome, conversation.peer)
             )
+            conversation.sent.update(outcome.returned)
         for one in refused:
             self._keep(one, conversation.peer)
         return [receipt.stream for receipt in believed]
@@ -158,28 +159,34 @@ class Receipts:
     def _believes(self, connection: Connection, tree: Tree, receipt: Receipt, conversation: Conversation) -> bool:
         """Tell whether a receipt says something new that is true; ReceiptRefusedError when it cannot be true."""
         held = self._held(connection, tree, receipt, conversation)
+        from_peer = receipt.holder == conversation.peer
+        receipted = cursors.cursor(connection, conversation.peer, receipt.stream)
         known = receipt_of(connection, receipt.holder, receipt.stream)
-        if known is not None and (known.size, known.root) == (receipt.size, receipt.root):
+        # A neighbour that had returned with less receipts again what it had receipted before: the cursor follows.
+        moves = from_peer and receipt.size > receipted
+        repeated = known is not None and (known.size, known.root) == (receipt.size, receipt.root)
+        if repeated and not moves:
             return False
         try:
             self._context.book.verify_receipt(connection, receipt)
         except IdentityError as error:
             raise ReceiptRefusedError("signature", error.what) from error
-        from_peer = receipt.holder == conversation.peer
-        receipted = cursors.cursor(connection, conversation.peer, receipt.stream)
         # At an opening a neighbour also brings receipts for what an earlier process of ours has sent.
         strict = from_peer and conversation.is_open
         sent = max(receipted, conversation.sent.get(receipt.stream, 0)) if strict else held.sealed
         if receipt.size > min(sent, held.sealed):
+            if repeated:
+                # It is from before the neighbour returned: late or replayed.
+                return False
             raise ReceiptRefusedError("beyond", f"It names {receipt.size} records; {sent} were sent.")
         journal = self._context.journal
         if receipt.size and journal.root_at(connection, receipt.stream, receipt.size) != receipt.root:
             raise ReceiptRefusedError("root", f"Its root at {receipt.size} is not the stream's.")
-        if known is not None and receipt.size < known.size:
-            return False
-        if from_peer and receipt.size > receipted and checkpoints.at(connection, receipt.stream, receipt.size) is None:
+        if not moves:
+            return receipt.size > (0 if known is None else known.size)
+        if checkpoints.at(connection, receipt.stream, receipt.size) is None:
             raise ReceiptRefusedError("size", f"No checkpoint of the stream has the size {receipt.size}.")
-        return receipt.size > 0
+        return True
 
     def _held(self, connection: Connection, tree: Tree, receipt: Receipt, conversation: Conversation) -> Held:
         """Return the stream that a receipt is about; ReceiptRefusedError when its holder cannot speak of it here."""

@@ -374,6 +374,19 @@ def test_a_neighbour_that_returns_with_less_gets_what_it_lacks(link: Link) -> No
     assert (fresh.size(STREAM), link.cursor()) == (6, 6)
 
 
+def test_a_receipt_from_before_the_neighbour_returned_moves_nothing(link: Link) -> None:
+    link.open()
+    link.county.write(6)
+    link.settle()
+    fresh = settled_nodes()[CITY]
+    link.county.exchange.open_conversation(CITY, MemoryCarrier(fresh.exchange, EAST))
+    with link.county.store.reading() as connection:
+        (old,) = receipts.all_receipts(connection, STREAM)
+    link.bring(old)
+    assert link.cursor() == 0
+    assert link.alarms() == []
+
+
 def test_a_returned_neighbour_is_shown_on_the_link(link: Link) -> None:
     link.open()
     link.county.write(6)
