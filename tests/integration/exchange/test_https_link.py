@@ -288,3 +288,65 @@ def test_a_parent_with_another_name_is_not_talked_to(listener: HttpListener, chi
     with pytest.raises(PeerUnavailableError):
         carrier.exchange(b"x", wait_s=0.0)
     carrier.close()
+
+
+@pytest.fixture
+def moody(parent: RunningNode) -> Iterator[tuple[Flask, HttpListener]]:
+    """Give an application that a test may fill, behind the parent's TLS."""
+    application = Flask("moody")
+    listener = HttpListener(
+        "link",
+        application,
+        Listener(host="127.0.0.1", port=0),
+        threads=2,
+        body_bytes_max=8_000_000,
+        context=server_context(parent.identity),
+    )
+    listener.bind()
+    listener.start()
+    yield application, listener
+    listener.stop()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (503, {"Retry-After": "17"}, 17.0),
+        (429, {"Retry-After": "3"}, 3.0),
+        (503, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        (500, {"Retry-After": "17"}, None),
+        (404, {}, None),
+    ],
+)
+def test_a_parent_in_trouble_is_obeyed_when_it_says_when_to_come_again(
+    child: RunningNode,
+    moody: tuple[Flask, HttpListener],
+    status: int,
+    headers: dict[str, str],
+    expected: float | None,
+) -> None:
+    application, listener = moody
+    application.add_url_rule(
+        EXCHANGE_PATH, "answer", lambda: ("[1]" if status == 404 else "no JSON", status, headers), methods=["POST"]
+    )
+    carrier = carrier_of(child.identity, listener)
+    with pytest.raises(PeerUnavailableError) as caught:
+        carrier.exchange(b"x", wait_s=0.0)
+    assert caught.value.retry_after_s == expected
+    carrier.close()
+
+
+@pytest.mark.integration
+def test_an_answer_that_is_not_compressed_or_too_long_is_refused(
+    child: RunningNode, moody: tuple[Flask, HttpListener]
+) -> None:
+    application, listener = moody
+    answers = [b"plain", bytes(3_000)]
+    application.add_url_rule(EXCHANGE_PATH, "answer", lambda: answers.pop(0), methods=["POST"])
+    carrier = carrier_of(child.identity, listener, most=2_000)
+    for reason in ("compression", "too large"):
+        with pytest.raises(PackageRefusedError) as caught:
+            carrier.exchange(b"x", wait_s=0.0)
+        assert caught.value.reason == reason
+    carrier.close()
