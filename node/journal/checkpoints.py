@@ -43,6 +43,10 @@ bytes = coalesce(checkpoint.bytes, excluded.bytes)
 _BEYOND: Final = (
     "SELECT size, root, sealed_at, signer, signature FROM checkpoint WHERE stream_id = ? AND size > ? ORDER BY size"
 )
+_AT: Final = """
+SELECT checkpoint.size, root, sealed_at, signer, signature FROM checkpoint JOIN stream ON stream.id = stream_id
+WHERE origin = ? AND audience = ? AND checkpoint.size = ?
+"""
 ANNOUNCED_MAX: Final = 1000
 """Announced checkpoints kept per stream (02, R19); our choice: half a million records ahead at 500 each."""
 
@@ -101,24 +105,15 @@ def settle(
 def beyond(connection: Connection, held: Held) -> list[Checkpoint]:
     """Return the announced checkpoints of a stream, smallest size first: those beyond ``held.size``."""
     statement = for_dialect(_BEYOND, connection.dialect.name)
-    return [
-        Checkpoint(
-            stream=held.stream,
-            size=size,
-            root=bytes(root),
-            sealed_at=moment_of(sealed_at),
-            signer=signer,
-            signature=bytes(signature),
-        )
-        for size, root, sealed_at, signer, signature in connection.exec_driver_sql(
-            statement, (held.stream_id, held.size)
-        )
-    ]
+    rows = connection.exec_driver_sql(statement, (held.stream_id, held.size))
+    return [_plain(held.stream, row) for row in rows]
 
 
 def at(connection: Connection, stream: StreamName, size: int) -> Checkpoint | None:
     """Return the checkpoint at exactly this size, held or announced, None when there is none."""
-    return _first(connection, _query(stream).where(table.c.size == size))
+    statement = for_dialect(_AT, connection.dialect.name)
+    row = connection.exec_driver_sql(statement, (stream.origin, stream.audience, size)).first()
+    return None if row is None else _plain(stream, row)
 
 
 def newest(connection: Connection, stream: StreamName) -> Checkpoint | None:
@@ -193,6 +188,19 @@ def _query(stream: StreamName) -> Select[Any]:
 def _first(connection: Connection, query: Select[Any]) -> Checkpoint | None:
     row = connection.execute(query).first()
     return None if row is None else _checkpoint(row)
+
+
+def _plain(stream: StreamName, row: Any) -> Checkpoint:
+    """Return the checkpoint in a row of a plain statement, whose time is a number."""
+    size, root, sealed_at, signer, signature = row
+    return Checkpoint(
+        stream=stream,
+        size=size,
+        root=bytes(root),
+        sealed_at=moment_of(sealed_at),
+        signer=signer,
+        signature=bytes(signature),
+    )
 
 
 def _checkpoint(row: Any) -> Checkpoint:
