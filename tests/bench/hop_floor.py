@@ -138,7 +138,7 @@ def serve(home: Path, database: Path, sender: str) -> None:
         start_response("200 OK", [("Content-Length", str(len(receipt)))])
         return [receipt]
 
-    server = Server(("127.0.0.1", 0), application, numthreads=4)
+    server = Server(("127.0.0.1", 0), application, numthreads=4, timeout=120)
     keys = keys_folder(home)
     adapter = BuiltinSSLAdapter(str(keys / CHAIN_FILE), str(keys / NODE_KEY_FILE))
     adapter.context = server_context(load_identity(home))
