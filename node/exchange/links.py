@@ -27,6 +27,8 @@ STOP_S: Final = 4.0
 """How long ``stop`` waits for the threads; a request under way is cut by closing the carrier."""
 REST_S: Final = 0.2
 """The shortest rest of a thread with nothing to do, should waiting for wake-ups return at once."""
+POLL_REST_S: Final = 1.0
+"""Rest after a long-poll that was answered at once with nothing."""
 UNFORESEEN_S: Final = 5.0
 """Rest after an error of our own, which is logged with its traceback."""
 
@@ -105,8 +107,12 @@ class LinkWorker:
             self._rest()
 
     def _poll(self) -> None:
-        self._exchange.poll_once(self._parent, self._carrier, self._long_poll_s, wait=self._wakeups.wait)
+        began_s = self._clock.monotonic_s()
+        progress = self._exchange.poll_once(self._parent, self._carrier, self._long_poll_s, wait=self._wakeups.wait)
         self._succeeded()
+        if not progress and self._clock.monotonic_s() - began_s < POLL_REST_S:
+            # The parent had no place for a waiting request: it must not be asked without pause.
+            self._stopping.wait(POLL_REST_S)
 
     def _rest(self) -> None:
         began_s = self._clock.monotonic_s()

@@ -23,7 +23,6 @@ from node.trust.tls import peer_code
 if TYPE_CHECKING:
     from node.bootstrap import Node
     from node.journal.store import Transaction
-    from node.journal.wakeups import Wakeups
 
 CHAIN_PATH: Final = "/link/v1/chain"
 JOIN_PATH: Final = "/link/v1/join"
@@ -32,10 +31,10 @@ CONFLICT: Final = 409
 _SALT_BYTES: Final = 16
 
 
-def create_link_blueprint(node: Node, wakeups: Wakeups | None = None) -> Blueprint:
-    """Return the paths of ``node``'s link listener; without ``wakeups`` no request waits for news."""
+def create_link_blueprint(node: Node) -> Blueprint:
+    """Return the paths of ``node``'s link listener."""
     blueprint = Blueprint("link", __name__)
-    view = _LinkView(node, wakeups)
+    view = _LinkView(node)
     blueprint.add_url_rule(EXCHANGE_PATH, view_func=view.exchange, methods=["POST"])
     blueprint.add_url_rule(CHAIN_PATH, view_func=view.chain, methods=["GET"])
     blueprint.add_url_rule(JOIN_PATH, view_func=view.join, methods=["POST"])
@@ -46,9 +45,8 @@ def create_link_blueprint(node: Node, wakeups: Wakeups | None = None) -> Bluepri
 class _LinkView:
     """The views, with the places for requests that may wait: half of the listener's threads."""
 
-    def __init__(self, node: Node, wakeups: Wakeups | None) -> None:
+    def __init__(self, node: Node) -> None:
         self._node = node
-        self._wakeups = wakeups
         self._places = threading.Semaphore(max(1, node.config.level.limits.link_threads // 2))
 
     def exchange(self) -> Response:
@@ -62,9 +60,9 @@ class _LinkView:
         except RecordRefusedError as error:
             raise PackageRefusedError("compression", "The package cannot be expanded.", why=error.why) from error
         wait_s = min(_wait_s(), float(node.config.level.limits.long_poll_s))
-        if self._wakeups is not None and self._places.acquire(blocking=False):
+        if self._places.acquire(blocking=False):
             try:
-                answer = exchange.answer(package, peer, wait=self._wakeups.wait, wait_s=wait_s)
+                answer = exchange.answer(package, peer, wait=node.wakeups.wait, wait_s=wait_s)
             finally:
                 self._places.release()
         else:

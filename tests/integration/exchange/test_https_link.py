@@ -76,10 +76,11 @@ def application_of(node: RunningNode) -> Flask:
         journal=node.journal,
         tree=node.tree,
         randomness=node.randomness,
+        wakeups=node.wakeups,
         config=SimpleNamespace(level=SimpleNamespace(limits=limits)),
     )
     application = Flask("link")
-    application.register_blueprint(create_link_blueprint(part, node.wakeups))  # type: ignore[arg-type]
+    application.register_blueprint(create_link_blueprint(part))  # type: ignore[arg-type]
     application.register_error_handler(YizhanError, lambda error: ({"code": error.code, "what": error.what}, 403))
     return application
 

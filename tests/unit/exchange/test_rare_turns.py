@@ -197,6 +197,7 @@ def run_link(
 ) -> Doubtful:
     monkeypatch.setattr("node.exchange.links.UNFORESEEN_S", 0.0)
     monkeypatch.setattr("node.exchange.links.REST_S", 0.01)
+    monkeypatch.setattr("node.exchange.links.POLL_REST_S", 0.01)
     node = node or settled_nodes()[EAST]
     doubtful = Doubtful(node, step)
     wakeups = Wakeups(node.store)
