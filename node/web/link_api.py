@@ -7,6 +7,7 @@ this node. The views parse, call one function of an inner room, and answer.
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,7 @@ JOIN_PATH: Final = "/link/v1/join"
 JSON: Final = "application/json"
 CONFLICT: Final = 409
 _SALT_BYTES: Final = 16
+_SECONDS: Final = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,3})?")
 
 
 def create_link_blueprint(node: Node) -> Blueprint:
@@ -116,8 +118,7 @@ def _body(bytes_max: int) -> bytes:
 def _wait_s() -> float:
     """Return how long the child lets us wait; 0 for anything that is no number of seconds."""
     text = request.headers.get(WAIT_HEADER, "0")
-    whole, _, rest = text.partition(".")
-    return float(text) if (whole + (rest or "0")).isdecimal() else 0.0
+    return float(text) if _SECONDS.fullmatch(text) else 0.0
 
 
 def _refused(error: PackageRefusedError) -> tuple[dict[str, Any], int]:
