@@ -25,7 +25,7 @@ from node.demo.plan import COUNTIES, NODES, NOTICE_TO, PROVINCE
 from node.demo.program import call, stop_all
 from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_reference, wait_for_tree
 from node.demo.raising import DemoNode, plan_nodes, raise_tree
-from node.demo.settling import Expectation, settle
+from node.demo.settling import Expectation, settle, wait_quiet
 from node.demo.watching import Watcher
 from node.errors import DemonstrationError
 
@@ -89,15 +89,15 @@ def _run(settings: Settings, nodes: dict[str, DemoNode], clock: Clock) -> dict[s
         watcher.say("a notice to one county and its reply 定向监察通知与反馈")
         exchange_notice(nodes, clock)
         watcher.say("waiting until everybody holds everything 等待各级一致")
-        settle(nodes, _expectation(feeds), clock)
+        wait_quiet(nodes, clock)
         watcher.say("measuring single records 测量单条时延")
         latency_s = measure_latency(
             nodes[NOTICE_TO.code], nodes[PROVINCE.code], keys[NOTICE_TO.code], clock, seed=settings.seed
         )
         watcher.say("statistics, level by level 逐级统计")
-        _publish_statistics(nodes, feeds, clock)
+        _publish_statistics(nodes, clock)
         watcher.say("comparing 核对")
-        statuses, problems = settle(nodes, _expectation(feeds, singles=TRIES, statistics=True), clock)
+        statuses, problems = settle(nodes, _expectation(feeds), clock)
     problems += compare_doors(tally.doors, expected_doors(feeds))
     return {
         **_report(statuses, problems),
@@ -107,18 +107,19 @@ def _run(settings: Settings, nodes: dict[str, DemoNode], clock: Clock) -> dict[s
     }
 
 
-def _publish_statistics(nodes: Mapping[str, DemoNode], feeds: Sequence[Feed], clock: Clock) -> None:
+def _publish_statistics(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
     """Publish from the bottom upward: each level adds up what the level below has published."""
     for level in (COUNTIES, [plan for plan in NODES if plan not in (PROVINCE, *COUNTIES)], [PROVINCE]):
         for plan in level:
             call(nodes[plan.code].home, "statistics", "publish")
-        settle(nodes, _expectation(feeds, singles=TRIES), clock)
+        wait_quiet(nodes, clock)
 
 
-def _expectation(feeds: Sequence[Feed], *, singles: int = 0, statistics: bool = False) -> Expectation:
+def _expectation(feeds: Sequence[Feed]) -> Expectation:
+    """Return what must be there at the end: the month, and the single records by which latency was measured."""
     cases = {feed.county: feed.month.cases for feed in feeds}
-    cases[NOTICE_TO.code] += singles
-    return Expectation(cases=cases, findings=sum(feed.month.illogical for feed in feeds), statistics=statistics)
+    cases[NOTICE_TO.code] += TRIES
+    return Expectation(cases=cases, findings=sum(feed.month.illogical for feed in feeds), statistics=True)
 
 
 def _report(statuses: Mapping[str, Status], problems: list[str]) -> dict[str, Any]:

@@ -67,6 +67,12 @@ def settle(
     return statuses, problems
 
 
+def wait_quiet(nodes: Mapping[str, DemoNode], clock: Clock, *, timeout_s: float = QUIET_TIMEOUT_S) -> bool:
+    """Wait until the figures agree (sizes, no lag); cheap, for the steps on the way. Return whether in time."""
+    with httpx.Client() as client:
+        return wait_until(lambda: _looks_quiet(nodes, client), timeout_s, clock, pause_s=0.2)
+
+
 def compare_all(statuses: Mapping[str, Status], expected: Expectation) -> list[str]:
     """Return everything that is wrong with what the nodes hold, know and counted."""
     return [
