@@ -22,7 +22,7 @@ from node.statistics.summaries import newest_summary, stated_by
 from node.statistics.tables import summary
 from node.statistics.verdict import NONE, statistics_state
 from node.trust.holders import travels
-from tests.simulation.template import CODES, START, make_node
+from tests.simulation.template import CODES, ROOT, START, make_node
 from tests.simulation.witness import InvariantBrokenError
 from tests.simulation.world import DirectCarrier, parent_of
 from tests.support.case_nodes import counters, derived_tables
@@ -42,6 +42,8 @@ ROUNDS_MAX = 40
 """After so many rounds a tree without faults must be quiet: three levels, each needing a few."""
 PAUSE_S = 61.0
 """Longer than any pause or wait of the exchange that a fault leaves behind."""
+_UPWARD = tuple(reversed(CODES))
+"""Every node before its parent: what goes up is settled in one round."""
 _KEY = re.compile(rb"<RecordKey>(.*?)</RecordKey>")
 
 
@@ -55,16 +57,15 @@ def settle(world: World, look: Callable[[World], None]) -> None:
         look(world)
     rested = _Rested(world)
     for _ in range(ROUNDS_MAX):
-        moved = [code for code in CODES if rested.work(code)]
-        moved += [code for code in CODES if SEVEN[code].parent and rested.talk(code)]
+        moved = [rested.work(code) | (code != ROOT and rested.talk(code)) for code in _UPWARD]
         look(world)
-        if not moved:
+        if not any(moved):
             missing = world.witness.incomplete()
             if not missing:
                 world.note("quiet")
                 return
             rested = _Rested(world)
-        world.clock.advance(1.0 if moved else PAUSE_S)
+        world.clock.advance(1.0 if any(moved) else PAUSE_S)
     raise InvariantBrokenError(
         f"I4: the tree does not fall quiet: {world.witness.incomplete() or 'it goes on writing'}"
     )
@@ -111,7 +112,7 @@ class _Rested:
 def check_when_quiet(world: World, doors: Mapping[str, Door], settle: Callable[[], None]) -> None:
     """Compare what every node has derived, after the day's statistics went up level by level."""
     for depth in (2, 1, 0):
-        for code in (one for one in CODES if len(_above(one)) == depth):
+        for code in (one for one in _UPWARD if len(_above(one)) == depth):
             world.touched.add(code)
             world.nodes[code].publish_statistics()
         settle()
