@@ -76,18 +76,18 @@ def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: st
         fill_s, filled = 0.0, 0
         while filled < plan.held and fill_s < plan.fill_s_max:
             parcel = city.parcel(FILL_RECORDS)
-            fill_s += _receive(node, parcel)
+            fill_s += receive(node, parcel)
             filled += len(parcel.bodies)
         fill_rate = filled / fill_s
         rounds, parcels = Rounds(), []
         for _ in range(plan.rounds):
             parcels = [city.parcel(plan.package_records) for _ in range(plan.packages)]
             records = sum(len(one.bodies) for one in parcels)
-            rounds.product_s.append(sum(_receive(node, one) for one in parcels) / records)
+            rounds.product_s.append(sum(receive(node, one) for one in parcels) / records)
             rounds.floor_s.append(sum(floor.receive(one.bodies) for one in parcels) / records)
             filled += records
         records = sum(len(one.bodies) for one in parcels)
-        replay_s = sum(_receive(node, one) for one in parcels)
+        replay_s = sum(receive(node, one) for one in parcels)
         floor.close()
     return Receiving(
         rounds=rounds,
@@ -100,7 +100,7 @@ def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: st
     )
 
 
-def _receive(node: Node, parcel: Parcel) -> float:
+def receive(node: Node, parcel: Parcel) -> float:
     """Take one package as the link listener does, up to the signed answer with receipts; return the seconds."""
     begun_s = perf_counter()
     answer = node.exchange.answer(expand_limited(parcel.data, PACKAGE_BYTES_MAX), CITY)
