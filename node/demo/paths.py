@@ -1,6 +1,6 @@
 """The ways a case can go: which act follows which, how often, and what is wrong with some on purpose.
 
-Legal paths follow the transitions of the standard (docs/reference/case-states.md); illogical ones are what systems in
+Legal paths follow the transitions of the standard (docs/reference/cases.md); illogical ones are what systems in
 the field really send, and must be accepted and become findings. The weights are ours: chosen so that a month of some
 hundred cases shows every path.
 """

@@ -13,7 +13,7 @@ import pytest
 import node.errors
 from node.errors import YizhanError
 from node.standard.families import RECORD_TYPES
-from tests.tidy.tree import ROOT, tracked_files
+from tests.tidy.tree import ROOT, text_of, tracked_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +109,25 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_every_page_that_the_code_speaks_of_exists() -> None:
+    missing = [
+        f"{path}: {page_name}"
+        for path in tracked_files()
+        if path.suffix in {".py", ".toml", ".cfg", ".xsd", ".mako", ""}
+        for page_name in re.findall(r"\bdocs/[\w./-]+\.md", text_of(path) or "")
+        if not (ROOT / page_name).is_file()
+    ]
+    assert missing == []
+
+
+def test_every_page_can_be_found_from_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)]+)\)", page("../index.md"))}
+    pages = [ROOT / path for path in tracked_files() if path.parts[0] == "docs" and path.suffix == ".md"]
+    lost = [str(path.relative_to(ROOT)) for path in pages if path not in linked and path.parent.name != "adr"]
+    assert [name for name in lost if name != "docs/index.md"] == []
+
+
 def without_code(text: str) -> str:
     return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
@@ -119,3 +138,19 @@ def test_a_decision_fits_one_page_and_says_context_decision_consequences(path: o
     assert re.match(r"# \d{4} .+\n\nStatus: ", text)
     assert len(text.splitlines()) <= 80
     assert all(f"\n## {part}\n" in text for part in ("Context", "Decision", "Consequences"))
+
+
+def test_every_metric_stands_in_its_page() -> None:
+    # Names are written out in the module, or made from the keys of its table of counts.
+    metrics = importlib.import_module("node.web.metrics")
+    source = (ROOT / "node" / "web" / "metrics.py").read_text(encoding="utf-8")
+    names = {*re.findall(r'"(yizhan_\w+)"', source), *(f"yizhan_{name}" for name in vars(metrics)["_COUNTS"])}
+    assert len(names) > 10
+    assert [name for name in sorted(names) if f"`{name}`" not in page("metrics.md")] == []
+
+
+def test_every_indicator_stands_in_its_page() -> None:
+    indicators = importlib.import_module("node.statistics.indicators")
+    names = [one.name for one in (*indicators.INDICATORS, *indicators.DERIVED_INDICATORS)]
+    assert names
+    assert [name for name in names if f"`{name}`" not in page("indicators.md")] == []
