@@ -6,7 +6,7 @@ import logging
 import sys
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_LOUD = ("apscheduler", "httpx", "httpcore", "werkzeug")
+_LOUD = ("alembic", "apscheduler", "httpx", "httpcore", "werkzeug")
 
 
 class _EventFormatter(logging.Formatter):

@@ -31,11 +31,11 @@ def run(frame: Frame, ready_file: Path | None) -> None:
     """Run the node: both listeners, its links, the sealer and its schedules. Stops cleanly on SIGTERM or Ctrl-C."""
     from node.cli.serving import Service
 
-    log_to_stderr(frame.verbosity)
     config = config_of(frame)
     asked_to_stop = threading.Event()
     _stop_on_signals(asked_to_stop)
     with running_alone(config.home), node_of(frame) as node:
+        log_to_stderr(frame.verbosity)
         service = Service(node)
         service.start()
         try:

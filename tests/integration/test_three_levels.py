@@ -78,6 +78,10 @@ class RealNode:
         self.process = None
         return code, time.monotonic() - begun
 
+    def stop_if_running(self) -> None:
+        if self.process is not None:
+            self.stop()
+
     def status(self) -> dict[str, Any]:
         """Return the document of ``yizhan status --json``, from the running node."""
         document = httpx.get(f"http://127.0.0.1:{self.face}/status.json", timeout=10).json()
@@ -108,7 +112,7 @@ def tree_of(folder: Path) -> Iterator[dict[str, RealNode]]:
     nodes = {code: RealNode(folder / code) for code in ("360000", "360100", "360102")}
     with ExitStack() as stack:
         for node in nodes.values():
-            stack.callback(lambda node=node: node.stop() if node.process else None)
+            stack.callback(node.stop_if_running)
         nodes["360000"].init("province", "360000", "江西省")
         nodes["360000"].start()
         for parent, child, level, name in (

@@ -192,6 +192,6 @@ def test_a_value_without_json_form_is_a_mistake_of_ours() -> None:
 
 
 def test_the_group_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    group: LazyGroup = yizhan  # type: ignore[assignment]
+    group: LazyGroup = yizhan
     assert group.list_commands(click.Context(group)) == list(COMMANDS)
     assert capsys.readouterr().out == ""

@@ -1,0 +1,107 @@
+"""``yizhan run`` in this process: it says where it listens, stops on a signal, and turns a second one away."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from node.cli.home import running_alone
+from node.cli.journal_log import log_to_stderr
+from node.config import NODE_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.homes import Home
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Put signals and the log back as they were: ``run`` owns a whole process otherwise."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    root = logging.getLogger()
+    loggers, level = list(root.handlers), root.level
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    root.handlers[:] = loggers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_tells_where_it_listens_and_stops_on_a_signal(root: Home, tmp_path: Path, number: signal.Signals) -> None:
+    ready = tmp_path / "ready.json"
+    seen: dict[str, int] = {}
+
+    def look() -> None:
+        for _ in range(400):
+            if ready.exists():
+                break
+            threading.Event().wait(0.05)
+        face = json.loads(ready.read_text(encoding="utf-8"))["face"]
+        seen.update({path: httpx.get(face + path).status_code for path in ("/healthz", "/readyz", "/", "/metrics")})
+
+    def look_and_stop() -> None:
+        try:
+            look()
+        finally:
+            os.kill(os.getpid(), number)
+
+    stopper = threading.Thread(target=look_and_stop)
+    stopper.start()
+    answer = root.call("run", "--ready-file", str(ready), "--lang", "en")
+    stopper.join()
+    assert seen == {"/healthz": 200, "/readyz": 200, "/": 200, "/metrics": 200}
+    document = answer.document
+    assert (document["schema"], document["ready"], document["node"]) == ("yizhan.run/1", True, "360000")
+    assert "The node has stopped." in answer.err
+    assert not ready.exists()
+
+
+def test_a_second_process_on_the_same_home_is_turned_away(root: Home) -> None:
+    with running_alone(root.folder):
+        assert root.call("run", code=8).document["code"] == "YZ-HOME-001"
+
+
+@pytest.mark.parametrize("table", ["link", "face"])
+def test_a_taken_port_is_told_and_nothing_runs(root: Home, table: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        path = root.folder / NODE_FILE
+        text = path.read_text(encoding="utf-8")
+        port = taken.getsockname()[1]
+        path.write_text(text.replace(f"[{table}]\nport = 0", f"[{table}]\nport = {port}"), encoding="utf-8")
+        answer = root.call("run", code=8)
+    assert answer.document["what"] == f"The {table} listener cannot have 127.0.0.1:{port}"
+
+
+def test_plain_http_beyond_loopback_is_refused(root: Home) -> None:
+    path = root.folder / NODE_FILE
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("[face]\n", '[face]\nhost = "0.0.0.0"\n'), encoding="utf-8")
+    assert "plain HTTP" in root.call("run", code=4).err
+
+
+@pytest.mark.parametrize(("verbosity", "level"), [(-1, "WARNING"), (0, "INFO"), (2, "DEBUG")])
+def test_the_log_shows_phrase_and_fields(verbosity: int, level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_stderr(verbosity)
+    assert logging.getLevelName(logging.getLogger().level) == level
+    try:
+        json.loads("nonsense")
+    except ValueError:
+        logging.getLogger("node.x").exception("work failed", extra={"node": "360102"})
+    logging.getLogger("node.x").warning("plain")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("node.x: work failed node='360102'")
+    assert lines[1].startswith("Traceback")
+    assert lines[-1].endswith("node.x: plain")
