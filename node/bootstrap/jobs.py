@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from node.journal import alarms, quarantine
 from node.journal.entries import INVALID, NO_AUTHORITY
+from node.journal.source_keys import lookup_many
 from node.standard.families import RECORD_TYPES
 from node.standard.seals import ANCESTORS, StreamName
+from node.trust.produce import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 TOLD_MAX: Final = 500
 """Rejections or alarms written by one call; the next one goes on."""
+LOOKED_AT_MAX: Final = 20_000
+"""Quarantined records that one call looks at, oldest first. Beyond that something is wrong that a person must see."""
 OTHER_KIND: Final = "OTHER"
 
 _REASONS: Final = {NO_AUTHORITY: "NO_AUTHORITY", INVALID: "INVALID"}
@@ -52,6 +56,11 @@ class Run:
     reason: str
     text: str
 
+    @property
+    def key(self) -> str:
+        """What the Rejection is known by: without the last position, so that a run that grows is the same cause."""
+        return f"rejection/{self.stream}/{self.first}/{_REASONS[self.reason]}"
+
 
 def write_rejections(store: Store, *, node_code: str, produce: Producer) -> int:
     """Tell the origins of records that cannot be applied here; return how many Rejection records were written.
@@ -60,8 +69,10 @@ def write_rejections(store: Store, *, node_code: str, produce: Producer) -> int:
     an upgrade of this node are no fault of the origin; control records are never rejected.
     """
     with store.reading() as connection:
-        found = quarantine.listed(connection, reasons=tuple(_REASONS), limit=quarantine.LISTED_MAX)
-    runs = [run for run in runs_of(found) if run.stream.origin != node_code][:TOLD_MAX]
+        found = quarantine.listed(connection, reasons=tuple(_REASONS), limit=LOOKED_AT_MAX)
+        runs = [run for run in runs_of(found) if run.stream.origin != node_code]
+        told = lookup_many(connection, SOURCE, [run.key for run in runs])
+    runs = [run for run in runs if run.key not in told][:TOLD_MAX]
     if not runs:
         return 0
     return store.write(lambda transaction: sum(_reject(transaction, run, node_code, produce) for run in runs))
@@ -103,9 +114,7 @@ def _reject(transaction: Transaction, run: Run, node_code: str, produce: Produce
         "Reason": _REASONS[run.reason],
         "Text": (run.text or run.reason)[:_TEXT_MAX],
     }
-    # The key leaves the last position out: a run that has grown is still the same cause.
-    key = f"rejection/{run.stream}/{run.first}/{_REASONS[run.reason]}"
-    return produce(transaction, StreamName(node_code, run.stream.origin), "Rejection", content, key)
+    return produce(transaction, StreamName(node_code, run.stream.origin), "Rejection", content, run.key)
 
 
 def _tell_all(transaction: Transaction, found: list[Alarm], node_code: str, produce: Producer) -> int:
