@@ -15,7 +15,8 @@ from node.cli.frame import Frame
 from node.cli.home import running_alone
 from node.cli.output import write_json, write_table
 from node.config import NODE_FILE
-from node.errors import HomeInUseError, StoreBusyError
+from node.errors import HomeInUseError, StoreBusyError, YizhanError
+from tests.support.command_page import PAGE, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,3 +196,17 @@ def test_the_group_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> Non
     group: LazyGroup = yizhan
     assert group.list_commands(click.Context(group)) == list(COMMANDS)
     assert capsys.readouterr().out == ""
+
+
+def test_the_reference_page_says_what_the_program_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it again: python -m tests.support.command_page"
+
+
+def test_every_exit_code_is_documented() -> None:
+    text = (PAGE.parent / "exit-codes.md").read_text(encoding="utf-8")
+    codes = {code for error in _classes(YizhanError) if (code := error.exit_code)}
+    assert all(f"| {code} |" in text for code in codes | {0, 2, 3, 9, 130})
+
+
+def _classes(base: type[YizhanError]) -> set[type[YizhanError]]:
+    return {base}.union(*(_classes(one) for one in base.__subclasses__()))
