@@ -89,8 +89,7 @@ def _play(world: World, steps: int | None) -> None:
         touched = sorted(world.touched)
         look(world)
         world.note(f"{number} {done}" + "".join(f" | {code} {world.witness.sizes(code)}" for code in touched))
-    settle(world, look)
-    check_when_quiet(world, doors, settle=lambda: settle(world, look))
+    check_when_quiet(world, doors, look)
 
 
 @contextmanager

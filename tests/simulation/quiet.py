@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from node.clock import SetClock
 from node.journal import cursors
-from node.journal.memory import image_of, memory_store
+from node.journal.memory import image_of
+from node.journal.store import Store
 from node.standard.codec import parse_unvalidated
 from node.standard.facts import facts_of
 from node.standard.families import RECORD_TYPES
@@ -22,6 +23,7 @@ from node.statistics.summaries import newest_summary, stated_by
 from node.statistics.tables import summary
 from node.statistics.verdict import NONE, statistics_state
 from node.trust.holders import travels
+from tests.simulation.storage import memory_engine_of
 from tests.simulation.template import CODES, ROOT, START, make_node
 from tests.simulation.witness import InvariantBrokenError
 from tests.simulation.world import DirectCarrier, parent_of
@@ -109,20 +111,26 @@ class _Rested:
         return False
 
 
-def check_when_quiet(world: World, doors: Mapping[str, Door], settle: Callable[[], None]) -> None:
-    """Compare what every node has derived, after the day's statistics went up level by level."""
+def check_when_quiet(world: World, doors: Mapping[str, Door], look: Callable[[World], None]) -> None:
+    """Let the day's statistics go up level by level, then compare what every node has derived."""
     for depth in (2, 1, 0):
         for code in (one for one in _UPWARD if len(_above(one)) == depth):
             world.touched.add(code)
             world.nodes[code].publish_statistics()
-        settle()
+            if code == ROOT:
+                # Nobody stands above it, so nothing goes up any more.
+                world.nodes[code].work()
+        if depth:
+            settle(world, look)
+    look(world)
     for door in doors.values():
         _check_door(world.nodes[door.code], door)
     tables = {code: derived_tables(node.store) for code, node in world.nodes.items()}
-    for code, node in world.nodes.items():
+    for node in world.nodes.values():
         _check_causes(node)
-        _check_rebuilt(node, tables[code])
         _check_counted(node)
+    for code in sorted({ROOT, world.chance.pick(CODES), world.chance.pick(CODES)}):
+        _check_rebuilt(world.nodes[code], tables[code])
     _check_alike(tables)
     _check_roll_ups(world.nodes, settled=not any(door.bad for door in doors.values()))
 
@@ -166,7 +174,7 @@ def _check_causes(node: Node) -> None:
 
 
 def _check_rebuilt(node: Node, tables: Mapping[str, Any]) -> None:
-    store = memory_store(image_of(node.store))
+    store = Store(memory_engine_of(image_of(node.store)))
     try:
         clone = make_node(node.code, store, SetClock(START), "clone", lambda _code, _text: None)
         clone.journal.rebuild()

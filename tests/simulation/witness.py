@@ -15,12 +15,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from node.journal import checkpoints
 from node.journal.merkle import CompactRange
-from node.journal.tables import alarm, cursor
-from node.journal.tables import stream as stream_table
 from node.standard.seals import CHECKPOINT_DOMAIN, RECEIPT_DOMAIN, StreamName
 from node.trust.holders import holders
 from tests.simulation.template import CODES
@@ -33,6 +29,9 @@ if TYPE_CHECKING:
 
     from node.bootstrap import Node
     from node.journal.holdings import Held
+
+
+_CURSORS = "SELECT peer, origin, audience, cursor.size FROM cursor JOIN stream ON stream.id = cursor.stream_id"
 
 
 class InvariantBrokenError(AssertionError):
@@ -141,9 +140,7 @@ class Witness:
             raise InvariantBrokenError(f"I2: {held.stream} at {code} ends at {held.size} without its origin's seal")
 
     def _look_at_cursors(self, connection: Connection, code: str) -> None:
-        query = select(cursor.c.peer, stream_table.c.origin, stream_table.c.audience, cursor.c.size)
-        query = query.join(stream_table, stream_table.c.id == cursor.c.stream_id)
-        for peer, origin, audience, size in connection.execute(query):
+        for peer, origin, audience, size in connection.exec_driver_sql(_CURSORS):
             stream = StreamName(origin, audience)
             if size > self.held[peer, stream]:
                 raise InvariantBrokenError(
@@ -151,7 +148,7 @@ class Witness:
                 )
 
     def _look_at_alarms(self, connection: Connection, code: str) -> None:
-        for kind, text in connection.execute(select(alarm.c.kind, alarm.c.text)):
+        for kind, text in connection.exec_driver_sql("SELECT kind, text FROM alarm"):
             raise InvariantBrokenError(f"{code} raised an alarm among honest nodes: {kind}: {text}")
 
     def _settle_claims(self) -> None:
