@@ -220,22 +220,30 @@ def build_node(
 ) -> Node:
     """Return the node that ``config`` describes, with its store open and checked.
 
-    ``store`` and ``identity`` are opened from the home unless given (tests and the simulation give them); an identity
-    without files keeps no evidence on disk. ``certificate_clock`` judges certificates (default: the machine's; a pushed
-    ``clock`` must not outlive them).
-    Raises NotInitialisedError before the node has joined its tree, StoreSchemaError for a database of another version,
-    IdentityError for damaged keys, ConfigurationError and StoreUnavailableError for a database that cannot be used.
+    ``store`` and ``identity`` come from the home unless given (tests and the simulation give them); an identity without
+    files keeps no evidence. ``certificate_clock`` judges certificates (default: the machine's; a pushed ``clock`` must
+    not outlive them). Raises NotInitialisedError before the node has joined, StoreSchemaError for a database of another
+    version, IdentityError for damaged keys, ConfigurationError or StoreUnavailableError for an unusable database.
     """
-    if identity is None:
-        identity = load_identity(config.home, passphrase_file=config.key_passphrase_file)
-    if store is None:
-        store = open_store(config.database_url, home=config.home)
-        check_schema(store)
+    identity = identity or load_identity(config.home, passphrase_file=config.key_passphrase_file)
+    store = store or _checked_store(config)
     tree = TreeSource(identity.tree_path)
     book = CertificateBook(identity.tree, tree)
     cases = CaseProjection(contribution=contribution, counters=Counters())
     projections = (TreeProjection(identity, book, clock), cases, ReferenceProjection(cases), SummaryProjection())
     journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
+    exchange = Exchange(
+        store=store,
+        journal=journal,
+        identity=identity,
+        book=book,
+        load_tree=tree,
+        clock=clock,
+        certificate_clock=certificate_clock or MachineClock(),
+        randomness=randomness,
+        evidence_folder=None if identity.files is None else config.home / EVIDENCE_FOLDER,
+        limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
+    )
     return Node(
         config=config,
         clock=clock,
@@ -245,23 +253,18 @@ def build_node(
         identity=identity,
         book=book,
         tree=tree,
-        exchange=Exchange(
-            store=store,
-            journal=journal,
-            identity=identity,
-            book=book,
-            load_tree=tree,
-            clock=clock,
-            certificate_clock=certificate_clock or MachineClock(),
-            randomness=randomness,
-            evidence_folder=None if identity.files is None else config.home / EVIDENCE_FOLDER,
-            limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
-        ),
+        exchange=exchange,
         intake=Intake(store, journal, tree, _authority, clock=clock, randomness=randomness, node_code=config.code),
         publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
         cases=cases,
         wakeups=NodeWakeups(store),
     )
+
+
+def _checked_store(config: NodeConfig) -> Store:
+    store = open_store(config.database_url, home=config.home)
+    check_schema(store)
+    return store
 
 
 def _authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:
