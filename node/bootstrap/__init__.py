@@ -227,11 +227,10 @@ def build_node(
     """
     identity = identity or load_identity(config.home, passphrase_file=config.key_passphrase_file)
     store = store or _checked_store(config)
-    tree = TreeSource(identity.tree_path)
-    book = CertificateBook(identity.tree, tree)
+    book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
     cases = CaseProjection(contribution=contribution, counters=Counters())
-    projections = (TreeProjection(identity, book, clock), cases, ReferenceProjection(cases), SummaryProjection())
-    journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
+    derived = (TreeProjection(identity, book, clock), cases, ReferenceProjection(cases), SummaryProjection())
+    journal = Journal(store, node_code=config.code, clock=clock, projections=derived)
     exchange = Exchange(
         store=store,
         journal=journal,
