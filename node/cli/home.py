@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from node.clock import MachineClock
 from node.config import NodeConfig, load_config
-from node.errors import ConfigurationError, HomeInUseError
+from node.errors import ConfigurationError, HomeInUseError, StoreUnavailableError
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TextIO
 
     from node.bootstrap import Node
     from node.cli.frame import Frame
@@ -41,10 +42,10 @@ def config_of(frame: Frame) -> NodeConfig:
 def running_alone(home: Path) -> Iterator[None]:
     """Hold the home's lock: at most one process runs the node of a home; the system frees it when a process dies.
 
-    Raises HomeInUseError at once when another process holds it.
+    Raises HomeInUseError at once when another process holds it, StoreUnavailableError when the home is not writable.
     """
     path = home / LOCK_FILE
-    with path.open("a+", encoding="ascii") as file:
+    with _lock_file(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as cause:
@@ -58,6 +59,17 @@ def running_alone(home: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _lock_file(path: Path) -> TextIO:
+    try:
+        return path.open("a+", encoding="ascii")
+    except OSError as cause:
+        raise StoreUnavailableError(
+            f"The home {path.parent} cannot be written",
+            why=cause.strerror or type(cause).__name__,
+            action="Make it writable for this account, or free some space",
+        ) from cause
 
 
 @contextmanager

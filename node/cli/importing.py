@@ -33,7 +33,15 @@ def import_command(frame: Frame, file: Path, dialect: str, record_type: str, sou
     with node_of(frame) as node:
         with node.store.reading() as connection:
             source = find_source(connection, source_name)
-        report = import_file(node.intake, file, dialect=dialect, source=source, record_type=record_type)
+        try:
+            report = import_file(node.intake, file, dialect=dialect, source=source, record_type=record_type)
+        except KeyboardInterrupt:
+            say(
+                frame,
+                f"已中断。已接收的记录不会丢失；再次运行即可继续：yizhan import {file}",
+                f"Interrupted. What was accepted stays; the same command goes on: yizhan import {file}",
+            )
+            raise
     if frame.json:
         write_json(report.as_json())
     else:

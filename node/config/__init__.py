@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from node.config.keys import LEVEL_KEYS, NODE_KEYS, checked_value, read_settings
-from node.errors import ConfigurationError, NotInitialisedError
+from node.errors import ConfigurationError, NotInitialisedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -201,7 +201,8 @@ def init_text(values: Mapping[str, object]) -> str:
 def write_node_config(home: Path, values: Mapping[str, object]) -> bool:
     """Write ``home/node.toml`` from ``values`` (by dotted name); return False when it already says the same.
 
-    Raises ConfigurationError when a value is not allowed, or the home already belongs to another node.
+    Raises ConfigurationError when a value is not allowed, or the home already belongs to another node,
+    StoreUnavailableError when the home cannot be written.
     """
     path = home / NODE_FILE
     text = init_text(values)
@@ -211,9 +212,12 @@ def write_node_config(home: Path, values: Mapping[str, object]) -> bool:
     for key in NODE_KEYS:
         if key.name in values or key.required:
             checked_value(path, key, values)
-    # The home holds personal data: nobody else on the machine may look into it.
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    try:
+        # The home holds personal data: nobody else on the machine may look into it.
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _replace_text(path, text)
+    except OSError as cause:
+        raise _not_writable(home, cause) from cause
     return True
 
 
@@ -229,9 +233,25 @@ def write_parent(home: Path, parent: ParentAddress) -> None:
         if not inside:
             kept.append(line)
     table = (f'code = "{parent.code}"', f"host = {json.dumps(parent.host)}", f"port = {parent.port}")
-    written = path.with_suffix(".toml.new")
-    written.write_text("\n".join(("\n".join(kept).rstrip("\n"), "", "[parent]", *table, "")), encoding="utf-8")
+    try:
+        _replace_text(path, "\n".join(("\n".join(kept).rstrip("\n"), "", "[parent]", *table, "")))
+    except OSError as cause:
+        raise _not_writable(home, cause) from cause
+
+
+def _replace_text(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never half of it."""
+    written = path.with_name(f"{path.name}.new")
+    written.write_text(text, encoding="utf-8")
     written.replace(path)
+
+
+def _not_writable(home: Path, cause: OSError) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"The home {home} cannot be written",
+        why=f"{cause.strerror or type(cause).__name__}: {cause.filename}",
+        action="Make it writable for this account, free some space, or use another --home",
+    )
 
 
 def _check_same_node(path: Path, values: Mapping[str, object]) -> None:

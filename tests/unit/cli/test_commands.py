@@ -70,6 +70,16 @@ def test_an_import_of_nothing_usable_leaves_with_one(county: Home, tmp_path: Pat
     assert county.call("import", str(path), "--source", "nobody", code=1).document["code"] == "YZ-NAME-001"
 
 
+def test_an_interrupted_import_says_how_to_go_on(county: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("node.departments.importing.import_file", interrupted)
+    answer = county.call("import", str(tmp_path / "x.csv"), "--lang", "en", code=130)
+    assert "the same command goes on" in answer.err
+    assert answer.out == ""
+
+
 def test_a_refused_delivery_is_shown_corrected_and_offered(county: Home, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     good = applications(1).decode("gb18030")

@@ -15,7 +15,7 @@ from node.cli.frame import Frame
 from node.cli.home import running_alone
 from node.cli.output import write_json, write_table
 from node.config import NODE_FILE
-from node.errors import HomeInUseError, StoreBusyError, YizhanError
+from node.errors import HomeInUseError, StoreBusyError, StoreUnavailableError, YizhanError
 from tests.support.command_page import PAGE, page
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ def test_one_home_is_run_by_one_process(tmp_path: Path) -> None:
         assert caught.value.exit_code == 8
     with running_alone(tmp_path):
         assert (tmp_path / "node.lock").exists()
+
+
+def test_a_home_that_cannot_be_written_is_not_run(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError, match="cannot be written"), running_alone(tmp_path / "nowhere"):
+        pytest.fail("nobody must get in")
 
 
 def test_config_show_hides_a_password(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

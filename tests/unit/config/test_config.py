@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from node.config import (
     write_parent,
 )
 from node.config.keys import LEVEL_KEYS, NODE_KEYS, Key
-from node.errors import ConfigurationError, NotInitialisedError
+from node.errors import ConfigurationError, NotInitialisedError, StoreUnavailableError
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "config" / "levels"
@@ -234,3 +236,24 @@ def test_every_key_is_documented(key: Key) -> None:
 @pytest.mark.parametrize("key", LEVEL_KEYS, ids=lambda key: key.name)
 def test_every_level_key_is_in_the_readme_beside_the_level_files(key: Key) -> None:
     assert f"`{key.name}`" in (SHIPPED / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreUnavailableError, match="cannot be written"):
+        write_node_config(tmp_path / "file" / "home", COUNTY)
+
+
+def test_a_disk_that_is_full_or_read_only_leaves_the_settings_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_node_config(tmp_path, COUNTY)
+    before = (tmp_path / NODE_FILE).read_bytes()
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(StoreUnavailableError, match="No space left"):
+        write_parent(tmp_path, ParentAddress(code="360100", host="x", port=1))
+    assert (tmp_path / NODE_FILE).read_bytes() == before
