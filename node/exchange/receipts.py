@@ -59,6 +59,9 @@ class Receipts:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._signed: dict[StreamName, Receipt] = {}
+        # What stood sealed when this process began may be under way from the process before it.
+        with context.store.reading() as connection:
+            self._sealed_before = {held.stream: held.sealed for held in context.journal.streams(connection)}
 
     def signed(self, connection: Connection, streams: Iterable[StreamName]) -> list[Receipt]:
         """Return our receipts for ``streams``, for what this connection sees committed; others' streams only.
@@ -173,7 +176,8 @@ class Receipts:
             raise ReceiptRefusedError("signature", error.what) from error
         # At an opening a neighbour also brings receipts for what an earlier process of ours has sent.
         strict = from_peer and conversation.is_open
-        sent = max(receipted, conversation.sent.get(receipt.stream, 0)) if strict else held.sealed
+        here = max(conversation.sent.get(receipt.stream, 0), self._sealed_before.get(receipt.stream, 0))
+        sent = max(receipted, here) if strict else held.sealed
         if receipt.size > min(sent, held.sealed):
             if repeated:
                 # It is from before the neighbour returned: late or replayed.
