@@ -37,8 +37,8 @@ def run(frame: Frame, ready_file: Path | None) -> None:
     with running_alone(config.home), node_of(frame) as node:
         log_to_stderr(frame.verbosity)
         service = Service(node)
-        service.start()
         try:
+            service.start()
             _announce(frame, service, ready_file)
             service.stand_by(asked_to_stop)
         finally:

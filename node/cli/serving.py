@@ -15,7 +15,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from node.errors import ConfigurationError, TryLaterError, YizhanError
+from node.errors import ConfigurationError, HomeInUseError, TryLaterError, YizhanError
 from node.exchange.carriers.https import HttpsCarrier
 from node.exchange.links import LinkWorker
 from node.scheduler import Job, Scheduler
@@ -25,22 +25,29 @@ from node.web.listeners import HttpListener, face_context
 
 if TYPE_CHECKING:
     from node.bootstrap import Node
+    from node.config import NodeConfig
 
 IDLE_S: Final = 5.0
 """Longest time between two looks of the worker when no wake-up came (02, R13)."""
 FAILED_PAUSE_S: Final = 1.0
 """How long the worker rests after a failure, so that a full disk is not hammered. Chosen by us."""
 STOP_S: Final = 3.0
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened at from here.
 
 _log = logging.getLogger(__name__)
 
 
 class Service:
-    """What ``run`` starts and stops. Raises ConfigurationError or HomeInUseError from ``start`` for its listeners."""
+    """What ``run`` starts and stops, in one ``try``: ``stop`` puts right whatever a failed ``start`` left behind.
+
+    Making it raises HomeInUseError when both listeners ask for one port and ConfigurationError for settings that cannot
+    be used; ``start`` raises either for a port that cannot be taken.
+    """
 
     def __init__(self, node: Node) -> None:
         config = node.config
         limits = config.level.limits
+        _check_ports(config)
         self._node = node
         self._stopping = threading.Event()
         self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
@@ -62,6 +69,7 @@ class Service:
         )
         self._scheduler = Scheduler(schedules_of(node), time_zone=config.time_zone)
         self._parent_link = link_to_parent(node)
+        self._linked = False
 
     def start(self) -> None:
         """Take the ports, then start every thread; what was left committed is sealed first."""
@@ -73,6 +81,7 @@ class Service:
         self._face.start()
         self._link.start()
         if self._parent_link is not None:
+            self._linked = True
             self._parent_link.start()
         self._scheduler.start()
         _log.info("node started", extra={"node": self._node.code, **self.addresses()})
@@ -89,7 +98,8 @@ class Service:
         """Stop everything within a few seconds; safe to call when starting failed half-way."""
         self._stopping.set()
         self._scheduler.stop()
-        if self._parent_link is not None:
+        # A link that was never started has no state to write: the store itself may be what stopped the start.
+        if self._parent_link is not None and self._linked:
             self._parent_link.stop()
         # Everybody who waits for news is let go: long polls are answered, the worker sees that it is to stop.
         self._node.wakeups.close()
@@ -121,6 +131,18 @@ def work_once(node: Node) -> bool:
         _log.exception("work failed")
         return False
     return True
+
+
+def _check_ports(config: NodeConfig) -> None:
+    """Refuse one port for both listeners: the second would be told that another program listens there."""
+    face, link = config.face, config.link
+    meet = face.host == link.host or not _EVERYWHERE.isdisjoint((face.host, link.host))
+    if face.port and face.port == link.port and meet:
+        raise HomeInUseError(
+            f"The face and the link listener cannot both have port {face.port}",
+            why="each needs a port of its own",
+            action="Give face.port or link.port another number in node.toml",
+        )
 
 
 def schedules_of(node: Node) -> list[Job]:

@@ -89,7 +89,10 @@ class HttpListener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop accepting, let requests under way end for a moment, and close."""
+        """Stop accepting, let requests under way end for a moment, and close; bound, started or neither.
+
+        ``bind`` alone has threads waiting already, and the process cannot end before they do.
+        """
         self._server.stop()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
