@@ -13,7 +13,7 @@ from node.exchange.asking import Progress
 from node.exchange.limits import Limits
 from node.exchange.links import LinkWorker
 from node.exchange.receiver import JUDGED_MAX, Receiver
-from node.journal import cursors
+from node.journal import alarms, cursors
 from node.journal.wakeups import Wakeups
 from node.standard.seals import ANCESTORS, StreamName
 from tests.support.exchanging import ExchangeNode, carrier_to, settle, settled_nodes
@@ -56,6 +56,19 @@ def test_a_slice_whose_stream_moved_meanwhile_is_judged_again(monkeypatch: pytes
     accepted = nodes[CITY].exchange.accept_package(outgoing.data, EAST)
     assert [one.word for one in accepted.verdicts] == ["HELD"]
     assert nodes[CITY].size(STREAM) == 3
+
+
+def test_a_receipt_for_what_the_process_before_has_sent_is_believed() -> None:
+    # The county was killed with a package under way; the package arrives only after its new process has opened.
+    nodes = settled_nodes()
+    county, city = nodes[EAST], nodes[CITY]
+    outgoing = sent(nodes)
+    county.started().open_conversation(CITY, carrier_to(city, county))
+    late = city.exchange.answer(outgoing.data, EAST)
+    county.exchange.accept_package(late, CITY)
+    with county.store.reading() as connection:
+        assert alarms.alarms(connection) == []
+        assert cursors.cursor(connection, CITY, STREAM) == 3
 
 
 def test_a_slice_whose_stream_keeps_moving_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
