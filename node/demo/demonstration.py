@@ -187,9 +187,14 @@ def _home(given: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM end the demonstration as Ctrl-C does, so that no node is left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Make SIGTERM end the demonstration as Ctrl-C does, so that no node is left behind.
+
+    SIGINT is set too: a shell that starts a program in the background has it ignored.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -122,9 +122,7 @@ def test_nothing_is_left_running_after_a_check(checked: tuple[Path, subprocess.C
 def test_a_demonstration_stays_up_until_it_is_interrupted_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # In this process, so that what it does is measured; Ctrl-C is the signal that a terminal would send. A shell that
-    # started us in the background had it ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # In this process, so that what it does is measured; Ctrl-C is the signal that a terminal would send.
     seen: dict[str, Any] = {"shown": "", "pages": {}}
     ended = threading.Event()
 
