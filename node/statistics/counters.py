@@ -3,6 +3,10 @@
 A counter's key is (stream, day, dimension, indicator): what an origin's records count, apart from every other
 origin's, so that a holder can compare them with what the origin says. Dimensions are interned. Sums of a batch are
 written once. What a case has contributed is stored with the case as bytes that ``StreamBook.take_back`` understands.
+
+A database adds in 64 bits, which a thousand of the largest amounts exceed: SQLite would go on in floating point and
+PostgreSQL would refuse. So a large amount is split over two rows whose sums stay small, exact, and independent of the
+order of adding and taking back; only the figure that is read is cut to what a record can carry, the same everywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select
 
 from node.journal.statements import insert_sql, upsert_sql
-from node.statistics.indicators import INDICATOR_NAMES, FigureKey, Figures
+from node.statistics.indicators import INDICATOR_NAMES, FigureKey, Figures, within_range
 from node.statistics.tables import changed_day, counter, dimension
 
 if TYPE_CHECKING:
@@ -32,6 +36,11 @@ DIMENSIONS_CACHED_MAX = 100_000
 _WORD = struct.Struct("<Q")
 """One contribution: 1 bit "an amount other than 1 follows", 8 bits indicator, 31 bits dimension, 24 bits day."""
 _AMOUNT = struct.Struct("<q")
+
+PART_BITS = 32
+"""Amounts of 2^32 and more (43 million yuan) are split: 2^31 records of one key and day until a row overflows."""
+UPPER = 1_000
+"""Added to an indicator's number: the row that counts in units of 2^32."""
 
 _DimensionKey = tuple[str, str, str, str]
 
@@ -116,6 +125,13 @@ class StreamBook:
             mark_days(self._transaction, {row[1] for row in rows})
 
     def _count(self, key: tuple[int, int, int], amount: int) -> None:
+        if abs(amount) >> PART_BITS:
+            day, number, indicator = key
+            # Rounded towards zero, so that taking back is exactly the opposite of adding.
+            upper = (abs(amount) >> PART_BITS) * (1 if amount > 0 else -1)
+            above = (day, number, indicator + UPPER)
+            self._sums[above] = self._sums.get(above, 0) + upper
+            amount -= upper << PART_BITS
         self._sums[key] = self._sums.get(key, 0) + amount
 
     def _intern(self, key: _DimensionKey) -> int:
@@ -152,7 +168,7 @@ def mark_days(transaction: Transaction, days: set[int]) -> None:
 
 
 def figures_of_day(connection: Connection, stream_id: int, day: int) -> Figures:
-    """Return what the counters of a stream hold for one day."""
+    """Return what the counters of a stream hold for one day, each figure within the range of a record's."""
     query = (
         select(
             dimension.c.division,
@@ -165,10 +181,11 @@ def figures_of_day(connection: Connection, stream_id: int, day: int) -> Figures:
         .join(dimension, dimension.c.id == counter.c.dimension_id)
         .where(counter.c.stream_id == stream_id, counter.c.day == day, counter.c.amount != 0)
     )
-    return {
-        FigureKey(division, organisation, task, channel, INDICATOR_NAMES[indicator]): int(amount)
-        for division, organisation, task, channel, indicator, amount in connection.execute(query)
-    }
+    sums: Figures = {}
+    for division, organisation, task, channel, indicator, amount in connection.execute(query):
+        key = FigureKey(division, organisation, task, channel, INDICATOR_NAMES[indicator % UPPER])
+        sums[key] = sums.get(key, 0) + (int(amount) << PART_BITS if indicator >= UPPER else int(amount))
+    return {key: within_range(amount) for key, amount in sums.items() if amount}
 
 
 def _dimension_id(transaction: Transaction, key: _DimensionKey) -> int:

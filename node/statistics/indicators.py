@@ -9,7 +9,7 @@ docs/reference/indicators.md repeats the table; a test compares.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -140,6 +140,11 @@ INDICATOR_NUMBERS: Mapping[str, int] = {indicator.name: indicator.number for ind
 INDICATOR_NAMES: Mapping[int, str] = {indicator.number: indicator.name for indicator in INDICATORS}
 
 
+FIGURE_MIN: Final = -(2**63)
+FIGURE_MAX: Final = 2**63 - 1
+"""What a figure may be: the range of ``Figure`` in types.xsd."""
+
+
 def _rule_table() -> dict[tuple[str, str | None], Indicator]:
     return {
         (indicator.record_type, code): indicator for indicator in INDICATORS for code in (indicator.codes or (None,))
@@ -170,6 +175,11 @@ def with_derived(figures: Mapping[FigureKey, int]) -> Figures:
                 total = key._replace(indicator=derived.name)
                 extended[total] = extended.get(total, 0) + amount
     return extended
+
+
+def within_range(amount: int) -> int:
+    """Return the amount, or the nearest one that a record can carry: a figure is an ``xs:long``, 64 bits signed."""
+    return max(FIGURE_MIN, min(FIGURE_MAX, amount))
 
 
 def add_figures(total: Figures, figures: Mapping[FigureKey, int]) -> None:

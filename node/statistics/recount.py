@@ -14,7 +14,7 @@ from node.journal.tables import QUARANTINED
 from node.standard.codec import parse_unvalidated
 from node.standard.facts import facts_of
 from node.standard.families import RECORD_TYPES
-from node.statistics.indicators import INDICATOR_NAMES, FigureKey, Figures, contribution
+from node.statistics.indicators import INDICATOR_NAMES, FigureKey, Figures, contribution, within_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +56,11 @@ def figures_of_records(records: Iterable[StoredRecord], day: str | None = None) 
             for indicator, amount in contribution(facts):
                 key = FigureKey(*prefix, INDICATOR_NAMES[indicator])
                 figures[key] = figures.get(key, 0) + amount
-    return {found: figures for found, figures in days.items() if figures or found == day}
+    return {
+        found: {key: within_range(amount) for key, amount in figures.items()}
+        for found, figures in days.items()
+        if figures or found == day
+    }
 
 
 def _recorded(record: StoredRecord) -> tuple[str | None, Recorded]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from node.standard.codec import TAG_PREFIX
-from node.statistics.indicators import FigureKey, Figures, add_figures
+from node.statistics.indicators import FigureKey, Figures, add_figures, within_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,8 +101,12 @@ def compose_parts(stated: Stated) -> list[Content]:
 
 
 def differing_keys(stated: Mapping[FigureKey, int], computed: Mapping[FigureKey, int]) -> list[FigureKey]:
-    """Return the keys whose figures differ, sorted; a missing figure is zero."""
-    return sorted(key for key in {*stated, *computed} if stated.get(key, 0) != computed.get(key, 0))
+    """Return the keys whose figures differ, sorted; a missing one is zero, one out of range differs always."""
+    return sorted(key for key in {*stated, *computed} if not _agree(stated.get(key, 0), computed.get(key, 0)))
+
+
+def _agree(stated: int, computed: int) -> bool:
+    return stated == computed == within_range(computed)
 
 
 class _Parts:

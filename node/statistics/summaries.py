@@ -20,7 +20,7 @@ from node.journal.tables import stream as stream_table
 from node.standard.codec import parse_unvalidated
 from node.standard.seals import ANCESTORS
 from node.statistics.counters import day_number, figures_of_day, mark_days
-from node.statistics.indicators import DEFINITION_VERSION, FigureKey
+from node.statistics.indicators import DEFINITION_VERSION, FigureKey, within_range
 from node.statistics.stated import RECORD_TYPE, Stated, differing_keys, part_of, read_parts
 from node.statistics.tables import changed_day, summary
 
@@ -131,9 +131,14 @@ class SummaryProjection:
 
 
 def compare(stated: Mapping[FigureKey, int], computed: Mapping[FigureKey, int]) -> tuple[int, list[Difference]]:
-    """Return the verdict on stated figures and the first ``DIFFERING_MAX`` differences."""
+    """Return the verdict on stated figures and the first ``DIFFERING_MAX`` differences.
+
+    A figure beyond the range of a record's differs from every figure; the verdict names the nearest one in range.
+    """
     keys = differing_keys(stated, computed)
-    differing = [(*key, stated.get(key, 0), computed.get(key, 0)) for key in keys[:DIFFERING_MAX]]
+    differing = [
+        (*key, within_range(stated.get(key, 0)), within_range(computed.get(key, 0))) for key in keys[:DIFFERING_MAX]
+    ]
     return (DISPUTED if keys else AGREED), differing
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from node.journal.holdings import find
 from node.standard.seals import ANCESTORS, StreamName
 from node.statistics.counters import day_number, day_text, figures_of_day
-from node.statistics.indicators import DEFINITION_VERSION, add_figures
+from node.statistics.indicators import DEFINITION_VERSION, add_figures, within_range
 from node.statistics.stated import RECORD_TYPE, Stated, compose_parts
 from node.statistics.summaries import HeldSummary, newest_summary, stated_by, stream_ids
 from node.statistics.tables import changed_day
@@ -88,6 +88,8 @@ def state_day(connection: Connection, day: str, *, node_code: str, children: Col
             continue
         stated.children[child] = held.position
         add_figures(stated.subtree, stated_by(connection, held).subtree)
+    # Added exactly first: the result does not depend on the order of the children.
+    stated.subtree = {key: within_range(amount) for key, amount in stated.subtree.items()}
     return stated
 
 

@@ -10,11 +10,14 @@ derived from the summary, so none is written twice.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
 
+from node.errors import StoreBusyError, StoreUnavailableError
 from node.journal.holdings import find
 from node.journal.tables import record_key
 from node.journal.tables import stream as stream_table
@@ -38,6 +41,7 @@ from node.statistics.summaries import (
     summary_at,
 )
 from node.statistics.tables import summary
+from node.trust.tables import node_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +57,10 @@ VERDICTS_MAX = 500
 
 _WORDS = {PENDING: "pending", AGREED: "agreed", DISPUTED: "disputed"}
 NONE = "none"
+_STORE_TROUBLE = (DBAPIError, StoreBusyError, StoreUnavailableError)
+"""What fails for every summary alike, and passes: the caller tries again later."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +89,21 @@ class StatisticsState:
 def publish_verdicts(store: Store, *, node_code: str, produce: Producer) -> int:
     """Judge the summaries held that can be judged, write the verdicts, and return how many were written.
 
-    What has to wait (a quarantined record below, a child's summary not held yet) stays pending for the next call.
+    What has to wait (a quarantined record below, a child's summary not held yet) stays pending for the next call. A
+    summary that cannot be judged or answered is logged and left open; it does not keep the others from their verdicts.
     """
     with store.reading() as connection:
         verdicts = list(_judged(connection))
     written = 0
     for verdict in verdicts:
-        written += store.write(lambda transaction, verdict=verdict: _write(transaction, verdict, node_code, produce))  # type: ignore[misc]
+        try:
+            written += store.write(
+                lambda transaction, verdict=verdict: _write(transaction, verdict, node_code, produce)  # type: ignore[misc]
+            )
+        except _STORE_TROUBLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on; only its class is logged.
+            _log.warning("verdict failed", extra=_failure(verdict.origin, verdict.position, error))
     return written
 
 
@@ -154,12 +170,27 @@ def _judged(connection: Connection) -> Iterator[Verdict]:
     query = select(summary).where(summary.c.recorded.is_(False)).order_by(summary.c.last_key)
     found = 0
     for row in connection.execute(query).all():
-        verdict = _judge(connection, held_summary(row), origins[row.stream_id])
+        verdict = _judged_alone(connection, held_summary(row), origins[row.stream_id])
         if verdict is not None:
             yield verdict
             found += 1
         if found >= VERDICTS_MAX:
             return
+
+
+def _judged_alone(connection: Connection, held: HeldSummary, origin: str) -> Verdict | None:
+    """Judge one summary; None, and a line in the log, when that fails: others do not have to wait for it."""
+    try:
+        return _judge(connection, held, origin)
+    except _STORE_TROUBLE:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on; only its class is logged.
+        _log.warning("summary cannot be judged", extra=_failure(origin, held.position, error))
+        return None
+
+
+def _failure(origin: str, position: int, error: Exception) -> dict[str, object]:
+    return {"origin": origin, "position": position, "why": type(error).__name__}
 
 
 def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | None:
@@ -173,7 +204,7 @@ def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | 
         counted = figures_from_records(connection, held.stream_id, held.first_position, stated.day)
         verdict, differing = compare(stated.own, counted[stated.day])
     subtree = dict(stated.own)
-    for child in _children(connection, stated.children):
+    for child in _children(connection, origin, stated.children):
         if child is None:
             return None
         add_figures(subtree, child)
@@ -188,12 +219,18 @@ def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | 
     )
 
 
-def _children(connection: Connection, children: dict[str, int]) -> Iterable[Figures | None]:
+def _children(connection: Connection, origin: str, children: dict[str, int]) -> Iterable[Figures | None]:
     """Give the subtree figures of each child's summary at the position named; None: not held as far as that.
 
-    A held position that is no summary adds nothing, so that naming one shows as a difference.
+    A held position that is no summary adds nothing, nor does a node that stands elsewhere than directly below
+    ``origin``, so that naming one shows as a difference.
     """
+    query = select(node_tree.c.code, node_tree.c.parent).where(node_tree.c.code.in_(children))
+    parents = {row.code: row.parent for row in connection.execute(query)}
     for code, position in sorted(children.items()):
+        if code == origin or parents.get(code, origin) != origin:
+            yield {}
+            continue
         held = find(connection, StreamName(code, ANCESTORS))
         if held is None or held.size < position:
             yield None

@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from node.errors import StoreUnavailableError
 from node.journal.entries import NO_AUTHORITY
 from node.standard.seals import StreamName
 from node.statistics import stated as stated_module
+from node.statistics import verdict as verdict_module
 from node.statistics.recount import figures_from_records
 from node.statistics.stated import Stated, compose_parts
 from node.statistics.summaries import stream_ids, summary_at
 from node.statistics.tables import summary
+from node.statistics.verdict import publish_verdicts
+from node.trust.tables import node_tree
 from tests.support.case_records import TASK, bodies, case_no
 from tests.support.roll_up import DAY, FULL, directed, entries_of, figures, publish, state, tampered, verdicts
 from tests.support.samples import CREDIT_CODE
 
 if TYPE_CHECKING:
+    from node.journal.store import Transaction
     from tests.support.case_nodes import CaseNode
 
 
@@ -214,3 +219,85 @@ def test_a_recount_stops_at_a_quarantined_record_and_skips_other_records(tree: d
         number = stream_ids(connection)["360102"]
         assert figures_from_records(connection, number, 10_000) == {DAY: figures(applied=2)}
         assert figures_from_records(connection, number, 10_000, "2026-01-06") == {"2026-01-06": {}}
+
+
+HUGE = 2**63 - 1
+
+
+def state_below(node: CaseNode, stated: Stated) -> None:
+    (part,) = compose_parts(stated)
+    stream = StreamName(node.code, "ancestors")
+    node.store.write(
+        lambda transaction: node.produce(transaction, stream, "StatisticsSummary", part, f"summary:{node.code}")
+    )
+
+
+def huge_counties(tree: dict[str, CaseNode]) -> None:
+    """Two counties that state what nobody can count, and their city, which adds them up."""
+    city = tree["360100"]
+    for code in ("360102", "360103"):
+        state_below(tree[code], Stated(day=DAY, definition_version=1, subtree=figures(fees=HUGE)))
+        city.copy_from(tree[code])
+        tree["360000"].copy_from(tree[code])
+
+
+def test_figures_whose_sum_no_record_can_carry_are_disputed(tree: dict[str, CaseNode]) -> None:
+    city, province = tree["360100"], tree["360000"]
+    huge_counties(tree)
+    publish(city)
+    province.copy_from(city)
+    assert verdicts(province) == 3
+    assert state(province)[1]["360100"] == "disputed"
+    (verdict,) = directed(province, "360100")
+    (differing,) = verdict["Differing"]
+    assert (differing["@Stated"], differing["@Computed"]) == (str(HUGE), str(HUGE))
+
+
+def test_only_direct_children_count_in_a_subtree(tree: dict[str, CaseNode]) -> None:
+    province = tree["360000"]
+    huge_counties(tree)
+    stated = Stated(day=DAY, definition_version=1, subtree=figures(fees=HUGE), children={"360103": 1, "360102": 1})
+    state_below(tree["360100"], stated)
+    row = {"from_trust": True, "position": 1, "name": "x", "level": "county", "divisions": "", "certificate": "0"}
+
+    def stand(transaction: Transaction) -> None:
+        for code, parent in (("360102", "360100"), ("360103", "360000")):
+            transaction.connection.execute(insert(node_tree).values(code=code, parent=parent, **row))
+
+    province.store.write(stand)
+    province.copy_from(tree["360100"])
+    verdicts(province)
+    # 360103 stands directly below the province here: what the city adds of it does not count.
+    assert state(province)[1]["360100"] == "agreed"
+
+
+def test_a_summary_that_fails_does_not_stop_the_others(
+    tree: dict[str, CaseNode], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    city = tree["360100"]
+    for code in ("360102", "360103"):
+        state_below(tree[code], Stated(day=DAY, definition_version=1))
+        city.copy_from(tree[code])
+    judge = verdict_module._judge
+
+    def judge_or_fail(connection: Any, held: Any, origin: str) -> Any:
+        if origin == "360102":
+            raise LookupError
+        return judge(connection, held, origin)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verdict_module, "_judge", judge_or_fail)
+        assert verdicts(city) == 1
+    assert "summary cannot be judged" in caplog.text
+    with pytest.raises(StoreUnavailableError):
+        publish_verdicts(city.store, node_code="360100", produce=failing(StoreUnavailableError("gone")))
+    assert publish_verdicts(city.store, node_code="360100", produce=failing(ValueError())) == 0
+    assert "verdict failed" in caplog.text
+    assert publish_verdicts(city.store, node_code="360100", produce=city.produce) == 1
+
+
+def failing(error: Exception) -> Any:
+    def produce(*_: Any) -> bool:
+        raise error
+
+    return produce

@@ -111,3 +111,33 @@ def test_what_is_remembered_of_keys_is_bounded(memory: Store, monkeypatch: pytes
     assert counters.known(("a", "", "", "")) is None
     assert counters.known(("b", "", "", "")) == 2
     memory.write(counters.clear)
+
+
+@pytest.mark.parametrize("batches", [1, 4])
+def test_a_sum_beyond_64_bits_is_cut_when_read_and_exact_when_taken_back(any_store: Store, batches: int) -> None:
+    counters = Counters()
+    largest, small = 9_999_999_999_999_999, 5
+
+    def add(transaction: Transaction) -> bytes:
+        book = counters.open(transaction, 1, own=False)
+        packed = b"".join(book.add(facts("Fee"), [(FEES, largest)]) for _ in range(1_000 // batches))
+        book.close()
+        return packed
+
+    def add_small(transaction: Transaction) -> None:
+        book = counters.open(transaction, 1, own=False)
+        book.add(facts("Fee"), [(FEES, small)])
+        book.close()
+
+    def take_back(transaction: Transaction, packed: bytes) -> None:
+        book = counters.open(transaction, 1, own=False)
+        book.take_back(packed)
+        book.close()
+
+    added = b"".join(any_store.write(add) for _ in range(batches))
+    any_store.write(add_small)
+    with any_store.reading() as connection:
+        assert list(figures_of_day(connection, 1, DAY).values()) == [2**63 - 1]
+    any_store.write(lambda transaction: take_back(transaction, added))
+    with any_store.reading() as connection:
+        assert list(figures_of_day(connection, 1, DAY).values()) == [small]
