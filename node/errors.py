@@ -134,6 +134,12 @@ class NotFoundError(NeedsPersonError):
     code = "YZ-NAME-001"
 
 
+class StateConflictError(NeedsPersonError):
+    """What was asked does not fit the state that things are in."""
+
+    code = "YZ-STATE-001"
+
+
 class IntegrityError(NeedsPersonError):
     """What is stored does not agree with its own seals."""
 

@@ -22,7 +22,7 @@ from node.departments.sources import find_source
 from node.departments.stored_bytes import pressed, unpressed
 from node.departments.tables import DISCARDED, OPEN, SETTLED
 from node.departments.tables import refused_delivery as table
-from node.errors import ConfigurationError, NotFoundError, Problem
+from node.errors import NotFoundError, Problem, StateConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ KEPT_BYTES_MAX: Final = 512 * 1024 * 1024
 LISTED_MAX: Final = 500
 REASON_LENGTH_MAX: Final = 1000
 _PROBLEMS_KEPT: Final = 50
+_LINKED_MAX: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,51 +144,60 @@ def show_refused(connection: Connection, number: int) -> RefusedDelivery:
     """Return one refused delivery with its content; raises NotFoundError."""
     row = connection.execute(select(table).where(table.c.id == number)).first()
     if row is None:
-        raise NotFoundError(f"There is no refused delivery {number}", action="see `yizhan refused list`")
+        raise NotFoundError(
+            f"There is no refused delivery {number}",
+            why="no delivery of that number was ever kept here",
+            action="See `yizhan refused list --state all`",
+        )
     return _read(row, None if row.content is None else unpressed(row.content))
 
 
 def offer_refused(intake: Intake, number: int, *, by: str, corrected: bytes | None = None) -> ImportReport:
     """Offer a refused delivery again, as it is or as ``corrected``, in the name of its source; return the report.
 
-    When nothing of it is refused any more, it is settled and its content dropped (the records hold it). What is
-    refused again stays open with its new problems. Repeating it is harmless: records are known by the source's key.
-    Raises NotFoundError, and ConfigurationError when it is settled already or was cut and no correction is given.
+    Only when nothing of it is refused any more, it is settled and its content dropped (the records hold it). Otherwise
+    it stays open with its content, and names the deliveries that keep what was refused of the corrected form: a wrong
+    file must never cost the original. Repeating it is harmless: records are known by the source's key. Raises
+    NotFoundError, and StateConflictError when it is settled already or was cut and no correction is given.
     """
     with intake.store.reading() as connection:
         delivery = show_refused(connection, number)
         source = find_source(connection, delivery.source).on_channel(delivery.channel)
     content = delivery.content if corrected is None else corrected
     if delivery.state != OPEN or content is None:
-        raise ConfigurationError(f"The refused delivery {number} is {delivery.state} already")
+        raise _not_open(number, delivery.state)
     if corrected is None and not delivery.complete:
-        raise ConfigurationError(
+        raise StateConflictError(
             f"Only the beginning of the refused delivery {number} was kept",
             why="it was larger than what is kept of one delivery",
             action="import the corrected file instead, then discard this one",
         )
     options = DialectOptions(record_type=delivery.record_type if delivery.dialect == "csv" else "")
     candidates = read(delivery.dialect, BytesIO(content), options)
-    report = intake.accept(candidates, source=source, dialect=delivery.dialect)
+    report = intake.accept(candidates, source=source, dialect=delivery.dialect, keep_verdicts=True)
     if report.exit_code == 0:
         intake.store.write(lambda transaction: _settle(transaction, number, SETTLED, intake.clock.now(), by, ""))
-    elif corrected is not None and report.offered:
-        reason = "a corrected form was offered"
-        intake.store.write(lambda transaction: _settle(transaction, number, SETTLED, intake.clock.now(), by, reason))
+    elif corrected is not None:
+        kept = {verdict.refused_id for verdict in report.verdicts if verdict.refused_id not in {None, number}}
+        intake.store.write(lambda transaction: _link(transaction, number, sorted(filter(None, kept))[:_LINKED_MAX]))
     return report
 
 
 def discard_refused(store: Store, number: int, *, reason: str, by: str, clock: Clock) -> RefusedDelivery:
     """Give a refused delivery up: its content is dropped; who did it and why stay.
 
-    Raises NotFoundError, and ConfigurationError without a reason or when it is settled already.
+    Raises NotFoundError, and StateConflictError without a reason or when it is settled already.
     """
     if not reason.strip():
-        raise ConfigurationError("A refused delivery is discarded with a reason only", action="say why: --reason TEXT")
+        raise StateConflictError(
+            "A refused delivery is discarded with a reason only",
+            why="its content is gone afterwards, and only the reason tells why",
+            action="Say why: --reason TEXT",
+        )
     if not store.write(lambda transaction: _settle(transaction, number, DISCARDED, clock.now(), by, reason)):
         with store.reading() as connection:
             state = show_refused(connection, number).state
-        raise ConfigurationError(f"The refused delivery {number} is {state} already")
+        raise _not_open(number, state)
     with store.reading() as connection:
         return show_refused(connection, number)
 
@@ -226,6 +236,22 @@ def _settle(transaction: Transaction, number: int, state: str, at: datetime, by:
         )
     )
     return done.rowcount == 1
+
+
+def _link(transaction: Transaction, number: int, others: Sequence[int]) -> None:
+    """Note at an open delivery where the refused parts of its corrected form are kept."""
+    names = ", ".join(map(str, others))
+    reason = f"a corrected form was not accepted in full; see the refused deliveries {names}" if names else ""
+    statement = update(table).where(table.c.id == number, table.c.state == OPEN)
+    transaction.connection.execute(statement.values(reason=reason[:REASON_LENGTH_MAX]))
+
+
+def _not_open(number: int, state: str) -> StateConflictError:
+    return StateConflictError(
+        f"The refused delivery {number} is {state} already",
+        why="only an open delivery has content that can be offered or discarded",
+        action="Nothing is left to do; what is open: `yizhan refused list`",
+    )
 
 
 def _fingerprint(source: str, dialect: str, content: bytes) -> bytes:

@@ -16,8 +16,8 @@ from node.departments.refused import (
     show_refused,
 )
 from node.departments.sources import OPERATOR, add_source
-from node.departments.tables import DISCARDED, SETTLED
-from node.errors import ConfigurationError, NotFoundError
+from node.departments.tables import DISCARDED, OPEN, SETTLED
+from node.errors import NotFoundError, StateConflictError
 from tests.support.intake import NODE, generated, intake_on, offer, standard_records, table, wrapped
 from tests.support.samples import record
 
@@ -93,14 +93,25 @@ def test_offered_corrected_it_is_settled(intake: Intake) -> None:
     assert offer(intake, GOOD, "standard").repeated == 1
 
 
-def test_a_correction_that_is_wrong_too_takes_the_place_of_the_first(intake: Intake) -> None:
+def test_a_correction_that_is_wrong_too_leaves_the_original_and_is_linked_to_it(intake: Intake) -> None:
     offer(intake, BAD, "standard")
     number = opened(intake)[0].id
     report = offer_refused(intake, number, by="甲", corrected=BAD.replace(b">7<", b">8<"))
     assert report.refused == 1
-    (one,) = opened(intake)
-    assert one.id != number
-    assert shown(intake, number).state == SETTLED
+    first, second = opened(intake)
+    assert (first.id, shown(intake, number).content) == (number, BAD)
+    assert first.reason.endswith(f"see the refused deliveries {second.id}")
+    assert offer_refused(intake, number, by="甲", corrected=GOOD).accepted == 1
+    assert [one.id for one in opened(intake)] == [second.id]
+
+
+@pytest.mark.parametrize("wrong", [b"", b"a holiday photo", b"a,b\n1,2\n"])
+def test_a_wrong_file_never_costs_the_original(intake: Intake, wrong: bytes) -> None:
+    offer(intake, BAD, "standard")
+    number = opened(intake)[0].id
+    assert offer_refused(intake, number, by="甲", corrected=wrong).exit_code != 0
+    one = shown(intake, number)
+    assert (one.state, one.content, one.settled_by) == (OPEN, BAD, "")
 
 
 def test_what_was_accepted_meanwhile_is_repeated_and_settles_it(intake: Intake) -> None:
@@ -144,7 +155,7 @@ def test_discarding_keeps_who_and_why_and_drops_the_content(intake: Intake) -> N
         lambda: discard_refused(intake.store, number, reason="x", by="乙", clock=intake.clock),
         lambda: offer_refused(intake, number, by="乙"),
     ):
-        with pytest.raises(ConfigurationError, match="discarded already"):
+        with pytest.raises(StateConflictError, match="discarded already"):
             again()
 
 
@@ -160,7 +171,7 @@ def test_what_was_discarded_and_comes_again_is_open_again(intake: Intake) -> Non
 
 def test_nothing_is_discarded_without_a_reason(intake: Intake) -> None:
     offer(intake, BAD, "standard")
-    with pytest.raises(ConfigurationError, match="reason"):
+    with pytest.raises(StateConflictError, match="reason"):
         discard_refused(intake.store, opened(intake)[0].id, reason="  ", by="乙", clock=intake.clock)
 
 
@@ -175,7 +186,7 @@ def test_what_was_cut_cannot_be_offered_as_it_is(intake: Intake) -> None:
     offer(intake, b"no xml" + b"x" * 2_000_000, "standard")
     (one,) = opened(intake)
     assert not one.complete
-    with pytest.raises(ConfigurationError, match="Only the beginning"):
+    with pytest.raises(StateConflictError, match="Only the beginning"):
         offer_refused(intake, one.id, by="甲")
     assert offer_refused(intake, one.id, by="甲", corrected=GOOD).accepted == 1
 
