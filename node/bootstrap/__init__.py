@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from node.bootstrap.jobs import write_alarms, write_rejections
+from node.bootstrap.jobs import write_alarms
+from node.bootstrap.rejections import Rejections
+from node.bootstrap.reviewing import Reviewing
 from node.bootstrap.waiting import NodeWakeups
 from node.cases.projection import CaseProjection
 from node.cases.reference import ReferenceProjection, repair_cases
@@ -20,14 +22,11 @@ from node.departments.publish import Publisher
 from node.exchange.exchange import Exchange
 from node.exchange.limits import Limits
 from node.journal.entries import DEFERRED_REASONS
-from node.journal.records import records_at
-from node.journal.replay import read_entry
 from node.journal.retention import retain
 from node.journal.schema import check_schema
 from node.journal.seal import seal
 from node.journal.store import open_store
 from node.journal.streams import Journal
-from node.journal.tables import stream_id_of
 from node.statistics.counters import Counters
 from node.statistics.indicators import contribution
 from node.statistics.summaries import SummaryProjection
@@ -64,17 +63,18 @@ ROUNDS_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkDone:
-    """What one call of ``Node.work`` did: counts of records written, cases re-projected, and checkpoints signed."""
+    """What one call of ``Node.work`` did: records written, cases re-projected, records let in late, checkpoints."""
 
     certificates: int = 0
     repaired: int = 0
     verdicts: int = 0
+    reviewed: int = 0
     rejections: int = 0
     alarms: int = 0
     sealed: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Node:
     """One node with all its parts; made by ``build_node``. ``clock`` is business time, ``tree`` gives the tree."""
 
@@ -91,6 +91,8 @@ class Node:
     publisher: Publisher
     cases: CaseProjection
     wakeups: NodeWakeups
+    reviewing: Reviewing
+    rejections: Rejections
 
     @property
     def code(self) -> str:
@@ -108,9 +110,7 @@ class Node:
         Records that were deferred (unknown type, newer version) are read again: the program may be newer now.
         """
         self.learn_own_certificates()
-        with self.store.reading() as connection:
-            waiting = [one.key for one in self.journal.quarantined(connection, reasons=DEFERRED_REASONS)]
-        return len(self.requeue(waiting))
+        return self.reviewing.all_with(DEFERRED_REASONS)
 
     def learn_own_certificates(self) -> None:
         """Put what is known from joining into the book; nothing is written when it is there already."""
@@ -125,15 +125,24 @@ class Node:
 
         With nothing to do it writes nothing. The order is fixed, so that a simulation replays exactly.
         """
+        return WorkDone(**{name: step() for name, step in self.steps().items()})
+
+    def steps(self) -> dict[str, Callable[[], int]]:
+        """Return the steps of ``work`` in order, by the names of ``WorkDone``.
+
+        They are independent of one another, so whoever runs a node for good may go on behind one that fails: sealing
+        must not stop because some other record cannot be written.
+        """
         me = self.config.code
-        return WorkDone(
-            certificates=self._repeat_certificates(),
-            repaired=_until_done(lambda: repair_cases(self.store, self.cases)),
-            verdicts=publish_verdicts(self.store, node_code=me, produce=self.produce),
-            rejections=write_rejections(self.store, node_code=me, produce=self.produce),
-            alarms=write_alarms(self.store, node_code=me, produce=self.produce),
-            sealed=len(seal(self.store, self.journal, self.identity, self.clock)),
-        )
+        return {
+            "certificates": self._repeat_certificates,
+            "repaired": lambda: _until_done(lambda: repair_cases(self.store, self.cases)),
+            "verdicts": lambda: publish_verdicts(self.store, node_code=me, produce=self.produce),
+            "reviewed": self.reviewing.after_tree_change,
+            "rejections": lambda: self.rejections.write(self.produce),
+            "alarms": lambda: write_alarms(self.store, node_code=me, produce=self.produce),
+            "sealed": lambda: len(seal(self.store, self.journal, self.identity, self.clock)),
+        }
 
     def produce(
         self, transaction: Transaction, stream: StreamName, record_type: str, content: Content, key: str
@@ -174,7 +183,7 @@ class Node:
         """Read quarantined records again and apply those that follow the standard and have authority; return them."""
         if not keys:
             return []
-        return self.store.write(lambda transaction: self._requeue(transaction, keys))
+        return self.store.write(lambda transaction: self.reviewing.requeue(transaction, keys))
 
     def close(self) -> None:
         """Let go of the store."""
@@ -196,16 +205,6 @@ class Node:
                 )
             )
         )
-
-    def _requeue(self, transaction: Transaction, keys: Sequence[int]) -> list[int]:
-        tree = self.tree(transaction.connection)
-        names = {held.stream_id: held.stream for held in self.journal.streams(transaction.connection)}
-        allowed = []
-        for stored in records_at(transaction.connection, keys):
-            entry = read_entry(stored.body or b"", leaf=stored.leaf)
-            if _has_authority(tree, names[stream_id_of(stored.key)], entry):
-                allowed.append(stored.key)
-        return self.journal.requeue(transaction, allowed)
 
 
 def build_node(
@@ -257,6 +256,8 @@ def build_node(
         publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
         cases=cases,
         wakeups=NodeWakeups(store),
+        reviewing=Reviewing(store, journal, tree),
+        rejections=Rejections(store, tree, node_code=config.code),
     )
 
 
@@ -268,10 +269,6 @@ def _checked_store(config: NodeConfig) -> Store:
 
 def _authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:
     return check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
-
-
-def _has_authority(tree: Tree, stream: StreamName, entry: Entry) -> bool:
-    return entry.quarantine is not None or _authority(tree, stream, entry) is None
 
 
 def _until_done(step: Callable[[], int]) -> int:

@@ -13,7 +13,7 @@ from node.journal.tables import position_of, record_key, stream_id_of
 from node.journal.tables import quarantine as table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from node.standard.seals import StreamName
 
 LISTED_MAX: Final = 1000
+_PRIME: Final = 1_000_003
+"""Keys are summed modulo this prime, so that a sum of millions stays a 64-bit number. Chosen by us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +44,16 @@ def listed(
     *,
     stream: StreamName | None = None,
     reasons: Sequence[str] = (),
+    after: int = -1,
     limit: int = LISTED_MAX,
 ) -> list[Quarantined]:
-    """Return quarantined records, smallest key first, of one stream or all, with one of ``reasons`` (none: any)."""
+    """Return quarantined records, smallest key first, of one stream or all, with one of ``reasons`` (none: any).
+
+    ``after`` is the last key of the page before.
+    """
     names = holdings.stream_names(connection)
-    query = select(table).where(*_filter(connection, stream, reasons)).order_by(table.c.key).limit(limit)
+    chosen = (table.c.key > after, *_filter(connection, stream, reasons))
+    query = select(table).where(*chosen).order_by(table.c.key).limit(limit)
     return [
         Quarantined(
             key=row.key,
@@ -65,6 +72,21 @@ def count(connection: Connection, *, stream: StreamName | None = None, reasons: 
     """Return how many records are quarantined."""
     query = select(func.count()).select_from(table).where(*_filter(connection, stream, reasons))
     return connection.scalar(query) or 0
+
+
+def each(connection: Connection, *, reasons: Sequence[str]) -> Iterator[Quarantined]:
+    """Yield every quarantined record with one of ``reasons`` in order of the keys, a page at a time."""
+    after = -1
+    while page := listed(connection, reasons=reasons, after=after):
+        yield from page
+        after = page[-1].key
+
+
+def fingerprint(connection: Connection, *, reasons: Sequence[str]) -> tuple[object, ...]:
+    """Return a value that changes when records with one of ``reasons`` come or go: cheap, for jobs that look again."""
+    columns = (table.c.reason, func.count(), func.max(table.c.key), func.sum(table.c.key % _PRIME))
+    query = select(*columns).where(*_filter(connection, None, reasons)).group_by(table.c.reason)
+    return tuple(sorted(tuple(row) for row in connection.execute(query)))
 
 
 def deferred(connection: Connection, stream: StreamName) -> tuple[int, int] | None:

@@ -70,7 +70,7 @@ def requeue(transaction: Transaction, projections: Sequence[Projection], keys: I
         entry = read_entry(one.body or b"", leaf=one.leaf)
         entry.key, entry.position = one.key, one.position
         if entry.quarantine:
-            _note(transaction, entry)
+            note_reason(transaction, entry)
         else:
             ready.append(entry)
     for held, entries in _by_stream(transaction, ready):
@@ -81,6 +81,16 @@ def requeue(transaction: Transaction, projections: Sequence[Projection], keys: I
     if ready:
         transaction.announce()
     return [entry.key for entry in ready]
+
+
+def note_reason(transaction: Transaction, entry: Entry) -> None:
+    """Keep the reason found this time; the type may be known by now although the record is still set aside."""
+    transaction.connection.execute(
+        update(quarantine)
+        .where(quarantine.c.key == entry.key)
+        .values(reason=entry.quarantine, detail=entry.detail, record_type=entry.record_type)
+    )
+    _number(transaction, [entry])
 
 
 def rebuild(transaction: Transaction, projections: Sequence[Projection]) -> int:
@@ -183,16 +193,6 @@ def _reasons(transaction: Transaction, keys: Iterable[int]) -> dict[int, tuple[s
         query = select(quarantine).where(quarantine.c.key.in_(wanted[low : low + REPLAY_RECORDS_MAX]))
         found.update({row.key: (row.reason, row.detail) for row in transaction.connection.execute(query)})
     return found
-
-
-def _note(transaction: Transaction, entry: Entry) -> None:
-    """Keep the reason found this time; the type may be known by now although the record is invalid."""
-    transaction.connection.execute(
-        update(quarantine)
-        .where(quarantine.c.key == entry.key)
-        .values(reason=entry.quarantine, detail=entry.detail, record_type=entry.record_type)
-    )
-    _number(transaction, [entry])
 
 
 def _clear_flags(transaction: Transaction, entries: list[Entry]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from node.bootstrap import ROUNDS_MAX, Node, WorkDone, _until_done, build_node
-from node.bootstrap.jobs import Run, runs_of
+from node.bootstrap.rejections import Run, runs_of
 from node.clock import SetClock
 from node.errors import NotInitialisedError, StoreSchemaError, TryLaterError
 from node.journal import alarms, checkpoints
@@ -69,7 +70,8 @@ def bodies(node: Node, stream: StreamName) -> list[bytes]:
 
 
 def quarantined_entry(reason: str, number: int = 1) -> Entry:
-    entry = read_entry(record("Alarm", RecordKey=f"alarm/{number}"))
+    # A division that the origin may not write: looked at again, it stays where it is.
+    entry = read_entry(record("Division", RecordKey=f"division/{number}"))
     entry.record_type = "SupervisionNotice"
     entry.quarantine, entry.detail = reason, "why not"
     return entry
@@ -134,6 +136,17 @@ def test_an_alarm_becomes_a_record_once(city: Node) -> None:
     told = [parse_record(body) for body in bodies(city, StreamName("360100", ANCESTORS))[2:]]
     kinds = {(one.findtext(TAG_PREFIX + "Kind"), one.findtext(TAG_PREFIX + "Stream")) for one in told}
     assert kinds == {("FORK", str(COUNTY)), ("OTHER", str(COUNTY)), ("OWN_CODE", None)}
+
+
+def test_an_alarm_becomes_a_record_whatever_was_found(city: Node) -> None:
+    city.store.write(lambda transaction: alarms.raise_alarm(transaction, "PACKAGE", " a\nb " + "x" * 300, "y" * 9000))
+    city.store.write(lambda transaction: alarms.raise_alarm(transaction, "PACKAGE", "", " "))
+    assert city.work().alarms == 2
+    told = [parse_record(body) for body in bodies(city, StreamName("360100", ANCESTORS))[2:]]
+    texts = sorted(
+        (one.findtext(TAG_PREFIX + "Subject") or "", one.findtext(TAG_PREFIX + "Text") or "") for one in told
+    )
+    assert texts == [("PACKAGE", "PACKAGE"), ("a b " + "x" * 196, "y" * 4000)]
 
 
 def quarantined(
@@ -255,7 +268,7 @@ def test_a_node_that_has_not_joined_is_not_built(tmp_path: Path) -> None:
 
 
 def test_a_database_of_no_version_is_not_used(tmp_path: Path) -> None:
-    config = whole_config("360102", tmp_path)
+    config = replace(whole_config("360102", tmp_path), database_url="sqlite:///journal.db")
     with pytest.raises(StoreSchemaError):
         build_node(config, clock=SetClock(START), randomness=SeededRandomness(1), identity=identities()["360102"])
 
