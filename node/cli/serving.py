@@ -24,6 +24,8 @@ from node.web.app import create_face_app, create_link_app
 from node.web.listeners import HttpListener, face_context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from node.bootstrap import Node
     from node.config import NodeConfig
 
@@ -120,15 +122,23 @@ class Service:
 
 
 def work_once(node: Node) -> bool:
-    """Do the node's own work once; a failure is logged and tried again at the next call. Tell whether it went well."""
+    """Do the node's own work once; tell whether all of it went well.
+
+    A step that fails is logged and tried again at the next call; the others, sealing above all, go on.
+    """
+    steps: dict[str, Callable[[], object]] = {**node.steps(), "silent children": node.exchange.links.mark_silent}
+    done = [_step_done(name, step) for name, step in steps.items()]
+    return all(done)
+
+
+def _step_done(name: str, step: Callable[[], object]) -> bool:
     try:
-        node.work()
-        node.exchange.links.mark_silent()
+        step()
     except YizhanError as error:
-        _log.warning("work failed", extra={"code": error.code, "why": str(error)})
+        _log.warning("work failed", extra={"step": name, "code": error.code, "why": str(error)})
         return False
-    except Exception:  # noqa: BLE001 - the job runner: a defect must not stop sealing for good.
-        _log.exception("work failed")
+    except Exception:  # noqa: BLE001 - the job runner: a defect in one step must not stop sealing for good.
+        _log.exception("work failed", extra={"step": name})
         return False
     return True
 

@@ -189,12 +189,21 @@ def test_a_node_without_its_parents_address_does_not_run(county: Home) -> None:
     node.close()
 
 
-def test_a_failing_piece_of_work_does_not_stop_the_worker(root: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_step_does_not_stop_sealing(
+    root: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     node = root.node()
     assert work_once(node)
-    for error in (StoreBusyError("locked"), ZeroDivisionError("bug")):
-        monkeypatch.setattr("node.bootstrap.seal", _raising(error))
+    for day, error in enumerate((StoreBusyError("locked"), ZeroDivisionError("bug")), start=1):
+        node.publish_statistics([f"2026-11-0{day}"])
+        monkeypatch.setattr("node.bootstrap.publish_verdicts", _raising(error))
         assert not work_once(node)
+        with node.store.reading() as connection:
+            assert node.journal.unsealed(connection) == []
+    assert [record.message for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == [
+        "work failed",
+        "work failed",
+    ]
     node.close()
 
 
