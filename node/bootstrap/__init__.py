@@ -8,6 +8,7 @@ happened. ``node.cli.serving`` calls it whenever there is news, the simulation w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from node.bootstrap.jobs import write_alarms
@@ -21,6 +22,7 @@ from node.departments.accept import Intake
 from node.departments.publish import Publisher
 from node.exchange.exchange import Exchange
 from node.exchange.limits import Limits
+from node.journal.cursors import lowest_of
 from node.journal.entries import DEFERRED_REASONS
 from node.journal.retention import retain
 from node.journal.schema import check_schema
@@ -34,6 +36,7 @@ from node.statistics.summary import publish_statistics
 from node.statistics.verdict import publish_verdicts
 from node.trust.authority import check_authority
 from node.trust.book import CertificateBook
+from node.trust.holders import travels
 from node.trust.identity import load_identity
 from node.trust.produce import produce
 from node.trust.projection import TreeProjection
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
 SALT_BYTES: Final = 16
 EVIDENCE_FOLDER: Final = "evidence"
 """The home's folder of bad packages, kept per neighbour and bounded (02, R2)."""
-ROUNDS_MAX: Final = 1000
+ROUNDS_MAX: Final = 50
 """Transactions of one job in one call of ``work``; what is left waits for the next call."""
 
 
@@ -173,11 +176,7 @@ class Node:
         """Drop checkpoints and receipts that nothing needs any more (02, R3); return how many went."""
         with self.store.reading() as connection:
             streams = [held.stream for held in self.journal.streams(connection)]
-        dropped = [
-            self.store.write(lambda transaction, name=name: retain(transaction, name))  # type: ignore[misc]
-            for name in streams
-        ]
-        return sum(one.checkpoints + one.receipts for one in dropped)
+        return sum(self.store.write(partial(self._retain, stream=stream)) for stream in streams)
 
     def requeue(self, keys: Sequence[int]) -> list[int]:
         """Read quarantined records again and apply those that follow the standard and have authority; return them."""
@@ -188,6 +187,17 @@ class Node:
     def close(self) -> None:
         """Let go of the store."""
         self.store.close()
+
+    def _retain(self, transaction: Transaction, *, stream: StreamName) -> int:
+        """Retain what the slowest link that the stream travels over may still need; all is sent where it ends."""
+        connection = transaction.connection
+        tree = self.tree(connection)
+        near = {tree.parent(self.code), *tree.children(self.code)} - {None} if tree.knows(self.code) else set()
+        peers = [peer for peer in near if peer is not None and travels(tree, stream, self.code, peer)]
+        below = lowest_of(connection, stream, peers)
+        held = self.journal.held(connection, stream)
+        done = retain(transaction, stream, below=below if below is not None or held is None else held.size)
+        return done.checkpoints + done.receipts
 
     def _repeat_certificates(self) -> int:
         if self.code != self.identity.root_code:

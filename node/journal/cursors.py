@@ -14,6 +14,7 @@ from node.journal.statements import insert_sql
 from node.journal.tables import cursor as table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -72,6 +73,11 @@ def set_shown(transaction: Transaction, peer: str, stream: StreamName, sealed_at
 def lowest(connection: Connection, stream: StreamName) -> int:
     """Return the smallest cursor of any link that has one on the stream; 0 when none has."""
     return connection.scalar(select(func.min(table.c.size)).where(table.c.stream_id == _id(connection, stream))) or 0
+
+
+def lowest_of(connection: Connection, stream: StreamName, peers: Iterable[str]) -> int | None:
+    """Return the smallest size that any of ``peers`` is known to hold, 0 for one unheard of; None without peers."""
+    return min((cursor(connection, peer, stream) for peer in peers), default=None)
 
 
 def _id(connection: Connection, stream: StreamName) -> int:

@@ -12,7 +12,7 @@ from node.bootstrap import ROUNDS_MAX, Node, WorkDone, _until_done, build_node
 from node.bootstrap.rejections import Run, runs_of
 from node.clock import SetClock
 from node.errors import NotInitialisedError, StoreSchemaError, TryLaterError
-from node.journal import alarms, checkpoints
+from node.journal import alarms, checkpoints, cursors
 from node.journal.entries import INVALID, NO_AUTHORITY, UNKNOWN_TYPE
 from node.journal.merkle import root_of
 from node.journal.quarantine import Quarantined
@@ -252,6 +252,23 @@ def test_retention_keeps_the_newest_and_drops_what_nothing_needs() -> None:
     assert newest is not None
     assert newest.size == 5
     city.close()
+
+
+def test_retention_drops_checkpoints_where_a_stream_ends() -> None:
+    root = whole_node("360000")
+    stream = StreamName("360100", ANCESTORS)
+    for number in range(4):
+        receive(root, read_entry(record("Alarm", RecordKey=f"alarm/{number}")), stream=stream)
+    assert root.retain() == 3
+    root.close()
+
+
+def test_retention_keeps_what_a_link_has_still_to_send(city: Node) -> None:
+    for number in range(4):
+        receive(city, read_entry(record("Alarm", RecordKey=f"alarm/{number}")))
+    assert city.retain() == 0
+    city.store.write(lambda transaction: cursors.advance(transaction, "360000", COUNTY, 4))
+    assert city.retain() == 3
 
 
 def test_a_closed_node_lets_nobody_wait(city: Node) -> None:
