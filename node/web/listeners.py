@@ -2,7 +2,8 @@
 
 cheroot shakes hands in the one thread that accepts connections, so a peer that connects and stays silent would stop
 all others. ``_PatientConnection`` moves the handshake into the worker thread that takes the connection, with a time
-limit of its own.
+limit of its own. And cheroot gives a new connection to a worker at once, so that a few silent ones would hold every
+worker: ours wait in the selector, before and after the handshake, until they have said something.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 HANDSHAKE_S = 5.0
 # A kept connection saves the handshake of the next package; a quiet one is given up after a minute.
 IDLE_S = 60
+# A peer that has begun a request and falls silent gives its thread back after this long. Chosen by us.
+READ_S = 10.0
 HEADER_BYTES_MAX = 65_536
 BACKLOG = 128
 STOP_S = 2
@@ -170,6 +173,14 @@ class _LoggingServer(Server):
             raise
         return socket_
 
+    def process_conn(self, conn: Any) -> None:
+        """Give a connection to a worker thread once it has something to read; a new one waits among the idle ones."""
+        if conn.last_used is None:
+            self.put_conn(conn)
+            return
+        conn.socket.settimeout(READ_S)
+        super().process_conn(conn)
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's own signature.
         """Log what cheroot has to report."""
         _log.log(level, "listener report", extra={"report": msg}, exc_info=traceback)
@@ -194,15 +205,17 @@ class _PatientConnection(HTTPConnection):
     _shaken = False
 
     def communicate(self) -> bool:
-        """Shake hands once, then answer requests; False: close the connection."""
+        """Shake hands once, then wait for a request among the idle ones; answer requests; False: close it."""
         if not self._shaken:
             try:
                 self.socket.settimeout(HANDSHAKE_S)
                 self.socket.do_handshake()
-                self.socket.settimeout(self.server.timeout)
+                self.socket.settimeout(READ_S)
                 self.ssl_env = self.server.ssl_adapter.get_environ(self.socket)
             except OSError as cause:
                 _log.info("handshake failed", extra={"peer": self.remote_addr, "why": str(cause)})
                 return False
             self._shaken = True
+            if not self.socket.pending():
+                return True
         return bool(super().communicate())  # type: ignore[no-untyped-call]

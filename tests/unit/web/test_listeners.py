@@ -6,6 +6,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -122,6 +123,25 @@ def test_a_silent_peer_does_not_stop_others(secure: HttpListener, pem: tuple[Pat
     context = ssl.create_default_context(cafile=pem[0])
     with socket.create_connection(("127.0.0.1", secure.port)):
         answer = httpx.get(f"https://localhost:{secure.port}", verify=context, timeout=3)
+    assert answer.text == "0 https"
+
+
+def test_many_silent_peers_do_not_stop_others(plain: HttpListener) -> None:
+    with ExitStack() as silent:
+        for _ in range(20):
+            silent.enter_context(socket.create_connection(("127.0.0.1", plain.port)))
+        assert httpx.get(plain.address, timeout=2).text == "0 http"
+
+
+def test_many_silent_peers_do_not_stop_others_over_tls(secure: HttpListener, pem: tuple[Path, Path]) -> None:
+    context = ssl.create_default_context(cafile=pem[0])
+    with ExitStack() as silent:
+        for number in range(20):
+            peer = silent.enter_context(socket.create_connection(("127.0.0.1", secure.port)))
+            if number % 2:
+                # Shakes hands, and says nothing then.
+                silent.enter_context(context.wrap_socket(peer, server_hostname="localhost"))
+        answer = httpx.get(f"https://localhost:{secure.port}", verify=context, timeout=2)
     assert answer.text == "0 https"
 
 
