@@ -1,6 +1,7 @@
 """Engines for a store: from a database URL to connections that are durable, bounded, and unable to write when reading.
 
-``node.journal.store.open_store`` calls them; nothing else opens a database.
+``node.journal.store.open_store`` calls them; nothing else opens a database. Parameters of statements are personal data:
+every engine keeps them out of the texts of its errors.
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ _CONNECT_WAIT_S: Final = 10
 _SCHEMES: Final = "sqlite:///journal.db or postgresql+psycopg://user:password@host/database"
 
 
-def engines(url: str, *, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine | None]:
-    """Return the writing and the reading engine for ``url``; no reading engine for a memory database.
+def engines(url: str, *, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine]:
+    """Return the writing and the reading engine for ``url``; a memory database comes from ``memory_engine`` alone.
 
     Raises ConfigurationError for a URL that names no database we support. Nothing is connected yet.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise _wrong("it is not a database URL") from error
+    except (ArgumentError, ValueError):
+        # The error's text repeats the URL, password included.
+        raise _wrong("it is not a database URL") from None
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
         return _sqlite(parsed, home, lock_wait_s)
     if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
@@ -46,19 +48,24 @@ def engines(url: str, *, home: Path | None, lock_wait_s: float) -> tuple[Engine,
 def memory_engine() -> Engine:
     """Return an engine on an empty memory database with one connection: for tests and the simulation."""
     engine = create_engine(
-        "sqlite://", poolclass=StaticPool, connect_args={"isolation_level": None, "check_same_thread": False}
+        "sqlite://",
+        hide_parameters=True,
+        poolclass=StaticPool,
+        connect_args={"isolation_level": None, "check_same_thread": False},
     )
     event.listen(engine, "begin", _begin)
     return engine
 
 
 def _wrong(why: str) -> ConfigurationError:
-    return ConfigurationError("database_url cannot be used.", why=why, action=f"set it in node.toml, like {_SCHEMES}")
+    return ConfigurationError("database.url cannot be used.", why=why, action=f"set it in node.toml, like {_SCHEMES}")
 
 
-def _sqlite(url: URL, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine | None]:
+def _sqlite(url: URL, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine]:
+    if url.host:
+        raise _wrong("a file's name follows three slashes, sqlite:///NAME; after two it would be a host")
     if not url.database or url.database == ":memory:":
-        return memory_engine(), None
+        raise _wrong("it names no file, and what a node keeps in memory is lost")
     if home is not None:
         url = url.set(database=str(home / url.database))
     return _sqlite_engine(url, lock_wait_s, writes=True), _sqlite_engine(url, lock_wait_s, writes=False)
@@ -67,6 +74,7 @@ def _sqlite(url: URL, home: Path | None, lock_wait_s: float) -> tuple[Engine, En
 def _sqlite_engine(url: URL, lock_wait_s: float, *, writes: bool) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,
         connect_args={"isolation_level": None, "timeout": lock_wait_s},
         pool_size=1 if writes else 5,
         max_overflow=0 if writes else _READERS_MAX,
@@ -98,6 +106,7 @@ def _begin_immediate(connection: Connection) -> None:
 def _postgresql(url: URL, lock_wait_s: float) -> tuple[Engine, Engine]:
     writer = create_engine(
         url,
+        hide_parameters=True,
         # A statement of the journal sees what was committed before it got the lock, so its snapshot must come after.
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,

@@ -55,11 +55,13 @@ def _explained_sqlite(origin: sqlite3.Error) -> YizhanError | None:
         return StoreUnavailableError("The database cannot be used.", why=f"{why} ({origin})", action=action)
     if code == sqlite3.SQLITE_CORRUPT:
         return IntegrityError(
-            "The database file is damaged.", why=str(origin), action="restore the newest backup (yizhan restore)"
+            "The database file is damaged.",
+            why=str(origin),
+            action="stop the node and put the newest backup of its home in place",
         )
     if code == sqlite3.SQLITE_NOTADB:
         return ConfigurationError(
-            "The database file is not an SQLite database.", why=str(origin), action="check database_url in node.toml"
+            "The database file is not an SQLite database.", why=str(origin), action="check database.url in node.toml"
         )
     return None
 
@@ -69,10 +71,10 @@ def _explained_postgres(error: DBAPIError) -> YizhanError | None:
     text = str(error.orig).strip().splitlines()
     why = text[0] if text else type(error.orig).__name__
     if state is not None and state.startswith(_POSTGRES_CONFIGURATION):
-        return ConfigurationError("The database refuses us.", why=why, action="check database_url in node.toml")
+        return ConfigurationError("The database refuses us.", why=why, action="check database.url in node.toml")
     if state is None and "does not exist" in why:
         # A failed connect carries no SQLSTATE in psycopg, only the server's text.
-        return ConfigurationError("The database refuses us.", why=why, action="check database_url in node.toml")
+        return ConfigurationError("The database refuses us.", why=why, action="check database.url in node.toml")
     if _is_lost(error, state):
         return StoreUnavailableError(
             "The database cannot be used.", why=why, action="check that the server runs and its disk has space"

@@ -122,7 +122,7 @@ def _held(row: Any) -> Held:
         raise IntegrityError(
             f"The frontier of {stream} is damaged.",
             why=f"{len(frontier)} bytes do not fit {size} records",
-            action="restore the newest backup (yizhan restore)",
+            action="stop the node and put the newest backup of its home in place",
         )
     return Held(
         stream=stream,

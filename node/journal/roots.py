@@ -59,6 +59,6 @@ def _nodes(connection: Connection, stream_id: int, level: int, first: int, end: 
         raise IntegrityError(
             "The journal misses a part of a stream's tree.",
             why=f"stream {stream_id}, level {level}, nodes {first} to {end}: {len(nodes)} held",
-            action="restore the newest backup (yizhan restore)",
+            action="stop the node and put the newest backup of its home in place",
         )
     return nodes

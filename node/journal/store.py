@@ -196,6 +196,8 @@ class Store:
     def _take_lock(self, connection: Connection) -> None:
         if self.dialect == "postgresql":
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(self._lock_wait_s * 1000)}")
+            # Whatever the server's default: what was promised to others must survive a crash.
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (JOURNAL_LOCK,))
 
     @contextmanager
@@ -233,7 +235,7 @@ class Store:
 def open_store(url: str, *, home: Path | None = None, lock_wait_s: float = LOCK_WAIT_S) -> Store:
     """Open the database at ``url`` and try that it answers and can be written.
 
-    ``sqlite:///name`` is relative to ``home``; ``sqlite://`` is a memory database; PostgreSQL goes through psycopg.
+    ``sqlite:///name`` is relative to ``home``; PostgreSQL goes through psycopg.
     ``lock_wait_s`` bounds one attempt to get the journal's lock. Raises ConfigurationError for a URL that names no
     usable database and StoreUnavailableError when the database does not answer or cannot be written.
     """

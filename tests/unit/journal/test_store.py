@@ -299,11 +299,24 @@ def test_a_password_in_a_wrong_url_is_not_shown() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_memory_url_needs_no_home() -> None:
-    for url in ("sqlite://", "sqlite:///:memory:"):
-        store = open_store(url)
-        assert store.reader is None
-        store.close()
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://journal.db", "postgresql+psycopg://u:secret@h:abc/x"],
+)
+def test_a_url_that_names_no_file_or_no_port_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="database\\.url cannot be used") as caught:
+        open_store(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_a_statement_carries_is_not_in_the_text_of_its_error(any_store: Store) -> None:
+    def work(transaction: Transaction) -> None:
+        for _ in range(2):
+            transaction.connection.execute(setting_table.insert().values(name="a", value="360102199001011234"))
+
+    with pytest.raises(DuplicateError) as caught:
+        any_store.write(work)
+    assert "360102199001011234" not in str(caught.value)
 
 
 def test_a_postgresql_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
