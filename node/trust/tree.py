@@ -146,21 +146,21 @@ class TreeSource:
     ``path`` is what the node knows of its own way to the root: itself first, the root last.
     """
 
-    __slots__ = ("_digest", "_path", "_tree")
+    __slots__ = ("_path", "_read")
 
     def __init__(self, path: Sequence[TreeNode]) -> None:
         self._path = tuple(path)
-        self._digest: str | None = None
-        self._tree: Tree | None = None
+        # One tuple, replaced as a whole: threads share it without a lock, and never see a tree with another's digest.
+        self._read: tuple[str, Tree] | None = None
 
     def __call__(self, connection: Connection) -> Tree:
         """Return the tree as this connection sees it."""
         digest = setting(connection, DIGEST_SETTING) or ""
-        tree = self._tree
-        if tree is None or digest != self._digest:
-            tree = load_tree(connection, self._path)
-            self._tree, self._digest = tree, digest
-        return tree
+        read = self._read
+        if read is None or read[0] != digest:
+            read = (digest, load_tree(connection, self._path))
+            self._read = read
+        return read[1]
 
 
 def load_tree(connection: Connection, path: Sequence[TreeNode]) -> Tree:
