@@ -52,6 +52,7 @@ class Service:
         _check_ports(config)
         self._node = node
         self._stopping = threading.Event()
+        self._standing = threading.Event()
         self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
         self._link = HttpListener(
             "link",
@@ -63,7 +64,7 @@ class Service:
         )
         self._face = HttpListener(
             "face",
-            create_face_app(node, sealer_alive=self._worker.is_alive),
+            create_face_app(node, sealer_alive=self._worker.is_alive, alive=self.alive),
             config.face,
             threads=limits.face_threads,
             body_bytes_max=limits.request_bytes_max,
@@ -72,6 +73,7 @@ class Service:
         self._scheduler = Scheduler(schedules_of(node), time_zone=config.time_zone)
         self._parent_link = link_to_parent(node)
         self._linked = False
+        self._dead: set[str] = set()
 
     def start(self) -> None:
         """Take the ports, then start every thread; what was left committed is sealed first."""
@@ -86,11 +88,23 @@ class Service:
             self._linked = True
             self._parent_link.start()
         self._scheduler.start()
+        self._standing.set()
         _log.info("node started", extra={"node": self._node.code, **self.addresses()})
 
     def addresses(self) -> dict[str, Any]:
         """Return the node's code and where its listeners are, with the ports that were really taken."""
         return {"node": self._node.code, "face": self._face.address, "link": self._link.address}
+
+    def alive(self) -> dict[str, bool]:
+        """Tell of each part with threads of its own whether all of them run; a part that died is logged once."""
+        found = {"face listener": self._face.alive, "link listener": self._link.alive}
+        if self._parent_link is not None:
+            found["parent link"] = self._parent_link.alive
+        dead = {name for name, runs in found.items() if not runs}
+        for name in sorted(dead - self._dead) if not self._stopping.is_set() else ():
+            _log.error("part died", extra={"part": name})
+        self._dead = dead
+        return found
 
     def stand_by(self, asked_to_stop: threading.Event) -> None:
         """Wait until somebody asks to stop."""
@@ -113,6 +127,8 @@ class Service:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
+            if self._standing.is_set():
+                self.alive()
             if not work_once(self._node):
                 self._stopping.wait(FAILED_PAUSE_S)
             try:
@@ -126,7 +142,9 @@ def work_once(node: Node) -> bool:
 
     A step that fails is logged and tried again at the next call; the others, sealing above all, go on.
     """
-    steps: dict[str, Callable[[], object]] = {**node.steps(), "silent children": node.exchange.links.mark_silent}
+    # Sealing comes first too: what people have stored does not wait for a long repair.
+    steps: dict[str, Callable[[], object]] = {"seal": node.seal, **node.steps()}
+    steps["silent children"] = node.exchange.links.mark_silent
     done = [_step_done(name, step) for name, step in steps.items()]
     return all(done)
 

@@ -30,13 +30,17 @@ RETRY_AFTER_S = 1
 _log = logging.getLogger(__name__)
 
 
-def create_face_app(node: Node, *, sealer_alive: Callable[[], bool] = lambda: True) -> Flask:
+def create_face_app(
+    node: Node, *, sealer_alive: Callable[[], bool] = lambda: True, alive: Callable[[], dict[str, bool]] = dict
+) -> Flask:
     """Return the application of the face listener: status page, health, metrics, and the open API when switched on.
 
     ``sealer_alive`` tells whether the thread that seals is running (in ``run``); alone, the application counts it so.
+    ``alive`` tells of further parts by name whether they run.
     """
     application = _application(node)
     application.extensions["yizhan.sealer_alive"] = sealer_alive
+    application.extensions["yizhan.alive"] = alive
     features = node.config.level.features
     application.add_url_rule("/healthz", view_func=_healthz)
     application.add_url_rule("/readyz", view_func=_readyz)
@@ -84,10 +88,11 @@ def _healthz() -> dict[str, Any]:
 
 
 def _readyz() -> tuple[dict[str, Any], int]:
-    """Answer 200 when the database answers, the sealer is alive and the node has joined its tree; else 503."""
+    """Answer 200 when the database answers, all threads live and the node has joined its tree; else 503."""
     node: Node = current_app.extensions["yizhan"]
     checks = {"database": _database_answers(node), "sealer": current_app.extensions["yizhan.sealer_alive"]()}
     checks["joined"] = node.joined
+    checks |= current_app.extensions["yizhan.alive"]()
     ok = all(checks.values())
     return {"schema": "yizhan.ready/1", "ok": ok, "checks": checks}, 200 if ok else 503
 

@@ -94,6 +94,8 @@ def test_health_looks_at_nothing_else(node: Node, client: FlaskClient) -> None:
 
 
 def test_a_dead_sealer_makes_the_node_not_ready(node: Node) -> None:
+    dead = create_face_app(node, alive=lambda: {"parent link": False}).test_client().get("/readyz")
+    assert (dead.status_code, dead.get_json()["checks"]["parent link"]) == (503, False)
     answer = create_face_app(node, sealer_alive=lambda: False).test_client().get("/readyz")
     assert answer.status_code == 503
     assert answer.json is not None
