@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from node.cli.frame import Frame, LazyCommand, pass_frame
+from node.cli.output import report_words, write_json
+from node.errors import DemonstrationError
 
 
 @click.command(cls=LazyCommand)
@@ -17,8 +19,17 @@ def demo(frame: Frame, *, check: bool, cases: int | None, seed: int | None) -> i
 
     The homes go into --home, or into a temporary folder.
     """
-    from node.demo.demonstration import Settings, demonstrate
+    from node.demo.demonstration import SCHEMA, Settings, demonstrate
 
     given = {"cases": cases, "seed": seed, "home": frame.home}
     settings = {name: value for name, value in given.items() if value is not None}
-    return demonstrate(Settings(check=check or frame.json, **settings))  # type: ignore[arg-type] # Only what is given.
+    check = check or frame.json
+    try:
+        return demonstrate(Settings(check=check, **settings))  # type: ignore[arg-type] # Only what is given.
+    except DemonstrationError as error:
+        if not check:
+            raise
+        # A program that checks gets one document whatever happens, and people the reason on standard error.
+        report_words(error)
+        write_json({"schema": SCHEMA, "ok": False, "problems": [str(error)], "nodes": {}})
+        return error.exit_code

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from node.errors import DemonstrationError
 from node.journal.replay import read_entry
 from node.standard.codec import leaf_hash
 from node.standard.seals import ANCESTORS, StreamName
@@ -257,3 +258,15 @@ def test_the_demonstration_is_called_with_what_was_asked(monkeypatch: pytest.Mon
     root.call("demo", "--cases", "5", "--seed", "3", json_wanted=False)
     (settings,) = asked
     assert (settings.cases, settings.seed, settings.home, settings.check) == (5, 3, root.folder, False)
+
+
+def test_a_check_that_cannot_go_on_still_prints_its_one_document(monkeypatch: pytest.MonkeyPatch, root: Home) -> None:
+    def demonstrate(_: Settings) -> int:
+        raise DemonstrationError("A node did not start", why="the port is taken", action="Look at its log")
+
+    monkeypatch.setattr("node.demo.demonstration.demonstrate", demonstrate)
+    answer = root.call("demo", "--check", json_wanted=False, code=1)
+    problem = "A node did not start · the port is taken · Look at its log"
+    assert answer.document == {"schema": "yizhan.demo/1", "ok": False, "problems": [problem], "nodes": {}}
+    assert answer.err.splitlines()[1] == "the port is taken (YZ-DEMO-001)"
+    assert root.call("demo", json_wanted=False, code=1).out == ""
