@@ -56,7 +56,7 @@ def statement_of(
     for origin in sorted(listed):
         told = sorted(line for line in lines if line.size and line.stream.origin == origin)
         if len(digests) + len(chosen) + len(told) > lines_max:
-            break
+            continue
         chosen += told
     return Statement(digests=tuple(digests.items())[:lines_max], lines=tuple(chosen), unsettled=unsettled)
 
