@@ -233,17 +233,15 @@ def build_node(
 ) -> Node:
     """Return the node that ``config`` describes, with its store open and checked.
 
-    ``store`` and ``identity`` come from the home unless given (tests and the simulation give them); an identity without
-    files keeps no evidence. ``certificate_clock`` judges certificates (default: the machine's; a pushed ``clock`` must
-    not outlive them). Raises NotInitialisedError before the node has joined, StoreSchemaError for a database of another
-    version, IdentityError for damaged keys, ConfigurationError or StoreUnavailableError for an unusable database.
+    ``store`` and ``identity`` come from the home unless given; ``certificate_clock`` is the machine's. Raises
+    NotInitialisedError, IdentityError (keys), StoreSchemaError, ConfigurationError or StoreUnavailableError (database).
     """
     identity = identity or load_identity(config.home, passphrase_file=config.key_passphrase_file)
     store = store or _checked_store(config)
     book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
     cases = CaseProjection(contribution=contribution, counters=Counters())
-    derived = (TreeProjection(identity, book, clock), cases, ReferenceProjection(cases), SummaryProjection())
-    journal = Journal(store, node_code=config.code, clock=clock, projections=derived)
+    projections = (TreeProjection(identity, book, clock), cases, ReferenceProjection(cases), SummaryProjection())
+    journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
     exchange = Exchange(
         store=store,
         journal=journal,

@@ -110,7 +110,7 @@ def test_a_refused_delivery_is_discarded_with_a_reason(county: Home, tmp_path: P
     done = county.call("refused", "discard", number, "--reason", "测试文件").document
     assert (done["state"], done["reason"]) == ("discarded", "测试文件")
     assert county.call("refused", "show", number).document["content"] is None
-    assert county.call("refused", "discard", number, "--reason", "again", code=4).document["exit"] == 4
+    assert county.call("refused", "discard", number, "--reason", "again", code=1).document["code"] == "YZ-STATE-001"
     assert county.call("refused", "show", "99", code=1).document["code"] == "YZ-NAME-001"
 
 
