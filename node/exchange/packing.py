@@ -5,6 +5,9 @@ which are small and urgent, but never more than half of the bytes while others w
 round-robin (M. Shreedhar, G. Varghese, 1996): each stream in turn may fill a quantum, what a slice leaves of it (slices
 end only at checkpoints) is kept for its next turn, and the next package goes on where this one ended. So a stream with
 a year to catch up never keeps a fresh record of another waiting for more than one round.
+
+A slice that does not fit into what is left lets those behind it pass, and is the first of the next package. The same
+turns hold among directed streams.
 """
 
 from __future__ import annotations
@@ -43,12 +46,13 @@ class Take(Protocol):
 class Packing:
     """Whose turn it is on one link, from package to package. ``quantum_bytes`` is for tests."""
 
-    __slots__ = ("_deficits", "_last_served", "_quantum_bytes")
+    __slots__ = ("_deficits", "_directed", "_others", "_quantum_bytes")
 
     def __init__(self, *, quantum_bytes: int = QUANTUM_BYTES) -> None:
         self._quantum_bytes = quantum_bytes
         self._deficits: dict[StreamName, int] = {}
-        self._last_served: StreamName | None = None
+        self._directed = _Turns()
+        self._others = _Turns()
 
     def fill(self, waiting: Iterable[StreamName], bytes_max: int, take: Take) -> bool:
         """Fill a package of ``bytes_max`` from the streams that wait, and tell whether some still wait after it.
@@ -63,8 +67,9 @@ class Packing:
             left -= taken.used_bytes
             more |= not taken.emptied
         share = left // 2 if others else left
-        for stream in directed:
+        for stream in self._directed.order(directed):
             taken = take(stream, share)
+            self._directed.served(stream, fitted=_fitted(taken))
             share -= taken.used_bytes
             left -= taken.used_bytes
             more |= not taken.emptied
@@ -76,25 +81,49 @@ class Packing:
         # When few wait, nobody is kept waiting by a larger turn, and fewer, longer slices cost less.
         quantum = max(self._quantum_bytes, left // len(others) if others else 0)
         more = False
-        for stream in self._rotated(others):
+        for stream in self._others.order(others):
             if left <= 0:
                 return True
             credit = self._deficits[stream] + quantum
             taken = take(stream, min(credit, left))
-            if taken.full or (taken.used_bytes == 0 and not taken.emptied and left < credit):
-                # It was not its credit but the package that ended: it is the first of the next one.
+            if taken.full:
                 return True
-            self._deficits[stream] = 0 if taken.emptied else credit - taken.used_bytes
-            self._last_served = stream
+            # Where the package ended before its credit did, the stream has not had its turn.
+            fitted = _fitted(taken) or left >= credit
+            self._others.served(stream, fitted=fitted)
+            if fitted:
+                self._deficits[stream] = 0 if taken.emptied else credit - taken.used_bytes
             left -= taken.used_bytes
             more |= not taken.emptied
         return more
 
-    def _rotated(self, others: list[StreamName]) -> list[StreamName]:
-        last = self._last_served
+
+class _Turns:
+    """Turns among streams of one class: the next package begins behind the last one that was served in order."""
+
+    __slots__ = ("_last", "_passed_over")
+
+    def __init__(self) -> None:
+        self._last: StreamName | None = None
+        self._passed_over = False
+
+    def order(self, streams: list[StreamName]) -> list[StreamName]:
+        """Return sorted ``streams`` in the order of their turns in a new package."""
+        self._passed_over = False
+        last = self._last
         if last is None:
-            return others
-        return [stream for stream in others if stream > last] + [stream for stream in others if stream <= last]
+            return streams
+        return [stream for stream in streams if stream > last] + [stream for stream in streams if stream <= last]
+
+    def served(self, stream: StreamName, *, fitted: bool) -> None:
+        """Note a turn; one whose slice did not fit is the first of the next package, whoever came after it."""
+        self._passed_over |= not fitted
+        if not self._passed_over:
+            self._last = stream
+
+
+def _fitted(taken: Taken) -> bool:
+    return taken.used_bytes > 0 or taken.emptied
 
 
 def _classes(waiting: Iterable[StreamName]) -> tuple[list[StreamName], list[StreamName], list[StreamName]]:

@@ -20,7 +20,7 @@ from node.standard.seals import ANCESTORS, TRUST, StreamName
 if TYPE_CHECKING:
     from pathlib import Path
 
-EAST, WEST = StreamName("360102", ANCESTORS), StreamName("360103", ANCESTORS)
+EAST, WEST, LAST = (StreamName(code, ANCESTORS) for code in ("360102", "360103", "360104"))
 DIRECTED = StreamName("360000", "360102")
 TRUSTED = StreamName("360000", TRUST)
 
@@ -103,6 +103,27 @@ def test_the_next_package_goes_on_behind_the_stream_that_was_served_last() -> No
     served = [stream for stream, _ in queues.taken]
     assert served[:5] == streams
     assert served[5:10] == streams
+
+
+def test_a_slice_that_does_not_fit_lets_others_pass_and_is_the_next_packages_first() -> None:
+    queues = Queues({EAST: [100], WEST: [900, 900], LAST: [100, 100]})
+    packing = Packing(quantum_bytes=1_000)
+    assert packing.fill(queues.waiting(), 1_000, queues) is True
+    assert queues.taken == [(EAST, 100), (WEST, 900)]
+    queues.slices[EAST] = [200]
+    assert packing.fill(queues.waiting(), 1_000, queues) is True
+    assert queues.taken[2:] == [(LAST, 200), (EAST, 200)]
+    assert packing.fill(queues.waiting(), 1_000, queues) is False
+    assert queues.taken[4:] == [(WEST, 900)]
+
+
+def test_directed_streams_that_found_no_room_go_first_next_time() -> None:
+    others = [StreamName("360000", code) for code in ("360102", "360103", "360104")]
+    queues = Queues({stream: [300] * 9 for stream in others} | {EAST: [10] * 900})
+    packing = Packing(quantum_bytes=100)
+    for _ in range(3):
+        packing.fill(queues.waiting(), 800, queues)
+    assert [stream for stream, _ in queues.taken if stream in others] == others
 
 
 def test_a_package_that_may_hold_no_more_slices_ends() -> None:
