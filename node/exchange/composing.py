@@ -17,7 +17,7 @@ from node.journal.alarms import raise_alarm
 from node.trust.certificates import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -36,7 +36,7 @@ LINE_BYTES: Final = 250
 HEAD_BYTES: Final = 4_096
 """What each part costs of a package at most, so that slices can be chosen before the Head is written."""
 DAMAGE_ALARM: Final = "OTHER"
-"""Kind of the alarm that a stored record raises which does not have its leaf hash any more."""
+"""Kind of the alarm that a stream raises of which nothing can be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +190,11 @@ class Composer:
         conversation.handed.update({(holder, stream): size for holder, stream, size in parts.handed})
         return Outgoing(data=data, head=head, flight=flight)
 
-    def _report_damage(self, damaged: Iterable[StreamName]) -> None:
-        for stream in damaged:
+    def _report_damage(self, damaged: Mapping[StreamName, str]) -> None:
+        for stream, why in damaged.items():
 
-            def work(transaction: Transaction, name: StreamName = stream) -> bool:
-                text = f"A stored record of {name} does not have its leaf hash any more; nothing of it is sent on."
+            def work(transaction: Transaction, name: StreamName = stream, text: str = why) -> bool:
+                text = f"{text}; nothing of it is sent on."
                 return raise_alarm(
                     transaction, DAMAGE_ALARM, "damaged", text, name, raised_at=self._context.clock.now()
                 )

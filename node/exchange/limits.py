@@ -14,8 +14,8 @@ class Limits:
 
     package_bytes_max: one package, uncompressed, Head included; room for a slice to the next checkpoint many times.
     slices_max: slices a package; each costs a signature check.
-    slice_records_max: records a slice that we send; 500 to 2,000 make the best batches (docs/performance.md).
-    announced_max: checkpoints beyond a slice that travel with it.
+    slice_records_max: records a slice; 500 to 2,000 make the best batches (docs/performance.md).
+    announced_max: checkpoints that travel with a slice beside the one at its end: those inside it, and the newest.
     receipts_max, verdicts_max, certificates_max, lines_max: what else a Head may hold of each kind.
     under_way_max: packages of one link that are sent and not yet answered.
     under_way_s_max: after this long an unanswered package is taken for lost; sending it again is harmless.

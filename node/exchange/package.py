@@ -122,6 +122,7 @@ def _check_counts(head: Head, bounds: Limits) -> None:
     lines = 0 if statement is None else len(statement.digests) + len(statement.lines)
     counted = (
         ("slices", len(head.slices), bounds.slices_max),
+        ("records in a slice", max((len(one.lengths) for one in head.slices), default=0), bounds.slice_records_max),
         ("announced checkpoints", max((len(one.announced) for one in head.slices), default=0), bounds.announced_max),
         ("receipts", len(head.receipts), bounds.receipts_max),
         ("verdicts", len(head.verdicts), bounds.verdicts_max),

@@ -26,7 +26,8 @@ The queue
 
 Whose turn it is
     ``packing``: trust, then directed streams, then the rest in turn. A package has at most 4 MiB, a slice at most 2,000
-    records; slices are cut as long as they fit, because each costs the receiver one signature check.
+    records; slices are cut as long as they fit, because each costs the receiver one signature check. Checkpoints inside
+    a slice travel with it where the receiver, who may be a relay, would otherwise hold none for 500 records or 1 MB.
 
 Catch-up
     There is no catch-up mode: a link that was away for a year has a low cursor, and package after package is full.
@@ -45,8 +46,8 @@ What can go wrong
     - ``BUSY``: the receiver cannot judge the stream yet (its origin is not in its tree): the stream rests a second.
     - ``REFUSED``: one slice was bad. The stream rests half a minute; the others go on. The certificate chains of all
       signers are given again, because a chain that got lost is the one harmless reason.
-    - A stored record does not have its leaf hash any more (a damaged disk): nothing of that stream is sent, an alarm
-      says so; signing for it would make us the bad sender.
+    - A stored record does not have its leaf hash any more (a damaged disk), or no checkpoint stands within reach (rows
+      taken away by hand): nothing of that stream is sent, an alarm says so; signing would make us the bad sender.
     - A receipt that claims what cannot be moves nothing, is kept and raises an alarm (``receipts``).
 """
 
@@ -62,6 +63,7 @@ from node.errors import IntegrityError
 from node.exchange.head import BUSY, EARLY, GAP, HELD, REFUSED, Slice, Verdict
 from node.exchange.packing import Taken
 from node.journal import checkpoints, cursors
+from node.journal.sealing import landmarks
 from node.standard.codec import leaf_hash
 from node.trust.holders import travels
 
@@ -80,6 +82,8 @@ if TYPE_CHECKING:
 
 SLICE_BYTES: Final = 2_400
 """Bytes of Head that a slice costs beside its lengths, with one announced checkpoint; counted generously."""
+CHECKPOINT_BYTES: Final = 600
+"""Bytes of Head that each further checkpoint costs; a long one has some 500."""
 LENGTH_BYTES: Final = 7
 """Bytes of Head that one record's length costs: six digits and a space."""
 REFRESH_S: Final = 3_600.0
@@ -92,15 +96,15 @@ _LOG: Final = logging.getLogger(__name__)
 class Load:
     """What goes into a package: slices, and the records of each.
 
-    ``more``: something still waits. ``damaged``: streams whose stored records do not have their leaf hashes.
-    ``receipted``: the link's cursors when this was chosen.
+    ``more``: something still waits. ``damaged``: streams of which nothing can be sent, and why. ``receipted``: the
+    link's cursors when this was chosen.
     """
 
     slices: list[Slice] = field(default_factory=list)
     records: list[list[bytes]] = field(default_factory=list)
     receipted: dict[StreamName, int] = field(default_factory=dict)
     more: bool = False
-    damaged: list[StreamName] = field(default_factory=list)
+    damaged: dict[StreamName, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,7 +153,7 @@ class Sender:
         for stream in loader.load.damaged:
             conversation.pauses[stream] = now_s + limits.refused_pause_s
         if not loader.waiting and not ends:
-            self._refresh(conversation, loader, travelling)
+            self._refresh(conversation, loader, travelling, bytes_max)
         return loader.load
 
     def verdicts(self, conversation: Conversation, verdicts: Sequence[Verdict]) -> Outcome:
@@ -190,11 +194,12 @@ class Sender:
             if held.sealed and travels(tree, held.stream, context.code, conversation.peer)
         ]
 
-    def _refresh(self, conversation: Conversation, loader: _Loader, travelling: Sequence[Held]) -> None:
+    def _refresh(self, conversation: Conversation, loader: _Loader, travelling: Sequence[Held], bytes_max: int) -> None:
         """Show newer checkpoints of streams that the neighbour holds whole, each with the stream's last record."""
         now_s = self._context.clock.monotonic_s()
         if conversation.refreshed_at_s is not None and now_s - conversation.refreshed_at_s < REFRESH_S:
             return
+        left = bytes_max
         for held in travelling:
             if loader.load.receipted.get(held.stream, 0) != held.sealed:
                 continue
@@ -203,10 +208,21 @@ class Sender:
             if newest is None or (shown_at is not None and newest.sealed_at <= shown_at):
                 continue
             loader.waiting[held.stream] = (held, newest.size - 1)
-            if loader(held.stream, loader.limits.package_bytes_max // 2).full:
+            taken = loader(held.stream, left)
+            left -= taken.used_bytes
+            if taken.full or not (taken.used_bytes or taken.emptied):
                 # The rest is looked for with the next package.
                 return
         conversation.refreshed_at_s = now_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """Where a slice ends, the checkpoints inside it that travel with it, and what it costs of the package."""
+
+    checkpoint: Checkpoint
+    inside: tuple[Checkpoint, ...]
+    used_bytes: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -224,40 +240,51 @@ class _Loader:
         if len(self.load.slices) >= self.limits.slices_max:
             return Taken(used_bytes=0, emptied=False, full=True)
         held, offset = self.waiting[stream]
-        found = self._cut(held, offset, bytes_max)
-        if found is None:
+        points = self._points(held, offset)
+        if not points:
+            return self._damaged(stream, f"No checkpoint of {stream} stands within reach of record {offset + 1}")
+        cut = self._cut(points, held, offset, bytes_max)
+        if cut is None:
             return Taken(used_bytes=0, emptied=False)
-        checkpoint, used_bytes = found
-        one, records = self._slice(held, offset, checkpoint)
+        one, records = self._slice(held, offset, cut)
         if one is None:
-            self.load.damaged.append(stream)
-            return Taken(used_bytes=0, emptied=True)
+            return self._damaged(stream, f"A stored record of {stream} does not have its leaf hash any more")
         self.load.slices.append(one)
         self.load.records.append(records)
-        return Taken(used_bytes=used_bytes, emptied=one.last == held.sealed)
+        return Taken(used_bytes=cut.used_bytes, emptied=one.last == held.sealed)
 
-    def _cut(self, held: Held, offset: int, bytes_max: int) -> tuple[Checkpoint, int] | None:
-        """Return the last checkpoint up to which a slice fits, and what the slice costs; None when none does."""
+    def _damaged(self, stream: StreamName, why: str) -> Taken:
+        self.load.damaged[stream] = why
+        return Taken(used_bytes=0, emptied=True)
+
+    def _points(self, held: Held, offset: int) -> list[Checkpoint]:
+        """Return the checkpoints at which a slice behind ``offset`` may end."""
         high = min(held.sealed, offset + self.limits.slice_records_max)
-        points = checkpoints.between(self.connection, held.stream, offset, high)
-        if not points:
-            # Kept checkpoints are at most 500 records apart, so this is a stream that somebody thinned by hand.
-            points = checkpoints.between(self.connection, held.stream, offset, held.sealed, limit=1)
-        lengths = self.journal.lengths(self.connection, held.stream, offset + 1, points[-1].size) if points else []
+        return checkpoints.between(self.connection, held.stream, offset, high)
+
+    def _cut(self, points: Sequence[Checkpoint], held: Held, offset: int, bytes_max: int) -> _Cut | None:
+        """Return the longest slice that fits into ``bytes_max``; None when none does."""
+        lengths = self.journal.lengths(self.connection, held.stream, offset + 1, points[-1].size)
         costs = [0, *itertools.accumulate(length + LENGTH_BYTES for length in lengths)]
+        marked = frozenset(landmarks([point.size for point in points], lengths, offset))
+        inside = [point for point in points if point.size in marked]
         for point in reversed(points):
-            used_bytes = SLICE_BYTES + costs[point.size - offset]
-            if used_bytes <= bytes_max:
-                return point, used_bytes
+            while inside and inside[-1].size >= point.size:
+                inside.pop()
+            used_bytes = SLICE_BYTES + CHECKPOINT_BYTES * len(inside) + costs[point.size - offset]
+            # One place is left for the newest checkpoint of the stream.
+            if used_bytes <= bytes_max and len(inside) < self.limits.announced_max:
+                return _Cut(checkpoint=point, inside=tuple(inside), used_bytes=used_bytes)
         return None
 
-    def _slice(self, held: Held, offset: int, checkpoint: Checkpoint) -> tuple[Slice | None, list[bytes]]:
-        """Return the slice behind ``offset`` up to ``checkpoint`` and its records; None when stored bytes are damaged.
+    def _slice(self, held: Held, offset: int, cut: _Cut) -> tuple[Slice | None, list[bytes]]:
+        """Return the slice behind ``offset`` as cut and its records; None when stored bytes are damaged.
 
         A redacted record has length 0, and its leaf hash stands in the slice.
         """
+        last = cut.checkpoint.size
         try:
-            stored = self.journal.stored(self.connection, held.stream, offset + 1, checkpoint.size)
+            stored = self.journal.stored(self.connection, held.stream, offset + 1, last)
         except IntegrityError:
             return None, []
         records = [one.body or b"" for one in stored]
@@ -267,10 +294,10 @@ class _Loader:
         return Slice(
             stream=held.stream,
             first=offset + 1,
-            last=checkpoint.size,
-            checkpoint=checkpoint,
+            last=last,
+            checkpoint=cut.checkpoint,
             leaves_hash=hashlib.sha256(b"".join([one.leaf for one in stored])).digest(),
             lengths=tuple(map(len, records)),
             redacted=tuple((one.position, one.leaf) for one in stored if not one.body),
-            announced=(newest,) if newest is not None and newest.size > checkpoint.size else (),
+            announced=cut.inside + ((newest,) if newest is not None and newest.size > last else ()),
         ), records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ from node.journal.records import bytes_between, weights
 from node.journal.roots import frontier_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -52,3 +53,21 @@ def points(connection: Connection, held: Held) -> Iterator[SealPoint]:
     if leaves:
         frontier.extend(leaves)
         yield SealPoint(size=frontier.size, root=frontier.root(), total_bytes=total_bytes + span_bytes)
+
+
+def landmarks(sizes: Sequence[int], lengths: Sequence[int], offset: int) -> list[int]:
+    """Return the fewest of ``sizes`` that keep neighbours at most 500 records and 1 MB apart, as far as they can; pure.
+
+    ``sizes`` ascend behind ``offset``, and ``lengths`` are the bytes of the records behind it, up to the last of them.
+    Neither ``offset`` nor the last size is returned: both stand anyway. Of those that end at a smaller size, the same
+    are returned for it.
+    """
+    totals = [0, *itertools.accumulate(lengths)]
+    kept: list[int] = []
+    left = offset
+    for size, following in itertools.pairwise(sizes):
+        span_bytes = totals[following - offset] - totals[left - offset]
+        if following - left > SPAN_RECORDS_MAX or span_bytes > SPAN_BYTES_MAX:
+            kept.append(size)
+            left = size
+    return kept

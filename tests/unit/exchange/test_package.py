@@ -214,6 +214,7 @@ def test_a_package_beyond_the_limit_is_not_even_looked_at() -> None:
     "limits",
     [
         Limits(slices_max=0),
+        Limits(slice_records_max=1),
         Limits(announced_max=0),
         Limits(receipts_max=0),
         Limits(verdicts_max=1),

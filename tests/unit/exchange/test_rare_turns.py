@@ -13,7 +13,7 @@ from node.exchange.asking import Progress
 from node.exchange.limits import Limits
 from node.exchange.links import LinkWorker
 from node.exchange.receiver import JUDGED_MAX, Receiver
-from node.journal import alarms, cursors
+from node.journal import alarms, checkpoints, cursors
 from node.journal.wakeups import Wakeups
 from node.standard.seals import ANCESTORS, StreamName
 from tests.support.exchanging import ExchangeNode, carrier_to, settle, settled_nodes
@@ -132,11 +132,49 @@ def test_a_stream_whose_checkpoint_is_missing_is_not_stated() -> None:
     assert [line for line in said.lines if line.stream == STREAM] == []
 
 
-def test_a_slice_longer_than_usual_is_sent_when_checkpoints_are_far_apart() -> None:
+def sizes_at(node: ExchangeNode) -> list[int]:
+    with node.store.reading() as connection:
+        return [one.size for one in checkpoints.between(connection, STREAM, 0, 10_000)]
+
+
+def test_a_relay_gets_the_checkpoints_inside_a_long_slice() -> None:
+    nodes = settled_nodes()
+    # Sealed at 500 and 700 (one commit), 1100 and 1200.
+    for first, count in ((1, 700), (1_001, 400), (2_001, 100)):
+        nodes[EAST].write(count, first=first)
+    nodes[EAST].exchange.open_conversation(CITY, carrier_to(nodes[CITY], nodes[EAST]))
+    outgoing = nodes[EAST].exchange.next_package(CITY)
+    assert outgoing is not None
+    (one,) = outgoing.head.slices
+    # 500, because 700 is too far behind 0; 700, because 1100 is too far behind 500; not 1100: 1200 is 500 behind 700.
+    assert (one.last, [checkpoint.size for checkpoint in one.announced]) == (1_200, [500, 700])
+    nodes[EAST].exchange.failed(CITY, outgoing)
+    settle(nodes)
+    assert sizes_at(nodes[CITY]) == sizes_at(nodes[PROVINCE]) == [500, 700, 1_200]
+
+
+def test_a_slice_ends_earlier_rather_than_bring_too_many_checkpoints() -> None:
+    nodes = settled_nodes(limits=Limits(announced_max=2))
+    nodes[EAST].write(1_800)
+    nodes[EAST].exchange.open_conversation(CITY, carrier_to(nodes[CITY], nodes[EAST]))
+    outgoing = nodes[EAST].exchange.next_package(CITY)
+    assert outgoing is not None
+    (one,) = outgoing.head.slices
+    assert (one.last, [checkpoint.size for checkpoint in one.announced]) == (1_000, [500, 1_800])
+    nodes[EAST].exchange.failed(CITY, outgoing)
+    settle(nodes)
+    assert sizes_at(nodes[PROVINCE]) == [500, 1_000, 1_500, 1_800]
+
+
+def test_a_stream_whose_checkpoints_were_taken_away_is_not_sent_and_alarms() -> None:
     nodes = settled_nodes(limits=Limits(slice_records_max=2))
     nodes[EAST].write(7)
+    other = nodes[EAST].write(1, CITY, first=900)
     settle(nodes)
-    assert nodes[PROVINCE].size(STREAM) == 7
+    assert (nodes[CITY].size(STREAM), nodes[CITY].size(other)) == (0, 1)
+    with nodes[EAST].store.reading() as connection:
+        (alarm,) = alarms.alarms(connection)
+    assert "No checkpoint of 360102/ancestors stands within reach of record 1" in alarm.text
 
 
 def test_a_slice_that_fits_into_no_package_is_not_sent_and_stops_nothing() -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from node.clock import SetClock
@@ -13,6 +16,7 @@ from node.journal.merkle import root_of
 from node.journal.receipts import all_receipts, receipt_of, receipts_for, save_receipt
 from node.journal.retention import Dropped, Mark, droppable, retain
 from node.journal.seal import seal
+from node.journal.sealing import SPAN_BYTES_MAX, SPAN_RECORDS_MAX, landmarks
 from node.journal.tables import checkpoint as checkpoint_table
 from node.standard.seals import Receipt, StreamName
 from tests.support.journals import (
@@ -288,3 +292,31 @@ def test_retention_leaves_announced_checkpoints(memory: Store) -> None:
     assert memory.write(lambda transaction: retain(transaction, OTHER, below=99)).checkpoints == 0
     with memory.reading() as connection:
         assert len(checkpoints.announced(connection, OTHER)) == 2
+
+
+# --- landmarks -------------------------------------------------------------------------------------------------------
+
+
+def test_landmarks_stand_where_the_next_checkpoint_is_too_far() -> None:
+    assert landmarks([500, 1_000, 1_200], [1] * 1_200, 0) == [500, 1_000]
+    # Behind 100 already: 700 is 600 away, so 400 stays; 900 is 500 behind it.
+    assert landmarks([400, 700, 900], [1] * 800, 100) == [400]
+    assert landmarks([7], [1] * 7, 0) == []
+
+
+def test_landmarks_count_bytes_as_well_as_records() -> None:
+    # 300,000 bytes a record: three are within 1 MB, four are not.
+    assert landmarks([1, 2, 3, 4, 5, 6, 7], [300_000] * 7, 0) == [3, 6]
+
+
+@given(st.data())
+def test_landmarks_leave_no_gap_that_a_checkpoint_could_close(data: st.DataObject) -> None:
+    lengths = data.draw(st.lists(st.integers(0, 400_000), min_size=1, max_size=40))
+    offset = data.draw(st.integers(0, 9))
+    steps = data.draw(st.sets(st.integers(1, len(lengths)), min_size=1))
+    lengths = lengths[: max(steps)]
+    sizes = [offset + step for step in sorted(steps)]
+    stops = [offset, *landmarks(sizes, lengths, offset), sizes[-1]]
+    for left, right in itertools.pairwise(stops):
+        near = right - left <= SPAN_RECORDS_MAX and sum(lengths[left - offset : right - offset]) <= SPAN_BYTES_MAX
+        assert near or not [size for size in sizes if left < size < right]
