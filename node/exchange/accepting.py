@@ -18,13 +18,14 @@ from node.exchange.receiver import EVIDENT_REASONS, Receiver
 from node.trust.certificates import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversations
     from node.exchange.head import Verdict
     from node.exchange.receipts import Receipts
     from node.exchange.sender import Sender
+    from node.journal.store import Transaction
     from node.standard.seals import StreamName
 
 EARLY_LOOK_S: Final = 0.5
@@ -76,6 +77,7 @@ class Accepting:
         Its statement is for the caller. Raises PackageRefusedError when the package as a whole does not stand; nothing
         of it is kept then, but evidence.
         """
+        context = self._context
         package = self._read(data, peer)
         self._learn(package, peer)
         conversation = self._conversations.of(peer)
@@ -85,24 +87,36 @@ class Accepting:
             spoken = head.verdicts if conversation.peer_start_id == head.start_id else ()
             outcome = self._sender.verdicts(conversation, spoken)
             believed = self._receipts.accept(head.receipts, conversation, outcome)
-        self._conversations.tell(believed, besides=peer)
+            conversation.note_receipts(head.start_id, (one for one in believed if one.holder == peer))
+        if believed:
+            self._conversations.tell([one.stream for one in believed], besides=peer)
+            # Only now: whoever waits at a long-poll for a receipt to hand down finds it when it looks.
+            context.store.announce()
         accepted = Accepted(peer=peer, data=data, package=package, receipted=len(believed))
         self.judge(accepted)
         return accepted
 
     def judge(self, accepted: Accepted) -> None:
-        """Judge the slices of a package whose Head was taken; again for one that was early."""
-        if not accepted.package.head.slices:
-            return
-        peer = accepted.peer
-        accepted.verdicts = self._receiver.accept(accepted.package, peer)
-        for verdict in accepted.verdicts:
-            if verdict.word != REFUSED or verdict.reason is None:
-                continue
-            self.counted[peer, verdict.reason] += 1
-            _LOG.warning("slice refused", extra={"peer": peer, "stream": str(verdict.stream), "reason": verdict.reason})
-            if verdict.reason in EVIDENT_REASONS:
-                self._context.evidence.keep(peer, accepted.data, verdict.reason)
+        """Judge the slices of a package whose Head was taken; again those that were early."""
+        again = [number for number, verdict in enumerate(accepted.verdicts) if verdict.word == EARLY]
+        numbers = again if accepted.verdicts else range(len(accepted.package.head.slices))
+        verdicts = self._receiver.accept(accepted.package, accepted.peer, numbers)
+        accepted.verdicts = [
+            verdicts[number] if number in verdicts else accepted.verdicts[number]
+            for number in range(len(accepted.package.head.slices))
+        ]
+        for verdict in verdicts.values():
+            if verdict.word == REFUSED:
+                self._refused(accepted, verdict)
+
+    def _refused(self, accepted: Accepted, verdict: Verdict) -> None:
+        peer, reason = accepted.peer, verdict.reason or "refused"
+        self.counted[peer, reason] += 1
+        _LOG.warning("slice refused", extra={"peer": peer, "stream": str(verdict.stream), "reason": reason})
+        if reason in EVIDENT_REASONS:
+            # Named by what is wrong: a neighbour that sends the slice again in other packages fills nothing.
+            subject = f"{verdict.stream.origin}-{verdict.stream.audience}-{verdict.first}"
+            self._context.evidence.keep(peer, accepted.data, reason, subject=subject)
 
     def hold_early(self, accepted: Accepted, wait: Callable[[float], bool] | None) -> None:
         """Hold a package with early slices until its predecessor came, two seconds at most.
@@ -168,13 +182,25 @@ class Accepting:
         with context.store.reading() as connection:
             known = context.book.known(connection, brought)
         new = [der for name, der in brought.items() if name not in known]
-        if not new:
-            return
-        try:
-            context.store.write(lambda transaction: context.book.learn(transaction, new, context.clock.now()))
-        except IdentityError as error:
-            self.counted[peer, "certificates"] += 1
-            _LOG.warning("certificates not learned", extra={"peer": peer, "why": error.what})
+        if new:
+            for error in context.store.write(lambda transaction: self._learn_each(transaction, new)):
+                self.counted[peer, "certificates"] += 1
+                _LOG.warning("certificate not learned", extra={"peer": peer, "why": error.what})
+
+    def _learn_each(self, transaction: Transaction, ders: Sequence[bytes]) -> list[IdentityError]:
+        """Learn certificates one by one, in any order, until no more of them chain to the root; return why not."""
+        pending = list(ders)
+        while pending:
+            strangers: dict[bytes, IdentityError] = {}
+            for der in pending:
+                try:
+                    self._context.book.learn(transaction, [der], self._context.clock.now())
+                except IdentityError as error:
+                    strangers[der] = error
+            if len(strangers) == len(pending):
+                return list(strangers.values())
+            pending = list(strangers)
+        return []
 
 
 def _final(verdict: Verdict) -> Verdict:

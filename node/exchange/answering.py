@@ -85,7 +85,7 @@ class Answering:
         with conversation.lock:
             if not statement.lines or conversation.peer_start_id != start_id:
                 conversation.begin(start_id, self._context.clock.monotonic_s())
-            unlisted = self._opening.apply(conversation, statement)
+            unlisted = self._opening.apply(conversation, statement, start_id)
             # An origin that no list names after the second package is known by nothing; its cursors stay.
             conversation.is_open = not unlisted or bool(statement.lines)
             with self._context.store.reading() as connection:

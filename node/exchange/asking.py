@@ -77,7 +77,7 @@ class Asking:
                 raise PackageRefusedError("head", "The answer to an opening holds no statement.")
             with conversation.lock:
                 conversation.peer_start_id = head.start_id
-                self._opening.apply(conversation, head.statement)
+                self._opening.apply(conversation, head.statement, head.start_id)
             listed = self._opening.differing(peer, head.statement)
             if not listed:
                 break

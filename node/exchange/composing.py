@@ -77,16 +77,18 @@ class Composer:
 
     def compose(self, conversation: Conversation, purpose: str) -> Outgoing | None:
         """Return a package with everything that waits and fits, None when nothing waits."""
-        with self._context.store.reading() as connection:
-            parts = self._choose(connection, conversation)
-        self._report_damage(parts.load.damaged)
-        return self._write(conversation, purpose, parts) if parts else None
+        with conversation.giving():
+            with self._context.store.reading() as connection:
+                parts = self._choose(connection, conversation)
+            self._report_damage(parts.load.damaged)
+            return self._write(conversation, purpose, parts) if parts else None
 
     def compose_poll(self, conversation: Conversation) -> Outgoing:
         """Return a long-poll: it brings replies but no slices, so that it can wait at the parent."""
-        with self._context.store.reading() as connection:
-            parts = self._replies_only(connection, conversation)
-        return self._write(conversation, POLL, parts)
+        with conversation.giving():
+            with self._context.store.reading() as connection:
+                parts = self._replies_only(connection, conversation)
+            return self._write(conversation, POLL, parts)
 
     def compose_empty(self, conversation: Conversation) -> Outgoing:
         """Return an answer that holds nothing: to a long-poll without news, or in a conversation that is not open."""

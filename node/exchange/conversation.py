@@ -7,13 +7,14 @@ statement (02, R12) and some bytes sent twice, never a record: cursors and recor
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from node.exchange.packing import Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from node.exchange.head import Slice, Verdict
@@ -36,6 +37,14 @@ class Flight:
 
     slices: dict[SliceKey, Sent]
     since_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A stream rests until ``until_s`` (monotonic seconds); ``length_s`` is what the next pause grows from."""
+
+    until_s: float
+    length_s: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,8 +71,9 @@ class Conversation:
     peer_start_id: the neighbour's process as last heard. is_open: both sides have stated what they hold.
     sent: per stream the highest position that this process has sent. told: fingerprints of signers whose chain the
     neighbour was given. handed: size of the newest receipt handed down, by holder and stream. news: streams of which a
-    receipt may have to be handed down. pauses: until when (monotonic seconds) a stream rests. reopen: why the
-    conversation must be opened again, empty when it need not. generation: counts openings; polls: counts long-polls.
+    receipt may have to be handed down. pauses: streams that rest, or whose next rest is longer. receipted: what the
+    neighbour's process ``receipted_by`` has receipted. reopen: why the conversation must be opened again, empty when it
+    need not. generation: counts openings; polls: counts long-polls.
     """
 
     peer: str
@@ -77,7 +87,9 @@ class Conversation:
     told: set[str] = field(default_factory=set)
     handed: dict[tuple[str, StreamName], int] = field(default_factory=dict)
     news: set[StreamName] = field(default_factory=set)
-    pauses: dict[StreamName, float] = field(default_factory=dict)
+    pauses: dict[StreamName, Pause] = field(default_factory=dict)
+    receipted: dict[StreamName, int] = field(default_factory=dict)
+    receipted_by: str | None = None
     replies: Replies = field(default_factory=Replies)
     packing: Packing = field(default_factory=Packing)
     refreshed_at_s: float | None = None
@@ -98,6 +110,42 @@ class Conversation:
         self.pauses.clear()
         self.replies = Replies()
         self.refreshed_at_s = None
+
+    @contextmanager
+    def giving(self) -> Iterator[None]:
+        """Put back what was taken out to be given (replies, news) when the package for it cannot be made."""
+        replies, news = self.replies, set(self.news)
+        try:
+            yield
+        except BaseException:
+            self.replies, self.news = replies, news
+            raise
+
+    def pause(self, stream: StreamName, now_s: float, first_s: float, most_s: float) -> None:
+        """Let a stream rest: ``first_s`` seconds, then twice as long each time, ``most_s`` at most."""
+        before = self.pauses.get(stream)
+        length_s = first_s if before is None else min(max(first_s, 2.0 * before.length_s), most_s)
+        self.pauses[stream] = Pause(until_s=now_s + length_s, length_s=length_s)
+
+    def rests(self, stream: StreamName, now_s: float) -> bool:
+        """Tell whether a stream rests now."""
+        pause = self.pauses.get(stream)
+        return pause is not None and now_s < pause.until_s
+
+    def note_receipts(self, start_id: str, receipts: Iterable[Receipt]) -> None:
+        """Remember what the neighbour's process ``start_id`` has receipted."""
+        if self.receipted_by != start_id:
+            self.receipted_by = start_id
+            self.receipted.clear()
+        for one in receipts:
+            self.receipted[one.stream] = max(self.receipted.get(one.stream, 0), one.size)
+
+    def overtaken(self, stream: StreamName, size: int, start_id: str) -> bool:
+        """Tell whether a statement of ``size`` is older than a receipt of the same process of the neighbour.
+
+        A process never holds less than it has receipted, so such a statement was made before another thread's commit.
+        """
+        return self.receipted_by == start_id and size < self.receipted.get(stream, 0)
 
     def begin_early(self) -> bool:
         """Claim the one place for a package that came before its predecessor; False when it is taken."""

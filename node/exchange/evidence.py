@@ -1,7 +1,8 @@
 """Evidence (证据): bad packages and receipts, kept whole so that people can look at them, and bounded (02, R7, R19).
 
 What does not fit is refused and the stream goes on; what it was lies in ``home/evidence/<peer>/``. Each file is named
-by its content, so a neighbour that repeats itself fills nothing; beyond the limits the oldest files go.
+by what it shows, or else by its content, so a neighbour that repeats itself fills nothing; beyond the limits the oldest
+files go.
 """
 
 from __future__ import annotations
@@ -30,15 +31,18 @@ class Evidence:
         self._folder = folder
         self._limits = limits
 
-    def keep(self, peer: str, data: bytes, reason: str, *, suffix: str = PACKAGE_SUFFIX) -> Path | None:
+    def keep(
+        self, peer: str, data: bytes, reason: str, *, suffix: str = PACKAGE_SUFFIX, subject: str | None = None
+    ) -> Path | None:
         """Keep ``data`` that ``peer`` sent; return the file, or None when it was kept before or cannot be.
 
-        ``peer`` is a node code, so it can name a folder. A disk that does not take it costs the evidence, not the node:
+        ``peer`` is a node code, so it can name a folder; ``subject``, in characters of a file name, says what the
+        reason is about (default: a hash of ``data``). A disk that does not take it costs the evidence, not the node:
         that is logged and nothing is raised.
         """
         if self._folder is None or len(data) > self._limits.evidence_bytes_max:
             return None
-        name = f"{hashlib.sha256(data).hexdigest()[:32]}.{reason.replace(' ', '-')}{suffix}"
+        name = f"{subject or hashlib.sha256(data).hexdigest()[:32]}.{reason.replace(' ', '-')}{suffix}"
         path = self._folder / peer / name
         try:
             if path.exists():

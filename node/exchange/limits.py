@@ -22,8 +22,9 @@ class Limits:
     long_poll_s_max: how long a child's request may wait for news; below every usual proxy's 30 s.
     early_wait_s: how long an early package is held for its predecessor.
     compare_s: the longest time between two looks at cursors and sizes when no wake-up came.
-    busy_pause_s: how long a stream rests after the receiver answered ``busy`` for it.
-    refused_pause_s: how long a stream rests after the receiver refused a slice of it.
+    busy_pause_s, busy_pause_s_max: how long a stream rests after the receiver answered ``busy`` for it; doubles each
+    time, since waiting for an upgrade takes longer than waiting for a certificate.
+    refused_pause_s, refused_pause_s_max: the same after the receiver refused a slice of it.
     conversation_s_max: age at which a conversation is opened again, so that statements are compared daily.
     silence_s_max: a child that was not heard of for this long is shown as down: three long polls.
     contact_s: how often the time of the last contact is written while nothing else changes.
@@ -44,7 +45,9 @@ class Limits:
     early_wait_s: float = 2.0
     compare_s: float = 5.0
     busy_pause_s: float = 1.0
+    busy_pause_s_max: float = 30.0
     refused_pause_s: float = 30.0
+    refused_pause_s_max: float = 3_600.0
     conversation_s_max: float = 86_400.0
     silence_s_max: float = 75.0
     contact_s: float = 60.0

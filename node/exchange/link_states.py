@@ -61,7 +61,8 @@ class LinkStates:
             link = link_to(transaction.connection, peer) or Link(peer=peer, role=role)
             delay_s = retry_delay_s(link.failures + 1, self._randomness, retry_after_s=retry_after_s)
             now = self._context.clock.now()
-            note = why[:NOTE_CHARACTERS_MAX]
+            # PostgreSQL takes no NUL in a text, and what a neighbour answers may hold one.
+            note = why.replace("\0", " ")[:NOTE_CHARACTERS_MAX]
             down = _changed(link, DOWN, self._context.clock.now)
             save_link(
                 transaction,

@@ -143,10 +143,14 @@ class LinkWorker:
                 return
             self._failures += 1
             retry_after_s = error.retry_after_s if isinstance(error, PeerUnavailableError) else None
-            try:
-                rest_s = self._exchange.links.failed(self._parent, PARENT, str(error), retry_after_s=retry_after_s)
-            except YizhanError as unwritten:
-                # The store itself is in trouble: the back-off cannot be kept as data, but the rest is taken.
-                _LOG.warning("link state not written", extra={"peer": self._parent, "why": str(unwritten)})
-                rest_s = UNFORESEEN_S
-            self._rest_until_s = self._clock.monotonic_s() + rest_s
+            self._rest_until_s = self._clock.monotonic_s() + self._noted(str(error), retry_after_s)
+
+    def _noted(self, why: str, retry_after_s: float | None) -> float:
+        """Keep the failure as data and return the seconds to rest; where it cannot be kept, the rest is taken still."""
+        try:
+            return self._exchange.links.failed(self._parent, PARENT, why, retry_after_s=retry_after_s)
+        except YizhanError as unwritten:
+            _LOG.warning("link state not written", extra={"peer": self._parent, "why": str(unwritten)})
+        except Exception:  # noqa: BLE001 - the runner of the link's jobs: logged with its traceback.
+            _LOG.exception("link state not written", extra={"peer": self._parent})
+        return UNFORESEEN_S

@@ -66,16 +66,21 @@ class Opening:
         with self._context.store.reading() as connection:
             return differing(self._lines(connection, peer).lines, statement)
 
-    def apply(self, conversation: Conversation, statement: Statement) -> frozenset[str]:
+    def apply(self, conversation: Conversation, statement: Statement, start_id: str) -> frozenset[str]:
         """Set the link's cursors to what the neighbour states; return the origins whose lists are still needed.
 
-        The caller holds the conversation's lock.
+        ``start_id`` names the neighbour's process that made the statement. The caller holds the conversation's lock.
         """
         peer = conversation.peer
         with self._context.store.reading() as connection:
             shared = self._lines(connection, peer)
             comparison = compare(shared.lines, shared.outgoing, statement)
-            change = self._change(connection, peer, shared.lines, comparison.stated)
+            current = {
+                stream: line
+                for stream, line in comparison.stated.items()
+                if not conversation.overtaken(stream, line.size, start_id)
+            }
+            change = self._change(connection, peer, shared.lines, current)
         if change.sizes or change.contradicting:
             returned = self._context.store.write(lambda transaction: self._set(transaction, peer, change))
             conversation.sent.update({stream: change.sizes[stream] for stream in returned})

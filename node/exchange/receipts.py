@@ -80,8 +80,8 @@ class Receipts:
             if travels(tree, held.stream, peer, self._context.code)
         ]
 
-    def accept(self, receipts: Sequence[Receipt], conversation: Conversation, outcome: Outcome) -> list[StreamName]:
-        """Take receipts that came from the neighbour; return the streams of which a new one was believed.
+    def accept(self, receipts: Sequence[Receipt], conversation: Conversation, outcome: Outcome) -> list[Receipt]:
+        """Take receipts that came from the neighbour; return those that were new and believed.
 
         ``outcome`` (of the verdicts that came with them) is written in the same transaction. The caller holds the
         conversation's lock. Refused ones are kept, alarmed and logged; nothing is raised.
@@ -110,7 +110,7 @@ class Receipts:
             conversation.sent.update(outcome.returned)
         for one in refused:
             self._keep(one, conversation.peer)
-        return [receipt.stream for receipt in believed]
+        return believed
 
     def to_hand_down(
         self, connection: Connection, tree: Tree, conversation: Conversation, *, count_max: int
@@ -228,9 +228,6 @@ class Receipts:
                 one.receipt.stream,
                 raised_at=self._context.clock.now(),
             )
-        if believed:
-            # The origin may wait for it at a long-poll of ours.
-            transaction.announce()
 
     def _keep(self, one: _Refused, peer: str) -> None:
         _LOG.warning("receipt refused", extra={"peer": peer, "stream": str(one.receipt.stream), "reason": one.reason})

@@ -48,6 +48,9 @@ What can go wrong
       The journal raises an alarm with both; the slice is refused ``fork``.
     - The database is full or gone: the error goes to the caller, nothing was committed, no receipt is signed; the
       neighbour backs off and sends again.
+    - A projection fails on a record, which is a defect of this program: nothing of the transaction is kept, and each
+      slice is committed alone. The one at fault is ``BUSY`` until an upgrade takes it, its stream waits, an alarm and
+      the log say so; the others go on. Quarantine would be wrong: nothing is known to be wrong with the record.
     - A record that is valid but not in canonical form: the origin should not have made it. A sample is looked at; a
       breach raises an alarm and quarantines nothing.
 """
@@ -59,7 +62,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from node.errors import IdentityError, RecordRefusedError
+from node.errors import IdentityError, NeedsPersonError, RecordRefusedError, TryLaterError
 from node.exchange.head import BUSY, EARLY, HELD, REFUSED, Slice, Verdict
 from node.journal import checkpoints, quarantine
 from node.journal.alarms import raise_alarm
@@ -85,6 +88,8 @@ JUDGED_MAX: Final = 3
 """How often a slice is judged when its stream keeps moving meanwhile; then it is ``BUSY`` and comes again."""
 CANONICAL_ALARM: Final = "CANONICAL"
 """Kind of the alarm that a record raises whose bytes are not in canonical form."""
+DIGEST_ALARM: Final = "OTHER"
+"""Kind of the alarm that a slice raises which this program cannot digest."""
 EVIDENT_REASONS: Final = frozenset({"stream", "checkpoint", "seal", "leaves", "overlap", "root"})
 """Refusals that only a faulty or dishonest neighbour causes: the package is kept as evidence."""
 
@@ -112,20 +117,22 @@ class Receiver:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def accept(self, package: Package, peer: str) -> list[Verdict]:
-        """Judge every slice of a package that ``peer`` signed and commit what stands; return their verdicts in order.
+    def accept(self, package: Package, peer: str, numbers: Iterable[int]) -> dict[int, Verdict]:
+        """Judge the slices ``numbers`` (from 0) of a package that ``peer`` signed, and commit what stands.
 
-        Returns after the commit, so the caller may sign receipts for every stream with the verdict HELD. Raises
-        StoreBusyError or StoreUnavailableError when the store failed; nothing of the failed transaction is kept then.
+        Returns their verdicts after the commit, so the caller may sign receipts for every stream with the verdict HELD.
+        Raises StoreBusyError or StoreUnavailableError when the store failed; nothing of the failed transaction is kept
+        then.
         """
         slices = package.head.slices
         verdicts: dict[int, Verdict] = {}
-        first = [number for number, one in enumerate(slices) if one.stream.audience == TRUST]
-        rest = [number for number, one in enumerate(slices) if one.stream.audience != TRUST]
-        for numbers in (first, rest):
-            if numbers:
-                verdicts.update(self._accept(package, peer, numbers))
-        return [verdicts[number] for number in range(len(slices))]
+        chosen = list(numbers)
+        first = [number for number in chosen if slices[number].stream.audience == TRUST]
+        rest = [number for number in chosen if slices[number].stream.audience != TRUST]
+        for some in (first, rest):
+            if some:
+                verdicts.update(self._accept(package, peer, some))
+        return verdicts
 
     def _accept(self, package: Package, peer: str, numbers: Sequence[int]) -> dict[int, Verdict]:
         verdicts: dict[int, Verdict] = {}
@@ -153,19 +160,38 @@ class Receiver:
 
     def _commit(self, package: Package, judged: dict[int, _Judged]) -> list[int]:
         """Commit what stands, in one transaction; return the slices whose streams had moved."""
-        slices = package.head.slices
         changing = {number: one for number, one in judged.items() if one.entries or one.seen}
         if not changing:
             return []
+        try:
+            return self._context.store.write(lambda transaction: self._take_all(transaction, package, changing))
+        except (TryLaterError, NeedsPersonError):
+            raise
+        except Exception:  # noqa: BLE001 - logged with its traceback once it is known whose it is.
+            if len(changing) == 1:
+                ((number, one),) = changing.items()
+                self._set_aside(package.head.slices[number], one)
+                return []
+            # One of them is at fault: each alone, so that it fails by itself.
+            return [moved for number, one in changing.items() for moved in self._commit(package, {number: one})]
 
-        def work(transaction: Transaction) -> list[int]:
-            moved = []
-            for number, one in changing.items():
-                if not self._take(transaction, slices[number], one):
-                    moved.append(number)
-            return moved
+    def _set_aside(self, one: Slice, judged: _Judged) -> None:
+        """Let a slice wait that this program cannot digest; called while the error is being handled."""
+        _LOG.exception("slice not digested", extra={"stream": str(one.stream), "first": one.first, "last": one.last})
+        judged.verdict = _verdict(one, BUSY, held=judged.held, reason="internal")
+        text = (
+            f"Records {one.first} to {one.last} cannot be taken: a defect of this program, whose details are in its "
+            "log. The stream waits, nothing is lost. Report it, then upgrade this node."
+        )
+        self._context.store.write(
+            lambda transaction: raise_alarm(
+                transaction, DIGEST_ALARM, "not digested", text, one.stream, raised_at=self._context.clock.now()
+            )
+        )
 
-        return self._context.store.write(work)
+    def _take_all(self, transaction: Transaction, package: Package, changing: dict[int, _Judged]) -> list[int]:
+        slices = package.head.slices
+        return [number for number, one in changing.items() if not self._take(transaction, slices[number], one)]
 
     def _take(self, transaction: Transaction, one: Slice, judged: _Judged) -> bool:
         journal = self._context.journal

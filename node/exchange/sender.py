@@ -46,6 +46,8 @@ What can go wrong
     - ``BUSY``: the receiver cannot judge the stream yet (its origin is not in its tree): the stream rests a second.
     - ``REFUSED``: one slice was bad. The stream rests half a minute; the others go on. The certificate chains of all
       signers are given again, because a chain that got lost is the one harmless reason.
+    - The same again: the stream rests twice as long each time, half a minute (``BUSY``) or an hour (``REFUSED``) at
+      most, until a slice of it is held or the conversation opens again.
     - A stored record does not have its leaf hash any more (a damaged disk), or no checkpoint stands within reach (rows
       taken away by hand): nothing of that stream is sent, an alarm says so; signing would make us the bad sender.
     - A receipt that claims what cannot be moves nothing, is kept and raises an alarm (``receipts``).
@@ -147,11 +149,11 @@ class Sender:
         loader.load.receipted = receipted
         for held in travelling:
             offset = max(receipted.get(held.stream, 0), ends.get(held.stream, 0))
-            if offset < held.sealed and conversation.pauses.get(held.stream, now_s) <= now_s:
+            if offset < held.sealed and not conversation.rests(held.stream, now_s):
                 loader.waiting[held.stream] = (held, offset)
         loader.load.more = conversation.packing.fill(loader.waiting, bytes_max, loader)
         for stream in loader.load.damaged:
-            conversation.pauses[stream] = now_s + limits.refused_pause_s
+            conversation.pause(stream, now_s, limits.refused_pause_s, limits.refused_pause_s_max)
         if not loader.waiting and not ends:
             self._refresh(conversation, loader, travelling, bytes_max)
         return loader.load
@@ -169,14 +171,15 @@ class Sender:
             if sent is None:
                 continue
             if verdict.word == HELD:
+                conversation.pauses.pop(verdict.stream, None)
                 outcome.shown[verdict.stream] = sent.sealed_at
             elif verdict.word in {GAP, EARLY}:
                 if verdict.held is not None and verdict.held < sent.cursor:
                     outcome.returned[verdict.stream] = verdict.held
             elif verdict.word == BUSY:
-                conversation.pauses[verdict.stream] = now_s + limits.busy_pause_s
+                conversation.pause(verdict.stream, now_s, limits.busy_pause_s, limits.busy_pause_s_max)
             elif verdict.word == REFUSED:
-                conversation.pauses[verdict.stream] = now_s + limits.refused_pause_s
+                conversation.pause(verdict.stream, now_s, limits.refused_pause_s, limits.refused_pause_s_max)
                 conversation.told.clear()
                 _LOG.warning(
                     "slice refused by neighbour",

@@ -133,7 +133,7 @@ class Store:
         self._listeners.append(listener)
 
     def announce(self) -> None:
-        """Tell the listeners that there is something new: given to ``after_commit`` by whoever appends or seals."""
+        """Tell the listeners of this process that there is something new; ``Transaction.announce`` tells others too."""
         for listener in tuple(self._listeners):
             listener()
 

@@ -379,6 +379,7 @@ def test_a_receipt_from_before_the_neighbour_returned_moves_nothing(link: Link) 
     link.county.write(6)
     link.settle()
     fresh = settled_nodes()[CITY]
+    fresh.started()
     link.county.exchange.open_conversation(CITY, MemoryCarrier(fresh.exchange, EAST))
     with link.county.store.reading() as connection:
         (old,) = receipts.all_receipts(connection, STREAM)
@@ -393,6 +394,7 @@ def test_a_returned_neighbour_is_shown_on_the_link(link: Link) -> None:
     link.settle()
     link.county.exchange.links.heard(CITY, links.PARENT)
     fresh = settled_nodes()[CITY]
+    fresh.started()
     link.county.exchange.open_conversation(CITY, MemoryCarrier(fresh.exchange, EAST))
     assert link.cursor() == 0
     with link.county.store.reading() as connection:

@@ -48,7 +48,7 @@ def test_the_limits_in_the_page_are_those_of_the_code() -> None:
     assert f"| records in a slice | {limits.slice_records_max:,} |" in PAGE
     assert f"| {limits.receipts_max:,}, {limits.verdicts_max}, {limits.certificates_max} |" in PAGE
     assert f"| digests and lines of a statement | {limits.lines_max:,} |" in PAGE
-    assert f"at most {limits.evidence_files_max}\nfiles and {limits.evidence_bytes_max // 1024**2} MiB" in PAGE
+    assert f"at most {limits.evidence_files_max} files and {limits.evidence_bytes_max // 1024**2} MiB" in PAGE
 
 
 def openssl_verifies(folder: Path, signer: str, text: bytes, signature: bytes) -> bool:
