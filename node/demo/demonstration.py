@@ -21,11 +21,11 @@ from node.clock import MachineClock
 from node.demo.comparing import NOTICE_STREAM, compare_doors, copies_of, holders_found
 from node.demo.feeding import expected_doors, feed_all, plan_feed
 from node.demo.latency import TRIES, measure_latency
-from node.demo.plan import COUNTIES, NODES, NOTICE_TO, PROVINCE
-from node.demo.program import call, stop_all
+from node.demo.plan import COUNTIES, NOTICE_TO, PROVINCE
+from node.demo.program import stop_all
 from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_reference, wait_for_tree
 from node.demo.raising import DemoNode, plan_nodes, raise_tree
-from node.demo.settling import Expectation, settle, wait_quiet
+from node.demo.settling import Expectation, publish_statistics, settle, wait_quiet
 from node.demo.watching import Watcher
 from node.errors import DemonstrationError
 
@@ -95,7 +95,7 @@ def _run(settings: Settings, nodes: dict[str, DemoNode], clock: Clock) -> dict[s
             nodes[NOTICE_TO.code], nodes[PROVINCE.code], keys[NOTICE_TO.code], clock, seed=settings.seed
         )
         watcher.say("statistics, level by level 逐级统计")
-        _publish_statistics(nodes, clock)
+        publish_statistics(nodes, clock)
         watcher.say("comparing 核对")
         statuses, problems = settle(nodes, _expectation(feeds), clock)
     problems += compare_doors(tally.doors, expected_doors(feeds))
@@ -105,14 +105,6 @@ def _run(settings: Settings, nodes: dict[str, DemoNode], clock: Clock) -> dict[s
         "doors": tally.doors,
         "latency_s": latency_s,
     }
-
-
-def _publish_statistics(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
-    """Publish from the bottom upward: each level adds up what the level below has published."""
-    for level in (COUNTIES, [plan for plan in NODES if plan not in (PROVINCE, *COUNTIES)], [PROVINCE]):
-        for plan in level:
-            call(nodes[plan.code].home, "statistics", "publish")
-        wait_quiet(nodes, clock)
 
 
 def _expectation(feeds: Sequence[Feed]) -> Expectation:

@@ -20,6 +20,7 @@ from node.demo.comparing import (
     copies_of,
 )
 from node.demo.figures import Figures, read_figures
+from node.demo.plan import COUNTIES, NODES, PROVINCE
 from node.demo.program import call
 from node.demo.raising import wait_until
 
@@ -71,6 +72,14 @@ def wait_quiet(nodes: Mapping[str, DemoNode], clock: Clock, *, timeout_s: float 
     """Wait until the figures agree (sizes, no lag); cheap, for the steps on the way. Return whether in time."""
     with httpx.Client() as client:
         return wait_until(lambda: _looks_quiet(nodes, client), timeout_s, clock, pause_s=0.2)
+
+
+def publish_statistics(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
+    """Publish from the bottom upward: each level adds up what the level below has published."""
+    for level in (COUNTIES, [plan for plan in NODES if plan not in (PROVINCE, *COUNTIES)], [PROVINCE]):
+        for plan in level:
+            call(nodes[plan.code].home, "statistics", "publish")
+        wait_quiet(nodes, clock)
 
 
 def compare_all(statuses: Mapping[str, Status], expected: Expectation) -> list[str]:

@@ -17,10 +17,10 @@ from node.demo.chance import Chance
 from node.demo.feeding import offer
 from node.demo.generator import generate_month
 from node.demo.plan import COUNTIES, PROVINCE
-from node.demo.program import call, stop_all
+from node.demo.program import stop_all
 from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_tree
-from node.demo.raising import DemoNode, plan_nodes, raise_tree, start, wait_until
-from node.demo.settling import Expectation, settle
+from node.demo.raising import DemoNode, plan_nodes, raise_tree, start
+from node.demo.settling import Expectation, publish_statistics, settle, wait_quiet
 from node.errors import DemonstrationError
 
 if TYPE_CHECKING:
@@ -106,20 +106,16 @@ def test_kill_at_random_moments_loses_nothing(tree: dict[str, DemoNode]) -> None
         for future in feeding:
             future.result()
     exchange_notice(tree, clock)
+    wait_quiet(tree, clock, timeout_s=90)
+    publish_statistics(tree, clock)
     expected = Expectation(
         cases={feeder.county.plan.code: len(feeder.applications) for feeder in feeders},
-        findings=0,
+        findings=sum(feeder.illogical for feeder in feeders),
+        statistics=True,
     )
     statuses, problems = settle(tree, expected, clock, timeout_s=90)
     assert problems == []
     for feeder in feeders:
         stream = f"{feeder.county.plan.code}/ancestors"
         sizes = {f"{one['origin']}/{one['audience']}": one["size"] for one in statuses[PROVINCE.code]["streams"]}
-        assert sizes[stream] >= feeder.accepted
-    for county in COUNTIES:
-        call(tree[county.code].home, "statistics", "publish")
-    assert wait_until(lambda: statistics_at_city(tree) == "agreed", 60, clock, pause_s=0.5)
-
-
-def statistics_at_city(tree: dict[str, DemoNode]) -> str:
-    return str(call(tree["360100"].home, "status", accepted=(0, 3))["statistics"]["state"])
+        assert sizes[stream] >= feeder.accepted > 0
