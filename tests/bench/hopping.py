@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,6 @@ from node.demo.plan import CITY as CITY_PLAN
 from node.demo.plan import PROVINCE as PROVINCE_PLAN
 from node.demo.program import stop_all
 from node.demo.raising import start, wait_until
-from node.exchange.carriers.https import HttpsCarrier
 from node.exchange.limits import Limits
 from node.journal import cursors
 from node.journal.replay import read_entry
@@ -24,16 +24,19 @@ from node.standard.seals import TRUST, StreamName
 from node.trust.issuing import issue
 from tests.bench.hop_floor import HopFloor
 from tests.bench.origins import COUNTIES, Origin, courier
-from tests.bench.processes import LOOPBACK, join, memory_mb, new_node
+from tests.bench.processes import join, memory_mb, new_node
 from tests.bench.receiving import Rounds
+from tests.bench.singles import Singles, carrier_to, measure_singles
 from tests.support.identities import Place, child_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from node.bootstrap import Node
     from node.clock import Clock
     from node.demo.raising import DemoNode
+    from node.exchange.carriers.https import HttpsCarrier
     from node.exchange.head import Slice
     from node.journal.store import Transaction
     from node.trust.issued import IssuedNode
@@ -47,6 +50,7 @@ class Hopping:
     """What the hop showed, and what the receiving process needed: seconds to start, MB at rest and at work."""
 
     rounds: Rounds
+    singles: Singles
     start_s: float
     memory_mb: dict[str, float]
 
@@ -60,11 +64,11 @@ def measure_hop(folder: Path, clock: Clock, plan: Plan) -> Hopping:
         city = new_node(folder, CITY_PLAN)
         join(city, province, clock, run=False)
         idle = memory_mb(province)["now"]
-        rounds = _hop(folder, clock, plan, province=province, city_home=city.home)
+        rounds, singles = _hop(folder, clock, plan, province=province, city_home=city.home)
         receiving = memory_mb(province)["peak"]
     finally:
         stop_all([province.process], clock)
-    return Hopping(rounds=rounds, start_s=start_s, memory_mb={"idle": idle, "receiving": receiving})
+    return Hopping(rounds=rounds, singles=singles, start_s=start_s, memory_mb={"idle": idle, "receiving": receiving})
 
 
 def _timed_start(node: DemoNode, clock: Clock) -> float:
@@ -73,18 +77,12 @@ def _timed_start(node: DemoNode, clock: Clock) -> float:
     return clock.monotonic_s() - begun_s
 
 
-def _hop(folder: Path, clock: Clock, plan: Plan, *, province: DemoNode, city_home: Path) -> Rounds:
+def _hop(folder: Path, clock: Clock, plan: Plan, *, province: DemoNode, city_home: Path) -> tuple[Rounds, Singles]:
     # Ten slices of a tenth each make the package of the mix.
     limits = Limits(slice_records_max=plan.package_records // len(COUNTIES))
     config = load_config(city_home, shipped_levels=level_folder())
     node = build_node(config, clock=clock, randomness=SystemRandomness(), limits=limits)
-    carrier = HttpsCarrier(
-        node.identity,
-        parent=province.plan.code,
-        host=LOOPBACK,
-        port=province.link_port,
-        package_bytes_max=limits.package_bytes_max,
-    )
+    carrier = carrier_to(node, province.plan.code, province.link_port)
     floor = HopFloor(folder, node.identity, province.home, under_way=limits.under_way_max)
     try:
         node.start()
@@ -96,7 +94,7 @@ def _hop(folder: Path, clock: Clock, plan: Plan, *, province: DemoNode, city_hom
             records = sum(map(len, batches))
             rounds.product_s.append(link.push(limits.under_way_max) / records)
             rounds.floor_s.append(floor.send(batches) / records)
-        return rounds
+        return rounds, measure_singles(link.one_by_one(), node, province, clock, plan)
     finally:
         floor.close()
         carrier.close()
@@ -155,6 +153,12 @@ class _Link:
             self.node.store.write(partial(self._extend, slices))
             batches.append([body for _, bodies in slices for body in bodies])
         return batches
+
+    def one_by_one(self) -> Iterator[None]:
+        """Put one fresh record into the city's journal at each step, of one county after the other."""
+        for origin in itertools.cycle(self.origins):
+            self.node.store.write(partial(self._extend, [origin.next_slice(1)]))
+            yield
 
     def push(self, under_way: int) -> float:
         """Push until nothing waits, in as many threads as packages may be under way; return the seconds."""

@@ -1,8 +1,8 @@
-"""Single records over an idle tree of three real processes: how long until the province holds one, and how many bytes.
+"""Single records over an idle tree of three real processes: how long until the province holds one.
 
 The clock starts before the record is offered and stops when the province's database has it committed. Half come by the
 API, half by an import in another process beside the running county. A relay between city and province counts the bytes
-of the line, TLS and idle talk included.
+that the line carries when nothing happens, TLS included.
 """
 
 from __future__ import annotations
@@ -45,16 +45,11 @@ SETTLE_S = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleTree:
-    """Seconds by the door, and bytes a record on the line from city to province.
-
-    ``singles`` records were counted; ``idle_bytes_s`` is what the line carries when nothing happens.
-    """
+    """Seconds by the door, and the bytes a second on the line from city to province when nothing happens."""
 
     api_s: list[float]
     import_s: list[float]
     program_s: float
-    wire_bytes: float
-    singles: int
     idle_bytes_s: float
 
     def latency(self) -> dict[str, object]:
@@ -107,7 +102,7 @@ class _Measuring:
 
             self._taken_s(by_api)
             api_s = [self._taken_s(by_api) for _ in range(self._plan.tries)]
-            wire_bytes, singles, idle_bytes_s = self._wire(by_api)
+            idle_bytes_s = self._idle_bytes_s()
         import_s = self._by_import()
         program_s = self._taken_s(lambda: call(self._county.home, "import", str(self._file("program", 1))))
         self._database.close()
@@ -115,22 +110,13 @@ class _Measuring:
             api_s=api_s,
             import_s=import_s,
             program_s=program_s,
-            wire_bytes=wire_bytes,
-            singles=singles,
             idle_bytes_s=idle_bytes_s,
         )
 
-    def _wire(self, send: Callable[[], None]) -> tuple[float, int, float]:
-        """Send singles one by one until there are enough of them or the time is over; count the bytes of the line."""
-        before, begun_s = self._relay.counted, self._clock.monotonic_s()
-        count = 0
-        while count < self._plan.singles and self._clock.monotonic_s() - begun_s < self._plan.singles_s_max:
-            self._taken_s(send)
-            count += 1
-        used = self._relay.counted - before
+    def _idle_bytes_s(self) -> float:
         before = self._relay.counted
         wait_until(lambda: False, self._plan.idle_s, self._clock)
-        return used / count, count, (self._relay.counted - before) / self._plan.idle_s
+        return (self._relay.counted - before) / self._plan.idle_s
 
     def _by_import(self) -> list[float]:
         """Import single records in this process, which is another one than the county's."""

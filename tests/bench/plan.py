@@ -11,9 +11,9 @@ class Plan:
 
     ``held``: records held before the receiver is measured, as far as ``fill_s_max`` seconds allow. ``rounds`` of
     ``packages`` packages of ``package_records`` records each, product and floor in turns. ``hop_packages`` a round of
-    the hop. ``intake_records`` in the imported file. ``singles``: records one by one over the idle tree, for the bytes
-    on the wire, as far as ``singles_s_max`` seconds allow, and ``idle_s`` seconds without any; ``tries`` a
-    door for the latency.
+    the hop. ``intake_records`` in the imported file. ``singles``: records one by one over the idle hop, for the bytes
+    they cost, as far as ``singles_s_max`` seconds allow. Over the idle tree: ``idle_s`` seconds without any record, and
+    ``tries`` a door for the latency.
     """
 
     held: int = 100_000
@@ -27,7 +27,7 @@ class Plan:
     intake_records: int = 4_000
     intake_rounds: int = 3
     singles: int = 2_000
-    singles_s_max: float = 20.0
+    singles_s_max: float = 45.0
     idle_s: float = 5.0
     tries: int = 100
 

@@ -65,8 +65,9 @@ def document(
         "bytes_per_record": {
             "wire": round(receiving.wire_bytes, 1),
             "disk": round(receiving.disk_bytes / receiving.held, 1),
-            "wire_single": round(idle.wire_bytes, 1),
-            "singles": idle.singles,
+            "wire_single": round(hopping.singles.wire_bytes, 1),
+            "disk_single": round(hopping.singles.disk_bytes, 1),
+            "singles": hopping.singles.count,
             "wire_idle_bytes_s": round(idle.idle_bytes_s, 1),
         },
         "memory_mb": hopping.memory_mb,
@@ -95,7 +96,8 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     memory = answer["memory_mb"]
     yield f"{held:,} records held, {answer['sqlite']['receiver']['record_bytes']:,.0f} bytes each before compression"
     yield f"bytes a record: {size['wire']:,.0f} on the wire, {size['disk']:,.0f} on disk"
-    yield f"one by one: {size['wire_single']:,.0f} bytes on the wire ({size['singles']} records)"
+    single = f"{size['wire_single']:,.0f} on the wire, {size['disk_single']:,.0f} on disk"
+    yield f"one by one: {single} ({size['singles']:,} records); {size['wire_idle_bytes_s']:,.0f} bytes/s at rest"
     yield f"memory: {memory['idle']:.0f} MB idle, {memory['receiving']:.0f} MB receiving; start {answer['start_s']} s"
     for door in ("api", "import"):
         yield f"county to province by {door}: p50 {latency[door]['p50']} s, p99 {latency[door]['p99']} s"

@@ -9,6 +9,7 @@ from tests.bench.hopping import Hopping
 from tests.bench.idle_tree import IdleTree
 from tests.bench.receiving import Receiving, Rounds
 from tests.bench.report import document, table
+from tests.bench.singles import Singles
 
 ROUNDS = Rounds(product_s=[0.002, 0.001, 0.009], floor_s=[0.0005, 0.001, 0.0001])
 RECEIVING = Receiving(
@@ -20,10 +21,13 @@ RECEIVING = Receiving(
     record_bytes=1_500.0,
     wire_bytes=150.0,
 )
-HOPPING = Hopping(rounds=ROUNDS, start_s=1.5, memory_mb={"idle": 70.0, "receiving": 120.0})
-IDLE = IdleTree(
-    api_s=[0.1, 0.2, 0.3], import_s=[0.2, 0.3, 0.4], program_s=0.9, wire_bytes=2_000.0, singles=3, idle_bytes_s=10.0
+HOPPING = Hopping(
+    rounds=ROUNDS,
+    singles=Singles(count=3, wire_bytes=2_000.0, disk_bytes=900.0),
+    start_s=1.5,
+    memory_mb={"idle": 70.0, "receiving": 120.0},
 )
+IDLE = IdleTree(api_s=[0.1, 0.2, 0.3], import_s=[0.2, 0.3, 0.4], program_s=0.9, idle_bytes_s=10.0)
 NOT_MEASURED: dict[str, Any] = {"postgresql": None, "postgresql_reason": "not asked for"}
 
 
@@ -57,6 +61,8 @@ def test_the_document_has_the_keys_that_scripts_read(answer: dict[str, Any]) -> 
     assert answer["postgresql"] is None
     assert answer["postgresql_reason"] == "not asked for"
     assert (answer["bytes_per_record"]["wire"], answer["bytes_per_record"]["disk"]) == (150.0, 600.0)
+    assert (answer["bytes_per_record"]["wire_single"], answer["bytes_per_record"]["disk_single"]) == (2_000.0, 900.0)
+    assert answer["bytes_per_record"]["singles"] == 3
     assert answer["memory_mb"] == {"idle": 70.0, "receiving": 120.0}
     assert answer["start_s"] == 1.5
     assert json.loads(json.dumps(answer)) == answer
