@@ -106,8 +106,9 @@ class CountingRelay:
         piece = b""
         with suppress(OSError):
             piece = one.recv(_PIECE_BYTES)
-            other.sendall(piece)
+            # Counted first, so that whoever has received a piece finds it counted.
             self.counted += len(piece)
+            other.sendall(piece)
         if not piece:
             for end in (one, other):
                 with suppress(KeyError, ValueError):
