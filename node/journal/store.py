@@ -11,6 +11,7 @@ Reading never blocks writing: ``store.reading()`` gives a consistent snapshot th
 from __future__ import annotations
 
 import threading
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -91,6 +92,8 @@ class Store:
         self._shared_connection: Connection | None = None
         self._writing_thread: int | None = None
         self._listeners: list[Callable[[], None]] = []
+        # A store that is dropped without ``close`` (as a crashed node of a simulation is) leaves no connection behind.
+        weakref.finalize(self, _dispose, writer, reader).atexit = False
 
     @property
     def writer(self) -> Engine:
@@ -139,9 +142,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection that is not in use."""
-        self._writer.dispose()
-        if self._reader is not None:
-            self._reader.dispose()
+        _dispose(self._writer, self._reader)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -248,6 +249,12 @@ def open_store(url: str, *, home: Path | None = None, lock_wait_s: float = LOCK_
         store.close()
         raise
     return store
+
+
+def _dispose(writer: Engine, reader: Engine | None) -> None:
+    writer.dispose()
+    if reader is not None:
+        reader.dispose()
 
 
 def _busy() -> StoreBusyError:
