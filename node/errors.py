@@ -2,8 +2,9 @@
 
 *Try later* (the machine repeats it by itself), *needs a person* (nothing will change until somebody acts) or *never*
 (this input will not be taken, whoever repeats it). The class docstring is the message for people; the instance says
-what happened, why, and what to do; data travel as attributes. The command line prints three lines from it and leaves
-with ``exit_code`` (docs/reference/exit-codes.md).
+what happened, why, and what to do; data travel as attributes. An instance that leaves out why or what to do shows the
+words of its class: its docstring and ``remedy``. The command line prints three lines from it and leaves with
+``exit_code`` (docs/reference/exit-codes.md).
 """
 
 from __future__ import annotations
@@ -32,28 +33,36 @@ class YizhanError(Exception):
 
     code: ClassVar[str] = "YZ-000"
     exit_code: ClassVar[int] = 1
+    remedy: ClassVar[str] = "Report it with what the log says around this time"
 
     def __init__(self, what: str, *, why: str = "", action: str = "") -> None:
         super().__init__(what)
+        self._said = tuple(part for part in (what, why, action) if part)
         self.what = what
-        self.why = why
-        self.action = action
+        self.why = why or (type(self).__doc__ or "").partition("\n")[0]
+        self.action = action or self.remedy
 
     def __str__(self) -> str:
-        """Return what happened, why, and what to do, as one line."""
-        return " · ".join(part for part in (self.what, self.why, self.action) if part)
+        """Return as one line what this instance says of what happened, why, and what to do: for logs and notes."""
+        return " · ".join(self._said)
 
 
 class TryLaterError(YizhanError):
     """The node will try again by itself."""
 
+    remedy = "Wait a moment: it is tried again"
+
 
 class NeedsPersonError(YizhanError):
     """Somebody has to act before this can go on."""
 
+    remedy = "Remove the reason named, then run the command again"
+
 
 class NeverError(YizhanError):
     """This input is not accepted, however often it is repeated."""
+
+    remedy = "Correct what is offered at its source, then offer it again"
 
 
 # --- try later ---------------------------------------------------------------------------------------------------
@@ -64,6 +73,7 @@ class StoreBusyError(TryLaterError):
 
     code = "YZ-STORE-001"
     exit_code = 8
+    remedy = "Run it again in a moment; nothing of it was written"
 
 
 class StoreUnavailableError(TryLaterError):
@@ -71,6 +81,7 @@ class StoreUnavailableError(TryLaterError):
 
     code = "YZ-STORE-002"
     exit_code = 6
+    remedy = "Check that the database runs and that its disk has space, then run it again"
 
 
 class PeerUnavailableError(TryLaterError):
@@ -78,6 +89,7 @@ class PeerUnavailableError(TryLaterError):
 
     code = "YZ-LINK-001"
     exit_code = 6
+    remedy = "Check the address, the network and that the node there runs; a running node goes on trying"
 
     def __init__(self, what: str, *, why: str = "", action: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(what, why=why, action=action)
@@ -87,11 +99,20 @@ class PeerUnavailableError(TryLaterError):
 # --- needs a person ----------------------------------------------------------------------------------------------
 
 
+class UsageError(NeedsPersonError):
+    """An option or an argument of the call is missing, unknown or cannot be used."""
+
+    code = "YZ-USAGE-001"
+    exit_code = 2
+    remedy = "yizhan COMMAND --help tells what can be given"
+
+
 class ConfigurationError(NeedsPersonError):
     """The configuration is missing, unknown or out of range."""
 
     code = "YZ-CONFIG-001"
     exit_code = 4
+    remedy = "Correct node.toml or the level file; yizhan config check tells whether they are right"
 
 
 class NotInitialisedError(NeedsPersonError):
@@ -99,6 +120,7 @@ class NotInitialisedError(NeedsPersonError):
 
     code = "YZ-CONFIG-002"
     exit_code = 4
+    remedy = "Run yizhan init, then yizhan join with the code that the level above gave"
 
 
 class StoreSchemaError(NeedsPersonError):
@@ -106,6 +128,7 @@ class StoreSchemaError(NeedsPersonError):
 
     code = "YZ-STORE-003"
     exit_code = 4
+    remedy = "Start the node with yizhan run: it brings the database up to date"
 
 
 class HomeInUseError(NeedsPersonError):
@@ -113,6 +136,7 @@ class HomeInUseError(NeedsPersonError):
 
     code = "YZ-HOME-001"
     exit_code = 8
+    remedy = "Stop the other process, or use it: the other commands work beside a running node"
 
 
 class IdentityError(NeedsPersonError):
@@ -120,24 +144,28 @@ class IdentityError(NeedsPersonError):
 
     code = "YZ-TRUST-001"
     exit_code = 5
+    remedy = "Compare codes and fingerprints with the administrator of the node above"
 
 
 class JoinRefusedError(IdentityError):
     """The parent did not take the invitation code."""
 
     code = "YZ-JOIN-001"
+    remedy = "Ask the administrator of the node above for a new code: yizhan invite"
 
 
 class NotFoundError(NeedsPersonError):
     """This node holds nothing by that name."""
 
     code = "YZ-NAME-001"
+    remedy = "Check the name; yizhan status shows what this node holds"
 
 
 class StateConflictError(NeedsPersonError):
     """What was asked does not fit the state that things are in."""
 
     code = "YZ-STATE-001"
+    remedy = "Look at it again before you decide: somebody else may have acted"
 
 
 class IntegrityError(NeedsPersonError):
@@ -145,12 +173,14 @@ class IntegrityError(NeedsPersonError):
 
     code = "YZ-JOURNAL-001"
     exit_code = 7
+    remedy = "Stop the node, keep its home as it is, and put the newest backup in place"
 
 
 class DemonstrationError(NeedsPersonError):
     """The demonstration could not go on: a node did not start, or a command failed."""
 
     code = "YZ-DEMO-001"
+    remedy = "Look into run.log in the home of the node named, and report it"
 
 
 # --- never -------------------------------------------------------------------------------------------------------
@@ -160,6 +190,7 @@ class RecordRefusedError(NeverError):
     """A record does not follow the standard."""
 
     code = "YZ-RECORD-001"
+    remedy = "Correct the record at its source, then offer it again"
 
     def __init__(self, what: str, problems: tuple[Problem, ...], *, action: str = "") -> None:
         super().__init__(what, why="; ".join(problem.text for problem in problems[:3]), action=action)
@@ -170,6 +201,7 @@ class AuthorityError(NeverError):
     """This node may not write such a record into such a stream."""
 
     code = "YZ-RECORD-002"
+    remedy = "Write it at the node that may: docs/reference/record-types.md names it"
 
 
 class PackageRefusedError(NeverError):
@@ -180,6 +212,7 @@ class PackageRefusedError(NeverError):
 
     code = "YZ-PACKAGE-001"
     exit_code = 7
+    remedy = "Tell the administrator of the node that sent it; it is kept as evidence"
 
     def __init__(self, reason: str, what: str, *, why: str = "") -> None:
         super().__init__(what, why=why)
@@ -198,6 +231,7 @@ class ReceiptRefusedError(NeverError):
 
     code = "YZ-RECEIPT-001"
     exit_code = 7
+    remedy = "Tell the administrator of the node that signed it; it is kept as evidence"
 
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(what)

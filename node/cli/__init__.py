@@ -1,8 +1,9 @@
 """The command line: the outermost room. It reads options, calls one function of an inner room, and prints.
 
 ``main`` is the program ``yizhan``. The contract that scripts rely on: data on standard output, words and errors on
-standard error; ``--json`` writes exactly one document with a ``schema``; errors are three lines (what happened · why,
-with its code · what to do); exit codes as in docs/reference/exit-codes.md; no prompt without a terminal.
+standard error; ``--json`` writes exactly one document with a ``schema``; errors, mistakes in the call among them, are
+three lines (what happened · why, with its code · what to do); exit codes as in docs/reference/exit-codes.md; no prompt
+without a terminal.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import click
 
 from node.cli.frame import Frame, LazyGroup
 from node.cli.output import report_error
-from node.errors import YizhanError
+from node.errors import UsageError, YizhanError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERRUPTED = 130
-USAGE = 2
 COMMANDS = {
     "init": "node.cli.init:init",
     "run": "node.cli.run:run",
@@ -70,9 +70,8 @@ def run_program(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("\n")
         return INTERRUPTED
-    except click.ClickException as wrong:
-        wrong.show()
-        return wrong.exit_code
+    except click.UsageError as mistake:
+        return _report_mistake(frame, given, mistake)
     except YizhanError as error:
         report_error(frame, error)
         return error.exit_code
@@ -80,6 +79,29 @@ def run_program(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         return 0
     return outcome if isinstance(outcome, int) else 0
+
+
+def _report_mistake(frame: Frame, given: list[str], mistake: click.UsageError) -> int:
+    """Write a mistake in the call like any other error; a group called with nothing behind it shows its help."""
+    if isinstance(mistake, click.exceptions.NoArgsIsHelpError):
+        mistake.show()
+        return mistake.exit_code
+    # The mistake may stand before the option, which then was not read yet.
+    frame.json = frame.json or "--json" in given[: given.index("--") if "--" in given else None]
+    error = _usage_error(mistake)
+    report_error(frame, error)
+    return error.exit_code
+
+
+def _usage_error(mistake: click.UsageError) -> UsageError:
+    """Return a mistake in the call in the words that every error has."""
+    context = mistake.ctx or click.Context(yizhan, info_name="yizhan")
+    command = context.command_path
+    return UsageError(
+        f"`{command}` cannot be called like this",
+        why=" ".join(mistake.format_message().split()).rstrip("."),
+        action=f"{' '.join(context.get_usage().split())} · its options: {command} --help",
+    )
 
 
 def _discard_output() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from node.cli.arguments import NodeCode
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
@@ -24,7 +25,7 @@ def cases() -> None:
 
 @cases.command()
 @click.argument("case_no")
-@click.option("--origin", help="Code of the node that wrote the case, where several used the number.")
+@click.option("--origin", type=NodeCode(), help="Code of the node that wrote the case, where several used the number.")
 @pass_frame
 def show(frame: Frame, case_no: str, origin: str | None) -> None:
     """Show the case with number CASE_NO: its state, records and findings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.output import report_words, write_json
+from node.cli.output import say_error, write_json
 from node.errors import DemonstrationError
 
 
@@ -30,6 +30,6 @@ def demo(frame: Frame, *, check: bool, cases: int | None, seed: int | None) -> i
         if not check:
             raise
         # A program that checks gets one document whatever happens, and people the reason on standard error.
-        report_words(error)
+        say_error(error)
         write_json({"schema": SCHEMA, "ok": False, "problems": [str(error)], "nodes": {}})
         return error.exit_code

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from node.clock import MachineClock
 from node.config import NodeConfig, load_config
-from node.errors import ConfigurationError, HomeInUseError, StoreUnavailableError
+from node.errors import HomeInUseError, StoreUnavailableError, UsageError
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
 
@@ -25,10 +25,12 @@ LOCK_FILE = "node.lock"
 
 
 def home_of(frame: Frame) -> Path:
-    """Return the home folder that this call is about; raises ConfigurationError when none is named."""
+    """Return the home folder that this call is about; raises UsageError when none is named."""
     if frame.home is None:
-        raise ConfigurationError(
-            "No home is named", why="neither --home nor YIZHAN_HOME is given", action="Give --home DIR"
+        raise UsageError(
+            "No home is named",
+            why="neither --home nor YIZHAN_HOME is given",
+            action="Give --home DIR, the folder of the node",
         )
     return frame.home
 

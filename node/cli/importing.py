@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from node.cli.arguments import READABLE_FILE
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from node.departments.report import ImportReport
+
+DIALECTS = ("auto", "standard", "csv", "json")
+"""What node.departments.dialects reads, written out so that ``--help`` need not load it."""
 
 
 @click.command("import", cls=LazyCommand)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--dialect", default="auto", show_default=True, help="standard, csv, json, or auto: by the content.")
+@click.argument("file", type=READABLE_FILE)
+@click.option(
+    "--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True, help="auto tells it by the content."
+)
 @click.option("--type", "record_type", default="", help="Record type of every row, when the file does not say it.")
 @click.option("--source", "source_name", default="import", show_default=True, help="The source that delivers.")
 @pass_frame

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli.addresses import CodeAtPlace, HostPort
+from node.cli.arguments import NodeCode, Words
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import config_of, home_of, node_of
 from node.cli.output import say, write_json
 from node.clock import MachineClock
 from node.config import Level, ParentAddress, level_folders, level_names, load_level, write_parent
-from node.errors import ConfigurationError
+from node.errors import StateConflictError, UsageError
 from node.standard.resources import level_folder
 
 if TYPE_CHECKING:
@@ -42,10 +43,18 @@ class Duration(click.ParamType[timedelta]):
 
 
 @click.command(cls=LazyCommand)
-@click.option("--org", "--code", "code", required=True, help="The child's code: the division code of its area.")
-@click.option("--name", required=True, help="The child's name.")
+@click.option(
+    "--org", "--code", "code", type=NodeCode(), required=True, help="The child's code: the division code of its area."
+)
+@click.option("--name", type=Words(), required=True, help="The child's name.")
 @click.option("--level", help="The child's level; default: the one just below this node's.")
-@click.option("--division", "divisions", multiple=True, help="Division it serves; default: its code. Repeatable.")
+@click.option(
+    "--division",
+    "divisions",
+    type=NodeCode(),
+    multiple=True,
+    help="Division it serves; default: its code. Repeatable.",
+)
 @click.option("--ttl", type=Duration(), default="24h", show_default=True, help="How long the code can be used.")
 @click.option("--qr", is_flag=True, help="Show the code as a QR picture too.")
 @pass_frame
@@ -114,7 +123,7 @@ def join(frame: Frame, invitation: tuple[str, tuple[str, int] | None], parent: t
     text, place = invitation
     host, port = _place_of(parent or place, config.parent)
     if config.level.root:
-        raise ConfigurationError(
+        raise StateConflictError(
             f"{config.code} is the root of a tree",
             why=f"the level {config.level.name} has no parent",
             action="Invite children instead: yizhan invite",
@@ -136,16 +145,22 @@ def join(frame: Frame, invitation: tuple[str, tuple[str, int] | None], parent: t
 def child_level(home: Path, own: Level, name: str | None) -> Level:
     """Return the level of a child: the one named, else the only one that fits just below this node's.
 
-    Raises ConfigurationError when there is no such level, or not exactly one fits.
+    Raises UsageError when there is no such level, or not exactly one fits.
     """
     folders = level_folders(home, level_folder())
     if name is not None:
+        if name not in level_names(folders):
+            raise UsageError(
+                f"There is no level named {name[:40]!r}",
+                why="no level file has that name",
+                action=f"Use one of: {', '.join(level_names(folders))}",
+            )
         return load_level(name, folders)
     levels = [load_level(each, folders) for each in level_names(folders)]
     fitting = [each for each in levels if not each.root and each.children_depth == own.children_depth - 1]
     if len(fitting) != 1:
         names = ", ".join(each.name for each in levels if not each.root)
-        raise ConfigurationError(
+        raise UsageError(
             "The level of the child is not clear",
             why=f"{len(fitting)} levels fit just below {own.name}",
             action=f"Give --level, one of: {names}",
@@ -158,7 +173,7 @@ def _place_of(given: tuple[str, int] | None, known: ParentAddress | None) -> tup
         return given
     if known is not None:
         return known.host, known.port
-    raise ConfigurationError(
+    raise UsageError(
         "The parent's address is missing", why="the code names none", action="Give CODE@HOST:PORT or --parent HOST:PORT"
     )
 

@@ -46,24 +46,23 @@ def write_table(frame: Frame, title: str, columns: Sequence[str], rows: Sequence
 
 def report_error(frame: Frame, error: YizhanError) -> None:
     """Write an error as three lines to standard error and, with --json, as one document to standard output."""
-    why, action = report_words(error)
+    say_error(error)
     if frame.json:
-        write_error_json(code=error.code, exit_code=error.exit_code, what=error.what, why=why, action=action)
+        write_json(
+            {
+                "schema": "yizhan.error/1",
+                "code": error.code,
+                "exit": error.exit_code,
+                "what": error.what,
+                "why": error.why,
+                "action": error.action,
+            }
+        )
 
 
-def report_words(error: YizhanError) -> tuple[str, str]:
-    """Write an error as three lines to standard error; return the second and the third, without the code."""
-    why = error.why or (type(error).__doc__ or "").split("\n", maxsplit=1)[0]
-    action = error.action or "Act on the reason above, then run the command again"
-    click.echo(f"{error.what}\n{why} ({error.code})\n{action}", err=True)
-    return why, action
-
-
-def write_error_json(*, code: str, exit_code: int, what: str, why: str, action: str) -> None:
-    """Write the one document ``yizhan.error/1`` of a call that failed."""
-    write_json(
-        {"schema": "yizhan.error/1", "code": code, "exit": exit_code, "what": what, "why": why, "action": action}
-    )
+def say_error(error: YizhanError) -> None:
+    """Write an error as three lines to standard error: what happened, why (with its code), what to do."""
+    click.echo(f"{error.what}\n{error.why} ({error.code})\n{error.action}", err=True)
 
 
 def _plain(value: object) -> str:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import getpass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from node.cli.arguments import READABLE_FILE, NodeCode, Words
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import config_of, node_of
 from node.cli.output import say, write_json, write_table
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from node.departments.notices import SentRecord
 
 SOME_REFUSED = 9
 NOTHING_USABLE = 1
 
-_files = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+_files = click.argument("files", nargs=-1, type=READABLE_FILE)
 
 
 @click.group(cls=LazyGroup)
@@ -61,9 +62,9 @@ def calendar(frame: Frame, files: tuple[Path, ...]) -> int:
 
 
 @publish.command()
-@click.option("--to", required=True, help="Code of the node below that the notice is for.")
-@click.option("--subject", required=True, help="What it is about, in one line.")
-@click.option("--text", required=True, help="What it says.")
+@click.option("--to", type=NodeCode(), required=True, help="Code of the node below that the notice is for.")
+@click.option("--subject", type=Words(), required=True, help="What it is about, in one line.")
+@click.option("--text", type=Words(), required=True, help="What it says.")
 @click.option("--basis", default="", help="The rule that it rests on.")
 @click.option("--case", "case_no", default="", help="Number of the case that it is about.")
 @click.option("--rule", "rule_code", default="", help="Code of the supervision rule.")
@@ -84,8 +85,8 @@ def notice(frame: Frame, /, *, to: str, reply_due: datetime | None, key: str, ac
 
 
 @publish.command()
-@click.option("--notice", "number", required=True, help="Number of the notice that is answered.")
-@click.option("--text", required=True, help="What the reply says.")
+@click.option("--notice", "number", type=Words(), required=True, help="Number of the notice that is answered.")
+@click.option("--text", type=Words(), required=True, help="What the reply says.")
 @click.option("--organisation-name", help="Who answers; default: this node's name.")
 @click.option("--as", "actor", help="Who writes it; default: the account at this machine.")
 @pass_frame

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import getpass
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from node.cli.arguments import READABLE_FILE, Words
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import node_of
 from node.cli.importing import show_report
 from node.cli.output import say, write_json, write_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STATES = ("open", "settled", "discarded", "all")
 
@@ -62,7 +66,7 @@ def show(frame: Frame, number: int) -> None:
 
 @refused.command()
 @click.argument("number", type=int)
-@click.option("--file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A corrected form of it.")
+@click.option("--file", type=READABLE_FILE, help="A corrected form of it.")
 @click.option("--as", "by", help="Who does it; default: the account at this machine.")
 @pass_frame
 def offer(frame: Frame, number: int, file: Path | None, by: str | None) -> int:
@@ -81,7 +85,7 @@ def offer(frame: Frame, number: int, file: Path | None, by: str | None) -> int:
 
 @refused.command()
 @click.argument("number", type=int)
-@click.option("--reason", required=True, help="Why it is given up.")
+@click.option("--reason", type=Words(), required=True, help="Why it is given up.")
 @click.option("--as", "by", help="Who does it; default: the account at this machine.")
 @pass_frame
 def discard(frame: Frame, number: int, reason: str, by: str | None) -> None:

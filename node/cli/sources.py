@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from node.cli.arguments import NodeCode
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
@@ -18,7 +19,13 @@ def sources() -> None:
 @click.argument("name")
 @click.option("--label", default="", help="What people call it.")
 @click.option("--channel", help="Code of the channel that its records come through; default: API.")
-@click.option("--division", "divisions", multiple=True, help="Only records of this division. Repeatable.")
+@click.option(
+    "--division",
+    "divisions",
+    type=NodeCode(),
+    multiple=True,
+    help="Only records of this division and those below it. Repeatable.",
+)
 @click.option("--organisation", "organisations", multiple=True, help="Only records of this department. Repeatable.")
 @pass_frame
 def add(

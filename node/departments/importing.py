@@ -29,14 +29,16 @@ def import_file(
 
     ``dialect`` is one of ``node.departments.dialects.DIALECTS`` or ``auto``; ``record_type`` is for tables whose rows
     do not say it. The channel of the records is IMPORT, whatever channel the source has. Raises NotFoundError when the
-    file cannot be read, ConfigurationError for an unknown dialect, and what ``Intake.accept`` raises.
+    file cannot be read, UsageError for an unknown dialect, and what ``Intake.accept`` raises.
     """
     try:
         with path.open("rb") as stream:
             return _import(intake, stream, path.name, dialect, source.on_channel(OPERATOR.channel), record_type)
     except OSError as error:
         raise NotFoundError(
-            f"The file {path} cannot be read", why=error.strerror or "", action="check its name and who may read it"
+            f"The file {path} cannot be read",
+            why=error.strerror or type(error).__name__,
+            action="check its name and who may read it",
         ) from error
 
 

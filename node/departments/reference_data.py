@@ -52,7 +52,11 @@ def read_reference(kind: str, paths: Iterable[Path]) -> Iterator[Candidate]:
         try:
             yield from read_calendar(path) if kind == CALENDARS else _read_table(kind, path)
         except OSError as error:
-            raise NotFoundError(f"The file {path} cannot be read", why=error.strerror or "") from error
+            raise NotFoundError(
+                f"The file {path} cannot be read",
+                why=error.strerror or type(error).__name__,
+                action="check its name and who may read it",
+            ) from error
 
 
 def read_calendar(path: Path) -> Iterator[Candidate]:

@@ -17,7 +17,7 @@ from sqlalchemy import insert, select, update
 
 from node.departments.tables import source as table
 from node.departments.tables import source_activity as activity
-from node.errors import ConfigurationError, NotFoundError
+from node.errors import NotFoundError, StateConflictError, UsageError
 from node.journal.statements import upsert_sql
 from node.standard.codec import SHAPES
 
@@ -119,8 +119,9 @@ def add_source(
 ) -> NewSource:
     """Make a source and its key.
 
-    ``name`` is 1 to 40 of a-z, 0-9, dot, underscore, hyphen; ``channel`` one of CHANNELS. Raises ConfigurationError for
-    a name that is taken, reserved or malformed, an unknown channel, or too many sources.
+    ``name`` is 1 to 40 of a-z, 0-9, dot, underscore, hyphen; ``channel`` one of CHANNELS. Raises UsageError for a
+    name that is reserved or malformed and for an unknown channel, StateConflictError for a name that is taken and when
+    there are too many sources.
     """
     _check(name, channel)
     made = Source(
@@ -152,6 +153,7 @@ def find_source(connection: Connection, name: str) -> Source:
     if row is None or row.disabled_at is not None:
         raise NotFoundError(
             f"There is no source named {name[:40]!r}" if row is None else f"The source {name} is disabled",
+            why="every delivery names a source that was added here and is open",
             action="see `yizhan sources list`; make one with `yizhan sources add NAME`",
         )
     return _read(row)
@@ -191,31 +193,43 @@ def _disable(transaction: Transaction, name: str, at: datetime) -> Source:
     connection.execute(update(table).where(table.c.name == name, table.c.disabled_at.is_(None)).values(disabled_at=at))
     row = connection.execute(select(table).where(table.c.name == name)).first()
     if row is None:
-        raise NotFoundError(f"There is no source named {name[:40]!r}", action="see `yizhan sources list`")
+        raise NotFoundError(
+            f"There is no source named {name[:40]!r}",
+            why="none of that name was added to this node",
+            action="see `yizhan sources list`",
+        )
     return _read(row)
 
 
 def _check(name: str, channel: str) -> None:
     if not _NAME.match(name) or name in RESERVED:
-        raise ConfigurationError(
+        raise UsageError(
             f"{name[:40]!r} cannot be the name of a source",
             why=f"1 to 40 of a-z, 0-9, dot, underscore, hyphen; not {', '.join(sorted(RESERVED))}",
             action="choose another name",
         )
     if channel not in CHANNELS:
-        raise ConfigurationError(f"There is no channel {channel[:20]!r}", action=f"Use one of: {', '.join(CHANNELS)}")
+        raise UsageError(
+            f"There is no channel {channel[:20]!r}",
+            why="the standard has no such code",
+            action=f"Use one of: {', '.join(CHANNELS)}",
+        )
 
 
 def _insert(transaction: Transaction, made: Source, key: str) -> None:
     names = set(transaction.connection.scalars(select(table.c.name)))
     if made.name in names:
-        raise ConfigurationError(
+        raise StateConflictError(
             f"There is a source named {made.name} already",
             why="its key cannot be shown again",
             action="choose another name, or disable it and add one under a new name",
         )
     if len(names) >= SOURCES_MAX:
-        raise ConfigurationError(f"There are {SOURCES_MAX} sources already; no more are kept")
+        raise StateConflictError(
+            f"There are {SOURCES_MAX} sources already",
+            why="no more are kept, disabled ones included",
+            action="let several systems share one source, or use a name that exists",
+        )
     transaction.connection.execute(
         insert(table).values(
             name=made.name,

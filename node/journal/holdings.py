@@ -102,7 +102,11 @@ def move(transaction: Transaction, held: Held, *, read: int, size: int, frontier
         for_dialect(_MOVE, transaction.dialect), (size, frontier, total_bytes, sealed, held.stream_id, read)
     )
     if moved.rowcount != 1:
-        raise StoreBusyError(f"{held.stream} moved while it was written.", action="it is tried again")
+        raise StoreBusyError(
+            f"{held.stream} moved while it was written.",
+            why="another process of this home wrote at the same moment",
+            action="nothing to do: it is tried again",
+        )
 
 
 def set_sealed(transaction: Transaction, held: Held, size: int) -> bool:

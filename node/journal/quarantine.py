@@ -74,10 +74,12 @@ def count(connection: Connection, *, stream: StreamName | None = None, reasons: 
     return connection.scalar(query) or 0
 
 
-def each(connection: Connection, *, reasons: Sequence[str]) -> Iterator[Quarantined]:
-    """Yield every quarantined record with one of ``reasons`` in order of the keys, a page at a time."""
+def each(
+    connection: Connection, *, stream: StreamName | None = None, reasons: Sequence[str] = ()
+) -> Iterator[Quarantined]:
+    """Yield every quarantined record, of one stream or all, with one of ``reasons`` (none: any), a page at a time."""
     after = -1
-    while page := listed(connection, reasons=reasons, after=after):
+    while page := listed(connection, stream=stream, reasons=reasons, after=after):
         yield from page
         after = page[-1].key
 

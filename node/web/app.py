@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HTTP_STATUS = {4: 503, 5: 403, 7: 409}
 TRY_LATER = 503
 RETRY_AFTER_S = 1
+_HTTP_REMEDY = "Check address and method: docs/reference/open-api.md names those that there are"
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ def _measured(application: Flask, metrics: Metrics) -> None:
 def _failed(error: Exception) -> Any:
     """Turn any error into an answer: ours with code and what to do, HTTP's own as it is, the rest logged and hidden."""
     if isinstance(error, HTTPException):
-        return _answer(error.code or 500, "YZ-HTTP", error.name, "", "")
+        return _answer(error.code or 500, "YZ-HTTP", error.name, error.description or "", _HTTP_REMEDY)
     if isinstance(error, YizhanError):
         status = TRY_LATER if isinstance(error, TryLaterError) else HTTP_STATUS.get(error.exit_code, 400)
         return _answer(status, error.code, error.what, error.why, error.action)

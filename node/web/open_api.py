@@ -193,6 +193,7 @@ class _Door:
             raise RequestRefusedError(
                 415,
                 "The Content-Encoding is not accepted.",
+                why=f"{encoding[:40]!r} cannot be expanded here",
                 action="send gzip, zstd or no compression",
                 headers={"Accept-Encoding": "gzip, zstd"},
             )
@@ -212,6 +213,7 @@ def _dialect() -> str:
         raise RequestRefusedError(
             415,
             "The Content-Type is not accepted.",
+            why=f"{request.mimetype[:80]!r} names no form in which records can be sent",
             action=f"send one of {', '.join(DIALECT_OF_TYPE)}",
             headers={"Accept": ", ".join(DIALECT_OF_TYPE)},
         )
@@ -222,7 +224,10 @@ def _idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _IDEMPOTENCY_KEY.match(key):
         raise RequestRefusedError(
-            400, "The Idempotency-Key is not accepted.", why=f"1 to {KEY_LENGTH_MAX} visible ASCII characters"
+            400,
+            "The Idempotency-Key is not accepted.",
+            why=f"a key has 1 to {KEY_LENGTH_MAX} visible ASCII characters",
+            action="send a key of that form, for example a UUID, or none",
         )
     return key
 

@@ -14,8 +14,9 @@ HEAD = """# Command line
 Made from the program by `python -m tests.support.command_page`; a test compares.
 
 Data go to standard output, words and errors to standard error. With `--json` exactly one JSON document with a `schema`
-is written. An error is three lines: what happened, why (with its code), what to do. No question is asked without a
-terminal. [exit codes](exit-codes.md) · [errors](errors.md) · [configuration](configuration.md)
+is written, for errors too. An error is three lines: what happened, why (with its code), what to do; a mistake in the
+call is one as well, and leaves with 2. No question is asked without a terminal.
+[exit codes](exit-codes.md) · [errors](errors.md) · [configuration](configuration.md)
 
 ## Options of every command
 

@@ -30,14 +30,15 @@ def error_classes() -> list[type[YizhanError]]:
 
 
 @pytest.mark.parametrize("error", error_classes(), ids=lambda error: error.__name__)
-def test_every_error_stands_in_its_page_with_code_exit_and_meaning(error: type[YizhanError]) -> None:
+def test_every_error_stands_in_its_page_with_code_exit_meaning_and_remedy(error: type[YizhanError]) -> None:
     if "code" not in vars(error):
         # The three classes that say who must act have no code; the others inherit none by mistake.
         assert f"`{error.__name__}`" in page("errors.md")
         return
     meaning = inspect.getdoc(error) or ""
     first_line = meaning.splitlines()[0].rstrip(".")
-    assert f"| `{error.code}` | `{error.__name__}` | {error.exit_code} | {first_line}" in page("errors.md")
+    row = f"| `{error.code}` | `{error.__name__}` | {error.exit_code} | {first_line}. | {error.remedy} |"
+    assert row in page("errors.md")
 
 
 def test_no_two_errors_share_a_code() -> None:

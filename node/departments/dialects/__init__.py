@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from node.departments.dialects.csv_table import read_csv
 from node.departments.dialects.json_batch import read_json
 from node.departments.dialects.standard import read_standard
-from node.errors import ConfigurationError
+from node.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,11 +41,13 @@ DIALECTS: Final = tuple(_READERS)
 
 
 def read(dialect: str, stream: BinaryIO, options: DialectOptions | None = None) -> Iterator[Candidate]:
-    """Return the candidates of a delivery; raises ConfigurationError for a dialect that does not exist."""
+    """Return the candidates of a delivery; raises UsageError for a dialect that does not exist."""
     reader = _READERS.get(dialect)
     if reader is None:
-        raise ConfigurationError(
-            f"There is no dialect named {dialect[:40]!r}", action=f"Use one of: {', '.join((AUTO, *DIALECTS))}"
+        raise UsageError(
+            f"There is no dialect named {dialect[:40]!r}",
+            why="no reader has that name",
+            action=f"Use one of: {', '.join((AUTO, *DIALECTS))}",
         )
     return reader(stream, options or DialectOptions())
 

@@ -89,7 +89,7 @@ def test_a_database_that_cannot_be_used_is_told(tmp_path: Path, url: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "command", [("import", "x.csv"), ("run",), ("status",), ("invite", "--org", "1", "--name", "x")]
+    "command", [("import", __file__), ("run",), ("status",), ("invite", "--org", "360102", "--name", "x")]
 )
 def test_before_join_every_command_says_what_to_do(tmp_path: Path, command: tuple[str, ...]) -> None:
     home = Home(tmp_path / "x")
@@ -109,8 +109,10 @@ def test_an_unclear_level_of_a_child_is_asked_for(root: Home) -> None:
     (root.folder / LEVELS_FOLDER).mkdir()
     text = (level_folder() / "city.toml").read_text(encoding="utf-8")
     (root.folder / LEVELS_FOLDER / "prefecture.toml").write_text(text, encoding="utf-8")
-    answer = root.call("invite", "--org", "360100", "--name", "南昌市", code=4)
+    answer = root.call("invite", "--org", "360100", "--name", "南昌市", code=2)
     assert "--level" in answer.err
+    unknown = root.call("invite", "--org", "360100", "--name", "南昌市", "--level", "hamlet", code=2)
+    assert unknown.document["action"] == "Use one of: city, county, prefecture, province"
 
 
 def test_an_invitation_is_shown_to_people_with_a_picture(root: Home) -> None:
@@ -121,14 +123,14 @@ def test_an_invitation_is_shown_to_people_with_a_picture(root: Home) -> None:
 
 
 def test_a_root_does_not_join(root: Home) -> None:
-    answer = root.call("join", "AAAAA@127.0.0.1:1", code=4)
+    answer = root.call("join", "AAAAA@127.0.0.1:1", code=1)
     assert "is the root of a tree" in answer.err
 
 
 def test_join_needs_an_address(tmp_path: Path) -> None:
     home = Home(tmp_path / "x")
     home.init("county", "360102", "东湖区")
-    assert "--parent HOST:PORT" in home.call("join", "AAAAA", code=4).err
+    assert "--parent HOST:PORT" in home.call("join", "AAAAA", code=2).err
     assert "mistyped" in home.call("join", "AAAAA", "--parent", "127.0.0.1:1", code=5).err
 
 

@@ -9,7 +9,7 @@ import pytest
 from node.departments.importing import import_file
 from node.departments.report import PROBLEMS_MAX, ImportReport, Verdict
 from node.departments.sources import add_source
-from node.errors import ConfigurationError, NotFoundError, Problem
+from node.errors import NotFoundError, Problem, UsageError
 from tests.support.intake import NODE, generated, intake_on, standard_records, table, wrapped
 from tests.support.samples import record
 
@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_named(intake: Intake, tmp_path: Path, nam
 
 
 def test_an_unknown_dialect_is_named(intake: Intake, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="soap"):
+    with pytest.raises(UsageError, match="soap"):
         import_file(intake, written(tmp_path, "a", b"x"), dialect="soap")
 
 

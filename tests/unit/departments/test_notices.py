@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.departments.notices import NoticeText, SentRecord, publish_notice, publish_reply
-from node.errors import AuthorityError, ConfigurationError, NotFoundError, RecordRefusedError
+from node.errors import AuthorityError, NotFoundError, RecordRefusedError
 from node.journal.entries import Entry
 from node.standard.codec import leaf_hash, parse_record
 from node.standard.compose import content_of
@@ -74,19 +74,23 @@ def test_two_notices_have_two_numbers_and_a_key_makes_one_of_them(memory: Store)
 
 def test_a_notice_goes_down_only(memory: Store) -> None:
     publisher = publisher_on(memory, CITY)
-    for to in (PROVINCE, CITY, "369801"):
-        with pytest.raises(AuthorityError):
+    for to in (PROVINCE, CITY):
+        with pytest.raises(AuthorityError, match=f"{CITY} may not send a notice to {to}") as refused:
             publish_notice(publisher, to, TEXT)
-    with pytest.raises(ConfigurationError, match="not the code of a node"):
-        publish_notice(publisher, "descendants", TEXT)
+        assert NODE in refused.value.action
+    for to in ("360001", "descendants"):
+        with pytest.raises(NotFoundError, match="There is no node") as unknown:
+            publish_notice(publisher, to, TEXT)
+        assert NODE in unknown.value.action
     with memory.reading() as connection:
         assert publisher.journal.streams(connection) == []
 
 
 def test_a_text_that_does_not_fit_is_refused_and_costs_no_number(memory: Store) -> None:
     publisher = publisher_on(memory)
-    with pytest.raises(RecordRefusedError):
+    with pytest.raises(RecordRefusedError, match="The notice was not written") as refused:
         publish_notice(publisher, NODE, replace(TEXT, subject=""))
+    assert "Subject" in refused.value.why
     assert publish_notice(publisher, NODE, TEXT).number.endswith("000001")
 
 

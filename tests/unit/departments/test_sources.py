@@ -19,7 +19,7 @@ from node.departments.sources import (
     source_of_key,
 )
 from node.departments.tables import source as table
-from node.errors import ConfigurationError, NotFoundError
+from node.errors import NotFoundError, StateConflictError, UsageError
 from node.randomness import SystemRandomness
 from tests.support.intake import NOW
 
@@ -79,23 +79,23 @@ def test_the_operator_needs_no_source(memory: Store) -> None:
 
 @pytest.mark.parametrize("name", ["", "Hall", "hall ", "a" * 41, "大厅", "import", "node", "publish", "-a", "a/b"])
 def test_a_name_that_does_not_do_is_refused(memory: Store, name: str) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be the name"):
+    with pytest.raises(UsageError, match="cannot be the name"):
         add(memory, name)
 
 
 def test_a_name_is_given_once(memory: Store) -> None:
     add(memory, "hall")
-    with pytest.raises(ConfigurationError, match="already"):
+    with pytest.raises(StateConflictError, match="already"):
         add(memory, "hall")
 
 
 def test_an_unknown_channel_is_refused_and_the_known_ones_are_named(memory: Store) -> None:
-    with pytest.raises(ConfigurationError, match=", ".join(CHANNELS)):
+    with pytest.raises(UsageError, match=", ".join(CHANNELS)):
         add(memory, "hall", channel="PIGEON")
 
 
 def test_there_are_no_more_sources_than_allowed(memory: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "SOURCES_MAX", 1)
     add(memory, "hall")
-    with pytest.raises(ConfigurationError, match="1 sources already"):
+    with pytest.raises(StateConflictError, match="1 sources already"):
         add(memory, "tax")

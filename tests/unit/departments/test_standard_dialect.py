@@ -10,7 +10,7 @@ import pytest
 
 from node.departments.dialects import read, recognise
 from node.departments.dialects.standard import BLOCK_BYTES, MARKUP_BYTES_MAX, read_standard
-from node.errors import ConfigurationError
+from node.errors import UsageError
 from node.standard.codec import parse_record
 from tests.support.intake import NODE, generated, offer, standard_records, wrapped
 from tests.support.samples import record
@@ -248,5 +248,5 @@ def test_a_dialect_is_recognised_by_what_a_file_begins_with(name: str, head: byt
 
 
 def test_an_unknown_dialect_names_those_that_exist() -> None:
-    with pytest.raises(ConfigurationError, match="auto, standard, csv, json"):
+    with pytest.raises(UsageError, match="auto, standard, csv, json"):
         read("soap", BytesIO())
