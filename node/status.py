@@ -1,10 +1,22 @@
 """What a node holds and how its links are, as one document: for the command line, the status page and the metrics.
 
 The one place that adds it up, so that no two screens say different things. Reading only; one snapshot of the store.
+
+How a link is follows from what is stored of it and from what the neighbour has receipted, each time it is asked for:
+
+=============== ================================================================================================
+new             no conversation yet
+up              the last conversation went well, and nothing waits for long
+catching up     up, with many records to go, and receipts keep coming
+lagging         up for longer than ``LAGGING_S``, and for so long sealed records wait and no receipt came
+down            the last attempt failed, or a child is silent
+stopped         this node closed the link, or no process runs this node
+=============== ================================================================================================
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,18 +41,32 @@ UP: Final = "up"
 CATCHING_UP: Final = "catching up"
 """A link that is up but has more than ``CATCHING_UP_RECORDS`` records to go."""
 CATCHING_UP_RECORDS: Final = 500
+LAGGING: Final = "lagging"
+LAGGING_S: Final = 60.0
+"""How long a link that is up may leave sealed records without any receipt: more than two long-polls. Our own choice."""
+STOPPED: Final = "stopped"
+CONNECTED: Final = frozenset({UP, CATCHING_UP, LAGGING})
+"""States of a link whose last conversation went well."""
 
 
-def node_status(node: Node) -> dict[str, Any]:
-    """Return the status document ``yizhan.status/1``: plain JSON values, times ISO 8601 with offset, durations in s."""
+def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
+    """Return the status document ``yizhan.status/1``: plain JSON values, times ISO 8601 with offset, durations in s.
+
+    ``running`` tells whether a process runs the node, which the store cannot know: the process that runs it says yes,
+    the command line looks at the home's lock. Where none does, no link is up, whatever was stored last.
+    """
     with node.store.reading() as connection:
         tree = node.tree(connection)
         held = node.journal.streams(connection)
         return {
             "schema": SCHEMA,
             "at": moment_text(node.clock.now()),
+            "running": running,
             "node": _identity(node),
-            "links": [_link(node, connection, tree, link, held) for link in links.links(connection)],
+            "links": [
+                _link(node, connection, tree, link if running else _abandoned(link), held)
+                for link in links.links(connection)
+            ],
             "streams": [_stream(node, connection, stream) for stream in held],
             "records": sum(stream.size for stream in held),
             "quarantined": quarantine.count(connection),
@@ -53,9 +79,13 @@ def node_status(node: Node) -> dict[str, Any]:
 
 
 def is_degraded(status: dict[str, Any]) -> bool:
-    """Whether a person should look: a link that is not up, something quarantined, a summary disputed, an alarm."""
+    """Whether a person should look.
+
+    Nothing runs the node, a link is not up, something is quarantined, a summary is disputed, or there is an alarm.
+    """
     return (
-        any(link["state"] not in {UP, CATCHING_UP} for link in status["links"])
+        not status["running"]
+        or any(link["state"] not in {UP, CATCHING_UP} for link in status["links"])
         or status["quarantined"] > 0
         or status["alarms"] > 0
         or status["statistics"]["state"] == "disputed"
@@ -94,21 +124,42 @@ def _link(node: Node, connection: Connection, tree: Tree, link: Link, held: list
         if stream.size > receipted.get(stream.stream, 0) and travels(tree, stream.stream, node.config.code, link.peer)
     ]
     lag_records = sum(stream.size - size for stream, size in behind)
+    lag_s = max((_age_s(node, connection, stream, size) for stream, size in behind), default=0.0)
+    receipted_at = receipts.newest_at(connection, link.peer)
     return {
         "peer": link.peer,
         "name": tree.name(link.peer),
         "role": link.role,
-        "state": CATCHING_UP if link.state == UP and lag_records > CATCHING_UP_RECORDS else link.state,
+        "state": _state(link, lag_records, lag_s, receipted_at, node.clock.now()),
         "since": moment_text(link.since),
         "contact_at": moment_text(link.contact_at),
+        "receipted_at": moment_text(receipted_at),
         "lag_records": lag_records,
-        "lag_s": max((_age_s(node, connection, stream, size) for stream, size in behind), default=0.0),
+        "lag_s": lag_s,
         "note": link.note,
     }
 
 
+def _abandoned(link: Link) -> Link:
+    """Return the link of a node that nothing runs: one that was left up by a process that died is stopped."""
+    return replace(link, state=STOPPED, since=link.contact_at or link.since) if link.state == UP else link
+
+
+def _state(link: Link, lag_records: int, lag_s: float, receipted_at: datetime | None, now: datetime) -> str:
+    if link.state != UP:
+        return link.state
+    # A link that has just come up is given the same time for its first receipt.
+    heard = [moment for moment in (receipted_at, link.since) if moment is not None]
+    if lag_s > LAGGING_S and all((now - moment).total_seconds() > LAGGING_S for moment in heard):
+        return LAGGING
+    return CATCHING_UP if lag_records > CATCHING_UP_RECORDS else UP
+
+
 def _age_s(node: Node, connection: Connection, held: Held, size: int) -> float:
-    """Return the age in seconds of the oldest checkpoint beyond ``size``; 0 when nothing is sealed there yet."""
+    """Return the age in seconds of the oldest checkpoint beyond ``size``; 0 when nothing is sealed there yet.
+
+    The oldest record there may be older than a day and this age not: a quiet stream's newest checkpoint is signed anew.
+    """
     beyond = checkpoints.between(connection, held.stream, size, held.size, limit=1)
     if not beyond:
         return 0.0

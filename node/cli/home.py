@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from node.cli.frame import Frame
 
 LOCK_FILE = "node.lock"
+LOCK_TRIES = 3
+LOCK_WAIT_S = 0.05
+"""Between two tries for the lock, in seconds: `status` holds it for microseconds to see whether it is free."""
 
 
 def home_of(frame: Frame) -> Path:
@@ -48,19 +52,41 @@ def running_alone(home: Path) -> Iterator[None]:
     """
     path = home / LOCK_FILE
     with _lock_file(path) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as cause:
+        if not _had(file):
             file.seek(0)
             raise HomeInUseError(
                 f"The node in {home} is already running",
                 why=f"process {file.read().strip() or '?'} holds {path}",
                 action="Stop that process first, or use it: the other commands work beside a running node",
-            ) from cause
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def is_running(home: Path) -> bool:
+    """Whether a process runs the node of this home: whether its lock is held."""
+    try:
+        with (home / LOCK_FILE).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _had(file: TextIO) -> bool:
+    """Take the lock of an open file and tell whether it was to be had."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            threading.Event().wait(LOCK_WAIT_S)
+        else:
+            return True
+    return False
 
 
 def _lock_file(path: Path) -> TextIO:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.home import node_of
+from node.cli.home import is_running, node_of
 from node.cli.output import say, write_json, write_table
 
 DEGRADED = 3
@@ -16,11 +16,15 @@ DEGRADED = 3
 @click.command(cls=LazyCommand)
 @pass_frame
 def status(frame: Frame) -> int:
-    """Show links, streams, counts and lags. Leaves with 3 when something needs a look."""
+    """Show links, streams, counts and lags.
+
+    Leaves with 3 when something needs a look: no process runs the node, a link is not up, records are quarantined, a
+    summary is disputed, or there is an alarm.
+    """
     from node.status import is_degraded, node_status
 
     with node_of(frame) as node:
-        document = node_status(node)
+        document = node_status(node, running=is_running(node.config.home))
     if frame.json:
         write_json(document)
     else:
@@ -35,7 +39,14 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
         return word(name).spoken(frame.language)
 
     node = document["node"]
-    say(frame, *(f"{node['level_label']} {node['name']} {node['code']}",) * 2)
+    state = spoken("running" if document["running"] else "not running")
+    say(frame, *(f"{node['level_label']} {node['name']} {node['code']} · {state}",) * 2)
+    if not document["running"]:
+        say(
+            frame,
+            "没有进程在运行本节点，以下是日志中的情形；启动：yizhan run",
+            "No process runs this node; this is what its journal holds. Start it: yizhan run",
+        )
     links = [
         (link["peer"], spoken(link["role"]), spoken(link["state"]), link["since"], link["lag_records"], link["lag_s"])
         for link in document["links"]

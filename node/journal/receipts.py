@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from node.journal import holdings
 from node.journal.statements import insert_sql
@@ -14,6 +14,8 @@ from node.journal.tables import stream as stream_table
 from node.standard.seals import Receipt, StreamName
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
@@ -61,6 +63,12 @@ def receipts_for(connection: Connection, stream: StreamName) -> list[Receipt]:
     for row in connection.execute(_query(stream).order_by(table.c.holder, table.c.size)):
         newest[row.holder] = _receipt(row)
     return list(newest.values())
+
+
+def newest_at(connection: Connection, holder: str) -> datetime | None:
+    """Return the newest time at which ``holder`` signed a receipt that is kept here, by its own clock; None: never."""
+    newest: datetime | None = connection.scalar(select(func.max(table.c.received_at)).where(table.c.holder == holder))
+    return newest
 
 
 def all_receipts(connection: Connection, stream: StreamName) -> list[Receipt]:

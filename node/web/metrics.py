@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as METRICS_TYPE
 
 from node.errors import YizhanError
-from node.status import node_status
+from node.status import CONNECTED, node_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -100,7 +100,7 @@ def _links(status: dict[str, Any]) -> Iterator[Metric]:
     seconds = GaugeMetricFamily("yizhan_link_lag_seconds", "Age of the oldest of them.", labels=labels)
     for link in status["links"]:
         name = (link["peer"], link["role"])
-        up.add_metric(name, float(link["state"] in {"up", "catching up"}))
+        up.add_metric(name, float(link["state"] in CONNECTED))
         records.add_metric(name, link["lag_records"])
         seconds.add_metric(name, link["lag_s"])
     yield from (up, records, seconds)

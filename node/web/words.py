@@ -35,6 +35,9 @@ WORDS: dict[str, Word] = {
     "down": Word("离线", "down", "■", "bad"),
     "new": Word("未连接", "not yet connected", "？", "rest"),
     "stopped": Word("已停止", "stopped", "■", "bad"),
+    # Whether a process runs the node.
+    "running": Word("运行中", "running", "●", "good"),
+    "not running": Word("未运行", "not running", "■", "bad"),
     # States of the statistics of this node's children, or of its own summaries.
     "agreed": Word("一致", "agreed", "●", "good"),
     "disputed": Word("不一致", "disputed", "■", "bad"),

@@ -150,6 +150,14 @@ def test_every_metric_stands_in_its_page() -> None:
     assert [name for name in sorted(names) if f"`{name}`" not in page("metrics.md")] == []
 
 
+def test_every_state_of_a_link_stands_in_its_page() -> None:
+    status, states = importlib.import_module("node.status"), importlib.import_module("node.exchange.link_states")
+    names = {*status.CONNECTED, states.NEW, states.DOWN, states.STOPPED}
+    words = importlib.import_module("node.web.words").WORDS
+    rows = [f"| `{name}` | {words[name].shape} {words[name].zh} |" for name in sorted(names)]
+    assert [row for row in rows if row not in page("status.md")] == []
+
+
 def test_every_indicator_stands_in_its_page() -> None:
     indicators = importlib.import_module("node.statistics.indicators")
     names = [one.name for one in (*indicators.INDICATORS, *indicators.DERIVED_INDICATORS)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from node.cli.home import running_alone
 from node.errors import DemonstrationError
 from node.journal.quarantine import listed
 from node.journal.replay import read_entry
@@ -178,6 +179,16 @@ def test_status_is_shown_to_people(fed: Home) -> None:
     assert "东湖区" in answer.err
     assert "上报" in answer.out
     assert "cases\t6" in answer.out
+
+
+def test_status_tells_whether_a_process_runs_the_node(fed: Home) -> None:
+    told = fed.call("status", "--lang", "en", json_wanted=False, code=3)
+    assert "not running" in told.err
+    assert "Start it: yizhan run" in told.err
+    assert fed.call("status", code=3).document["running"] is False
+    with running_alone(fed.folder):
+        assert fed.call("status").document["running"] is True
+        assert "● 运行中" in fed.call("status", "--lang", "zh", json_wanted=False).err
 
 
 def _quarantine(county: Home) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +14,7 @@ import pytest
 
 from node.cli import COMMANDS, run_program, yizhan
 from node.cli.frame import Frame
-from node.cli.home import running_alone
+from node.cli.home import LOCK_FILE, LOCK_WAIT_S, is_running, running_alone
 from node.cli.output import write_json, write_table
 from node.config import NODE_FILE
 from node.errors import HomeInUseError, StoreBusyError, StoreUnavailableError
@@ -131,6 +133,22 @@ def test_one_home_is_run_by_one_process(tmp_path: Path) -> None:
         assert caught.value.exit_code == 8
     with running_alone(tmp_path):
         assert (tmp_path / "node.lock").exists()
+
+
+def test_a_home_says_whether_something_runs_it(tmp_path: Path) -> None:
+    assert not is_running(tmp_path)
+    with running_alone(tmp_path):
+        assert is_running(tmp_path)
+    assert not is_running(tmp_path)
+
+
+def test_a_look_at_the_lock_does_not_keep_the_node_from_starting(tmp_path: Path) -> None:
+    (tmp_path / LOCK_FILE).touch()
+    with (tmp_path / LOCK_FILE).open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(LOCK_WAIT_S / 2, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with running_alone(tmp_path):
+            assert is_running(tmp_path)
 
 
 def test_a_home_that_cannot_be_written_is_not_run(tmp_path: Path) -> None:

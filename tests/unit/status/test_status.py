@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node.clock import SetClock
+from node.departments.notices import NoticeText, publish_notice
 from node.journal import alarms, cursors
 from node.journal.links import Link, save_link
 from node.journal.receipts import save_receipt
 from node.standard.seals import ANCESTORS, Receipt, StreamName
-from node.status import is_degraded, node_status
+from node.status import LAGGING_S, is_degraded, moment_text, node_status
 from tests.support.whole_nodes import START, whole_node
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def test_the_names_of_the_contract_are_there(city: Node) -> None:
     link(city, "360000", "parent")
     document = node_status(city)
     assert document["schema"] == "yizhan.status/1"
-    assert set(document) >= {"node", "links", "streams", "quarantined", "refused", "cases", "findings"}
+    assert set(document) >= {"running", "node", "links", "streams", "quarantined", "refused", "cases", "findings"}
     assert set(document["node"]) >= {"code", "name", "level", "version"}
     assert set(document["links"][0]) >= {"peer", "role", "state", "since", "lag_records", "lag_s"}
     assert set(document["streams"][0]) >= {"origin", "audience", "size", "sealed", "root", "held_by"}
@@ -71,6 +72,73 @@ def test_a_link_with_much_to_go_is_catching_up(city: Node, monkeypatch: pytest.M
     monkeypatch.setattr("node.status.CATCHING_UP_RECORDS", 1)
     assert found(node_status(city), "360000")["state"] == "catching up"
     assert not is_degraded(node_status(city))
+
+
+def receipted(node: Node, peer: str, size: int) -> None:
+    """Let a neighbour sign that it holds ``size`` records of this node's own stream."""
+    with node.store.reading() as connection:
+        root = node.journal.extended_root(connection, OWN, [])
+    receipt = Receipt(holder=peer, stream=OWN, size=size, root=root, received_at=node.clock.now(), signer="0" * 64)
+    node.store.write(lambda transaction: save_receipt(transaction, receipt))
+
+
+def test_a_link_that_receipts_nothing_for_a_minute_lags(city: Node, clock: SetClock) -> None:
+    city.work()
+    clock.advance(LAGGING_S + 1)
+    up = Link(peer="360000", role="parent", state="up", since=clock.now())
+    city.store.write(lambda transaction: save_link(transaction, up))
+    # It has just come up: what waits for long is not its fault yet.
+    assert found(node_status(city), "360000")["state"] == "up"
+    clock.advance(LAGGING_S + 1)
+    behind = found(node_status(city), "360000")
+    assert (behind["state"], behind["lag_records"], behind["receipted_at"]) == ("lagging", 2, None)
+    assert is_degraded(node_status(city))
+    # A receipt for a part of it: it goes on.
+    receipted(city, "360000", 1)
+    behind = found(node_status(city), "360000")
+    assert (behind["state"], behind["receipted_at"]) == ("up", moment_text(clock.now()))
+    clock.advance(LAGGING_S + 1)
+    assert found(node_status(city), "360000")["state"] == "lagging"
+    city.store.write(lambda transaction: cursors.advance(transaction, "360000", OWN, 2))
+    assert found(node_status(city), "360000")["state"] == "up"
+
+
+def test_what_is_not_sealed_yet_makes_no_link_lag(city: Node, clock: SetClock) -> None:
+    link(city, "360000", "parent")
+    clock.advance(LAGGING_S + 1)
+    behind = found(node_status(city), "360000")
+    assert (behind["state"], behind["lag_records"], behind["lag_s"]) == ("up", 2, 0.0)
+
+
+def test_a_child_is_behind_by_what_it_has_not_receipted(city: Node, clock: SetClock) -> None:
+    link(city, "360102", "child")
+    link(city, "360103", "child")
+    text = NoticeText(subject="核查", text="请核查。", actor="监察员")
+    sent = publish_notice(city.publisher, "360102", text)
+    city.work()
+    clock.advance(30)
+    document = node_status(city)
+    assert (found(document, "360102")["lag_records"], found(document, "360102")["lag_s"]) == (1, 30.0)
+    # What is directed to one county is no business of the other.
+    assert found(document, "360103")["lag_records"] == 0
+    clock.advance(LAGGING_S)
+    assert found(node_status(city), "360102")["state"] == "lagging"
+    city.store.write(lambda transaction: cursors.advance(transaction, "360102", sent.stream, 1))
+    behind = found(node_status(city), "360102")
+    assert (behind["state"], behind["lag_records"], behind["lag_s"]) == ("up", 0, 0.0)
+
+
+def test_where_nothing_runs_the_node_no_link_is_up(city: Node, clock: SetClock) -> None:
+    contact_at = clock.now()
+    for peer, state in (("360000", "up"), ("360102", "down")):
+        one = Link(peer=peer, role="parent", state=state, contact_at=contact_at)
+        city.store.write(lambda transaction, one=one: save_link(transaction, one))  # type: ignore[misc]
+    assert node_status(city)["running"] is True
+    document = node_status(city, running=False)
+    assert document["running"] is False
+    assert (found(document, "360000")["state"], found(document, "360102")["state"]) == ("stopped", "down")
+    assert found(document, "360000")["since"] == moment_text(contact_at)
+    assert is_degraded({**document, "links": []})
 
 
 def test_receipts_say_who_holds_how_much(city: Node, clock: SetClock) -> None:
