@@ -1,4 +1,4 @@
-"""Findings (逻辑问题): what is illogical in the records of a case. Pure, and none of it needs a clock.
+"""Findings (疑点): what is illogical in the records of a case. Pure, and none of it needs a clock.
 
 Illogical records are stored, counted and flagged, never refused (standard, decision 7). Every check is a function of
 the case's records in effect, in stream order, and of the catalogue items that hold on their dates. The codes are

@@ -49,6 +49,7 @@ WORDS: dict[str, Word] = {
     "ancestors": Word("上报", "ancestors"),
     "descendants": Word("下发", "descendants"),
     "trust": Word("信任", "trust"),
+    "directed": Word("定向", "directed"),
 }
 
 

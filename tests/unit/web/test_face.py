@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from node.departments.notices import NoticeText, publish_notice
 from node.errors import IdentityError, PackageRefusedError, StoreUnavailableError
+from node.journal import alarms
 from node.journal.links import Link, save_link
 from node.web.app import create_face_app, create_link_app
+from node.web.status_page import duration_text
 from node.web.words import WORDS, word
 from tests.support.whole_nodes import whole_node
 
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
 
     from node.bootstrap import Node
 
-PAGES = ("/", "/healthz", "/readyz", "/metrics", "/status.json", "/static/status.css")
+PAGES = ("/", "/healthz", "/readyz", "/metrics", "/status.json", "/static/status.css", "/static/status.js")
+SCRIPT = re.compile(r"<script ?([^>]*)>")
 
 
 @pytest.fixture
@@ -52,14 +57,44 @@ def test_every_page_answers_under_a_strict_policy(client: FlaskClient, path: str
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_the_page_needs_no_script_and_has_no_style_of_its_own(client: FlaskClient) -> None:
+def test_the_page_is_fresh_without_scripts_too_and_has_none_of_its_own(client: FlaskClient) -> None:
     page = client.get("/").text
-    assert "<script" not in page
+    assert SCRIPT.findall(page) == ['src="/static/status.js" defer']
     assert "style=" not in page
     assert "<style" not in page
-    assert '<meta http-equiv="refresh" content="5">' in page
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
+    assert '<body data-refresh="5">' in page
     assert page.count("<h1>") == 1
     assert page.count("<caption>") == page.count("<table")
+
+
+def test_the_refresh_can_be_switched_off_and_on(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert 'href="?refresh=off"' in page
+    assert "每 5 秒刷新" in page
+    paused = client.get("/?refresh=off").text
+    assert "http-equiv" not in paused
+    assert '<body data-refresh="0">' in paused
+    assert 'href="/">● 自动刷新' in paused
+    assert "已暂停刷新" in paused
+
+
+def test_what_needs_a_look_stands_out(node: Node, client: FlaskClient) -> None:
+    assert client.get("/").text.count('class="late"') == 0
+    node.store.write(lambda transaction: alarms.raise_alarm(transaction, "OWN_CODE", "360100", "t"))
+    node.store.write(lambda transaction: save_link(transaction, Link(peer="360000", role="parent", state="down")))
+    page = client.get("/").text
+    assert '<div class="bad"><dt>警报 <span lang="en">Alarms</span></dt><dd>1</dd></div>' in page
+    assert '<div class="late"><dt>链路 <span lang="en">Links</span></dt><dd>0 / 1</dd></div>' in page
+    assert "疑点" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "—"), (-1, "—"), (0.4, "0 s"), (59.9, "59 s"), (60, "1 min"), (7199, "1 h"), (86_400, "1 d"), (2e6, "23 d")],
+)
+def test_a_duration_is_told_in_its_largest_unit(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
 
 
 def test_the_page_speaks_both_languages_and_names_the_node(client: FlaskClient) -> None:
@@ -76,14 +111,16 @@ def test_links_and_streams_are_shown_with_shape_and_word(node: Node, client: Fla
     assert "■ 离线 down" in page
     assert "东湖区 360102" in page
     assert "上级 parent" in page
-    assert "360100:" not in page
+    assert "南昌市 360100" in page
+    publish_notice(node.publisher, "360102", NoticeText(subject="核查", text="请核查。", actor="监察员"))
+    assert "定向 directed：东湖区 360102" in client.get("/").text
 
 
 def test_what_people_wrote_cannot_become_markup(node: Node, client: FlaskClient) -> None:
     link = Link(peer="360000", role="parent", state="<b>x</b>", note="<script>alert(1)</script>")
     node.store.write(lambda transaction: save_link(transaction, link))
     page = client.get("/").text
-    assert "<script" not in page
+    assert "<script>" not in page
     assert "<b>" not in page
     assert "&lt;script&gt;" in page
 
