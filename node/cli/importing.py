@@ -10,6 +10,7 @@ from node.cli.arguments import READABLE_FILE
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
+from node.cli.progress import import_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,10 @@ def import_command(frame: Frame, file: Path, dialect: str, record_type: str, sou
         with node.store.reading() as connection:
             source = find_source(connection, source_name)
         try:
-            report = import_file(node.intake, file, dialect=dialect, source=source, record_type=record_type)
+            with import_progress(frame, file) as progress:
+                report = import_file(
+                    node.intake, file, dialect=dialect, source=source, record_type=record_type, progress=progress
+                )
         except KeyboardInterrupt:
             say(
                 frame,
@@ -61,6 +65,9 @@ def show_report(frame: Frame, report: ImportReport) -> None:
     if report.problems:
         rows = [(one.row or "", one.line or "", one.element or "", one.rule, one.text) for one in report.problems]
         write_table(frame, "问题 Problems", ("row", "line", "element", "rule", "text"), rows)
+    if report.problems_omitted:
+        more = report.problems_omitted
+        say(frame, f"另有 {more} 个问题未列出", f"{more} more problems are not listed.")
     say(
         frame,
         f"提交 {report.offered}，接收 {report.accepted}，重复 {report.repeated}，拒收 {report.refused}",

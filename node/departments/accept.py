@@ -131,12 +131,19 @@ class Intake:
         self._commits: GroupCommit[Job, Settled] = GroupCommit(self._commit)
 
     def accept(
-        self, candidates: Iterable[Candidate], *, source: Source, dialect: str, keep_verdicts: bool = False
+        self,
+        candidates: Iterable[Candidate],
+        *,
+        source: Source,
+        dialect: str,
+        keep_verdicts: bool = False,
+        committed: Callable[[ImportReport], None] = lambda _: None,
     ) -> ImportReport:
         """Take in candidates, any number of them, and report; ``keep_verdicts`` keeps one verdict per record.
 
-        Raises NotInitialisedError before the node has joined its tree, StoreBusyError and StoreUnavailableError when
-        the journal cannot be written (batches reported so far stand; offering everything again is harmless).
+        ``committed`` is called after each batch with the report as far as it is. Raises NotInitialisedError before the
+        node has joined its tree, StoreBusyError and StoreUnavailableError when the journal cannot be written (batches
+        reported so far stand; offering everything again is harmless).
         """
         self.check_joined()
         report = ImportReport()
@@ -144,6 +151,7 @@ class Intake:
             prepared = prepare(batch, channel=source.channel, randomness=self.randomness)
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
+            committed(report)
         _log.info(
             "delivery taken in",
             extra={

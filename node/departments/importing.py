@@ -6,6 +6,7 @@ are known by their source keys, its refused rows by their content.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from node.departments.dialects import AUTO, DialectOptions, read, recognise
@@ -14,39 +15,46 @@ from node.errors import NotFoundError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import BinaryIO
 
     from node.departments.accept import Intake
     from node.departments.report import ImportReport
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of the file are read and how many of its rows are decided."""
 
 _HEAD_BYTES: Final = 4096
 
 
 def import_file(
-    intake: Intake, path: Path, *, dialect: str = AUTO, source: Source = OPERATOR, record_type: str = ""
+    intake: Intake,
+    path: Path,
+    *,
+    dialect: str = AUTO,
+    source: Source = OPERATOR,
+    record_type: str = "",
+    progress: Progress = lambda _bytes, _rows: None,
 ) -> ImportReport:
     """Take in the records of a file and report.
 
     ``dialect`` is one of ``node.departments.dialects.DIALECTS`` or ``auto``; ``record_type`` is for tables whose rows
-    do not say it. The channel of the records is IMPORT, whatever channel the source has. Raises NotFoundError when the
-    file cannot be read, UsageError for an unknown dialect, and what ``Intake.accept`` raises.
+    do not say it; ``progress`` is told how far it is after each batch. The channel of the records is IMPORT, whatever
+    channel the source has. Raises NotFoundError when the file cannot be read, UsageError for an unknown dialect, and
+    what ``Intake.accept`` raises.
     """
     try:
         with path.open("rb") as stream:
-            return _import(intake, stream, path.name, dialect, source.on_channel(OPERATOR.channel), record_type)
+            if dialect == AUTO:
+                dialect = recognise(path.name, stream.read(_HEAD_BYTES))
+                stream.seek(0)
+            return intake.accept(
+                read(dialect, stream, DialectOptions(record_type=record_type)),
+                source=source.on_channel(OPERATOR.channel),
+                dialect=dialect,
+                committed=lambda report: progress(stream.tell(), report.offered),
+            )
     except OSError as error:
         raise NotFoundError(
             f"The file {path} cannot be read",
             why=error.strerror or type(error).__name__,
             action="check its name and who may read it",
         ) from error
-
-
-def _import(
-    intake: Intake, stream: BinaryIO, name: str, dialect: str, source: Source, record_type: str
-) -> ImportReport:
-    if dialect == AUTO:
-        dialect = recognise(name, stream.read(_HEAD_BYTES))
-        stream.seek(0)
-    candidates = read(dialect, stream, DialectOptions(record_type=record_type))
-    return intake.accept(candidates, source=source, dialect=dialect)

@@ -66,6 +66,16 @@ def test_an_import_says_what_became_of_each_record(county: Home, tmp_path: Path)
     assert "申半" in people.out or "row" in people.out
 
 
+def test_problems_that_are_not_listed_are_counted(
+    county: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(applications(3).decode("gb18030").replace("申办", "申半").encode("gb18030"))
+    monkeypatch.setattr("node.departments.report.PROBLEMS_MAX", 1)
+    answer = county.call("import", str(path), "--lang", "en", json_wanted=False, code=1)
+    assert "2 more problems are not listed." in answer.err
+
+
 def test_an_import_of_nothing_usable_leaves_with_one(county: Home, tmp_path: Path) -> None:
     path = tmp_path / "empty.csv"
     path.write_bytes(b"")

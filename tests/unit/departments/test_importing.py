@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from node.departments import accept
 from node.departments.importing import import_file
 from node.departments.report import PROBLEMS_MAX, ImportReport, Verdict
 from node.departments.sources import add_source
@@ -39,6 +40,18 @@ def test_the_dialect_is_found_by_itself_and_the_same_file_twice_is_repeated(inta
     }
     assert (second.repeated, first.exit_code, second.exit_code) == (10, 0, 0)
     assert import_file(intake, written(tmp_path, "b", wrapped(standard_records(generated(10))))).repeated == 10
+
+
+def test_progress_tells_bytes_and_rows_after_each_batch(
+    intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "BATCH_MAX", 4)
+    path = written(tmp_path, "a.csv", table(generated(10)).encode())
+    told: list[tuple[int, int]] = []
+    import_file(intake, path, progress=lambda read, rows: told.append((read, rows)))
+    assert [rows for _, rows in told] == [4, 8, 10]
+    assert [read for read, _ in told] == sorted(read for read, _ in told)
+    assert told[-1][0] == path.stat().st_size
 
 
 def test_problems_have_row_line_element_rule_and_text(intake: Intake, tmp_path: Path) -> None:
