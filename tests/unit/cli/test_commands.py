@@ -15,6 +15,7 @@ from node.journal.replay import read_entry
 from node.standard.codec import leaf_hash
 from node.standard.seals import ANCESTORS, StreamName
 from tests.support.homes import applications
+from tests.tidy.tree import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from node.journal.entries import Entry
     from tests.support.homes import Home
 
-SCHEMAS = {"records": "yizhan.records/1", "refused": "yizhan.refused/1", "quarantine": "yizhan.quarantine/1"}
+EXAMPLE = ROOT / "docs" / "examples" / "cases.csv"
 
 
 @pytest.fixture
@@ -64,6 +65,17 @@ def test_an_import_says_what_became_of_each_record(county: Home, tmp_path: Path)
     people = county.call("import", str(path), "--lang", "zh", json_wanted=False, code=9)
     assert "重复 5" in people.err
     assert "申半" in people.out or "row" in people.out
+
+
+@pytest.mark.parametrize("options", [(), ("--dialect", "csv"), ("--source", "hall", "--dialect", "csv")], ids=str)
+def test_the_example_of_the_documentation_is_accepted_whole(county: Home, options: tuple[str, ...]) -> None:
+    county.call("sources", "add", "hall", "--division", "360102")
+    rows = len(EXAMPLE.read_text(encoding="utf-8").splitlines()) - 1
+    report = county.call("import", str(EXAMPLE), *options).document
+    assert (report["offered"], report["accepted"], report["problems"]) == (rows, rows, [])
+    status = county.call("status", code=None).document
+    assert (status["quarantined"], status["refused"]) == (0, 0)
+    assert county.call("import", str(EXAMPLE), *options).document["repeated"] == rows
 
 
 def test_problems_that_are_not_listed_are_counted(
