@@ -24,7 +24,7 @@ def sources() -> None:
     "divisions",
     type=NodeCode(),
     multiple=True,
-    help="Only records of this division and those below it. Repeatable.",
+    help="Only records of this division and those within it. Repeatable.",
 )
 @click.option("--organisation", "organisations", multiple=True, help="Only records of this department. Repeatable.")
 @pass_frame

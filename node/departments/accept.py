@@ -27,6 +27,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from node.departments.answers import RequestKey, find_answer, store_answer
+from node.departments.divisions import Divisions
 from node.departments.group_commit import TOGETHER_MAX, GroupCommit
 from node.departments.prepare import Prepared, prepare
 from node.departments.refused import keep_refused
@@ -192,7 +193,10 @@ class Intake:
 
     def _decide_all(self, transaction: Transaction, jobs: Sequence[Job]) -> list[Settled]:
         tree = self._tree(transaction.connection)
-        decision = _Decision(transaction, self.stream, lambda entry: self._authority(tree, self.stream, entry))
+        divisions = Divisions(transaction.connection, tree)
+        decision = _Decision(
+            transaction, self.stream, lambda entry: self._authority(tree, self.stream, entry), divisions
+        )
         known = [_known_answer(transaction.connection, job) for job in jobs]
         for job, answer in zip(jobs, known, strict=True):
             if answer is None:
@@ -233,11 +237,18 @@ class Intake:
 class _Decision:
     """What one transaction decided about its candidates; made anew each time the transaction is tried."""
 
-    def __init__(self, transaction: Transaction, stream: StreamName, authority: Callable[[Entry], str | None]) -> None:
+    def __init__(
+        self,
+        transaction: Transaction,
+        stream: StreamName,
+        authority: Callable[[Entry], str | None],
+        divisions: Divisions,
+    ) -> None:
         self.entries: list[Entry] = []
         self._connection = transaction.connection
         self._stream = stream
         self._authority = authority
+        self._divisions = divisions
         self._asked: dict[tuple[str, str | None], str | None] = {}
         self._accepted: dict[tuple[str, str], Prepared] = {}
         self._repeated: dict[int, int | Entry] = {}
@@ -263,7 +274,7 @@ class _Decision:
             else:
                 self._refuse(one, RULE_CONFLICT, _CONFLICT)
             return
-        objection = source.objection(entry.facts) if entry.facts is not None else None
+        objection = source.objection(entry.facts, self._divisions) if entry.facts is not None else None
         if objection is not None:
             self._refuse(one, RULE_NOT_THIS_SOURCE, objection)
             return

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.clock import Clock
+    from node.departments.divisions import Divisions
     from node.journal.store import Store, Transaction
     from node.randomness import Randomness
     from node.standard.facts import Facts
@@ -52,7 +53,10 @@ CHANNELS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One source. ``divisions`` and ``organisations`` bound what it may hand in (empty: everything the node may)."""
+    """One source. ``divisions`` and ``organisations`` bound what it may hand in (empty: everything the node may).
+
+    A division stands for those within it too.
+    """
 
     name: str
     label: str
@@ -62,13 +66,17 @@ class Source:
     created_at: datetime | None
     disabled_at: datetime | None = None
 
-    def objection(self, facts: Facts) -> str | None:
+    def objection(self, facts: Facts, divisions: Divisions) -> str | None:
         """Return why this source may not hand in the record, None when it may."""
-        if self.divisions and not any((facts.division or "").startswith(code) for code in self.divisions):
-            return f"source {self.name} hands in records of {', '.join(self.divisions)} only, not of {facts.division}"
+        if self.divisions and not self._covers(facts, divisions):
+            named, other = ", ".join(self.divisions), facts.division or "a record of no division"
+            return f"source {self.name} hands in records of {named} only; {other} is not known to lie within"
         if self.organisations and facts.organisation not in self.organisations:
             return f"source {self.name} may not hand in records of department {facts.organisation}"
         return None
+
+    def _covers(self, facts: Facts, divisions: Divisions) -> bool:
+        return facts.division is not None and divisions.within(facts.division, self.divisions, facts.event_day or "")
 
     def on_channel(self, channel: str) -> Source:
         """Return this source as it comes through another channel."""

@@ -22,7 +22,7 @@ from node.journal.source_keys import lookup_many
 from node.standard.codec import check_canonical, leaf_hash, parse_record
 from node.standard.compose import salt_of
 from node.standard.facts import facts_of
-from tests.support.intake import NODE, generated, intake_on, offer, standard_records, table, wrapped
+from tests.support.intake import CITY, NODE, generated, intake_on, offer, standard_records, table, wrapped
 from tests.support.samples import record
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def test_a_source_hands_in_only_what_it_may(intake: Intake) -> None:
     body = record("Fee", DivisionCode=NODE)
     elsewhere = replace(OPERATOR, divisions=("369901",))
     other_department = replace(OPERATOR, organisations=("91110000600037341L",))
-    own = replace(OPERATOR, divisions=("3699",), organisations=("91350100M000100Y43",))
+    own = replace(OPERATOR, divisions=(CITY,), organisations=("91350100M000100Y43",))
     assert offer(intake, body, "standard", source=elsewhere).problems[0].rule == "not-this-source"
     assert offer(intake, body, "standard", source=other_department).problems[0].rule == "not-this-source"
     assert offer(intake, body, "standard", source=own).accepted == 1
