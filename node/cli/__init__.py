@@ -50,7 +50,11 @@ COMMANDS = {
 )
 @click.version_option(None, "-V", "--version", package_name="yizhan", prog_name="yizhan")
 def yizhan() -> None:
-    """驿站 Yizhan: one node of a three-level exchange."""
+    """驿站 Yizhan: one node of a three-level exchange.
+
+    A new node: init, then join with the code from the level above, then run. Records come in by import or over the open
+    API (sources add makes its key); status tells how everything is. See docs/quickstart.md.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -54,11 +54,31 @@ def _document(case: CaseView) -> dict[str, Any]:
 
 
 def _show(frame: Frame, case: CaseView) -> None:
+    from node.web.words import word
+
     def spoken(label: Label | None) -> str:
         return "" if label is None else label.chinese if frame.language == "zh" else label.english
 
     say(frame, *(f"{case.case_no} · {case.origin} · {spoken(case.label)}",) * 2)
-    records = [(one.position, one.label, spoken(one.state), one.standing) for one in case.records]
-    write_table(frame, "记录 Records", ("position", "type", "state", "standing"), records)
+    if case.incomplete:
+        say(
+            frame,
+            "办件不完整：有记录在隔离中，其后的记录暂缓",
+            "Incomplete: a record is quarantined and holds back those behind it",
+        )
+    if case.also_at:
+        others = ", ".join(case.also_at)
+        say(frame, f"同号办件另见 {others}，用 --origin 指定", f"{others} used the number too: choose with --origin")
+    records = [
+        (
+            one.position,
+            (one.content or {}).get("EventTime", ""),
+            one.label if frame.language == "zh" else one.record_type,
+            spoken(one.state),
+            word(one.standing).spoken(frame.language),
+        )
+        for one in case.records
+    ]
+    write_table(frame, "记录 Records", ("position", "time", "type", "state", "standing"), records)
     findings = [(one.position, one.code, spoken(one.label)) for one in case.findings]
     write_table(frame, "疑点 Findings", ("position", "code", "text"), findings)

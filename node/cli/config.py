@@ -32,7 +32,7 @@ def show(frame: Frame) -> None:
         write_table(frame, "配置" if frame.language == "zh" else "Settings", ("key", "value"), list(settings.items()))
 
 
-@config.command()
+@config.command(short_help="Check node.toml and the level file.")
 @pass_frame
 def check(frame: Frame) -> None:
     """Check node.toml and the level file; exit 4 names the first wrong key."""

@@ -9,7 +9,7 @@ from node.cli.output import say_error, write_json
 from node.errors import DemonstrationError
 
 
-@click.command(cls=LazyCommand)
+@click.command(cls=LazyCommand, short_help="Four nodes at three levels, fed and watched.")
 @click.option("--check", is_flag=True, help="Run to the end without people, verify everything, print one document.")
 @click.option("--cases", type=click.IntRange(1, 1_000_000), help="Cases in all counties together.")
 @click.option("--seed", type=int, help="The same seed makes the same cases.")

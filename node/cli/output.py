@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,6 +15,55 @@ if TYPE_CHECKING:
 
     from node.cli.frame import Frame
     from node.errors import YizhanError
+
+HEADINGS: Final = {
+    "audience": "受众",
+    "bytes": "字节",
+    "channel": "渠道",
+    "code": "代码",
+    "count": "数量",
+    "created": "建立",
+    "day": "日期",
+    "disabled": "停用",
+    "division": "行政区划",
+    "element": "元素",
+    "flags": "标记",
+    "held_by": "持有",
+    "indicator": "指标",
+    "key": "键",
+    "label": "名称",
+    "lag_records": "未确认记录",
+    "lag_s": "时延（秒）",
+    "leaf": "叶散列",
+    "line": "文件行",
+    "name": "名称",
+    "number": "编号",
+    "organisation": "部门",
+    "origin": "来源",
+    "peer": "对方",
+    "position": "位置",
+    "problem": "问题",
+    "reason": "原因",
+    "role": "关系",
+    "root": "根",
+    "row": "表格行",
+    "rule": "规则",
+    "scope": "范围",
+    "sealed": "已封签",
+    "since": "自",
+    "size": "记录数",
+    "source": "来源",
+    "standing": "处理",
+    "state": "状态",
+    "stream": "数据流",
+    "task": "事项",
+    "text": "说明",
+    "time": "业务时间",
+    "times": "次数",
+    "type": "类型",
+    "value": "值",
+}
+"""Chinese headings of every column of a table."""
 
 
 def write_json(document: Mapping[str, Any]) -> None:
@@ -29,7 +78,13 @@ def say(frame: Frame, zh: str, en: str) -> None:
 
 
 def write_table(frame: Frame, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write rows to standard output as a table; without a terminal as tab-separated lines under one heading."""
+    """Write rows to standard output as a table; without a terminal as tab-separated lines under one heading.
+
+    ``columns`` are names that programs may rely on: a terminal shows them in the language asked for. That there are no
+    rows is said on standard error.
+    """
+    if not rows:
+        say(frame, f"{title}：没有", f"{title}: none")
     if not sys.stdout.isatty():
         click.echo("\t".join(columns))
         for row in rows:
@@ -38,7 +93,8 @@ def write_table(frame: Frame, title: str, columns: Sequence[str], rows: Sequence
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, title=title, title_justify="left")
+    headings = [HEADINGS[name] if frame.language == "zh" else name.replace("_", " ") for name in columns]
+    table = Table(*headings, title=title, title_justify="left")
     for row in rows:
         table.add_row(*(str(value) for value in row))
     Console(no_color=not frame.colorful).print(table)

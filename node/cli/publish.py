@@ -70,7 +70,12 @@ def calendar(frame: Frame, files: tuple[Path, ...]) -> int:
 @click.option("--rule", "rule_code", default="", help="Code of the supervision rule.")
 @click.option("--organisation-code", default="", help="Code of the department that it is about.")
 @click.option("--organisation-name", default="", help="Name of that department.")
-@click.option("--reply-due", type=click.DateTime(formats=["%Y-%m-%d"]), help="Last day for the reply, YYYY-MM-DD.")
+@click.option(
+    "--reply-due",
+    type=click.DateTime(formats=["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Last day for the reply, YYYY-MM-DD.",
+)
 @click.option("--key", default="", help="Your own word for this notice: with it, it is sent once however often asked.")
 @click.option("--as", "actor", help="Who sends it; default: the account at this machine.")
 @pass_frame

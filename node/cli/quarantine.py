@@ -26,7 +26,7 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--stream", type=StreamArgument(), help="Only of this stream: ORIGIN/AUDIENCE.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
 @pass_frame
 def list_quarantined(frame: Frame, stream: StreamName | None, limit: int) -> None:
     """List what is quarantined, with the reason."""

@@ -29,7 +29,7 @@ def records() -> None:
 @records.command("list")
 @click.argument("stream", type=StreamArgument())
 @click.option("--first", type=click.IntRange(1), help="First position; default: the newest ones.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
 @pass_frame
 def list_records(frame: Frame, stream: StreamName, first: int | None, limit: int) -> None:
     """List records of STREAM (ORIGIN/AUDIENCE): position, type, length, leaf hash."""

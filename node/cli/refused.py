@@ -26,9 +26,9 @@ def refused() -> None:
 
 
 @refused.command("list")
-@click.option("--state", type=click.Choice(STATES), default="open", show_default=True)
+@click.option("--state", type=click.Choice(STATES), default="open", show_default=True, help="Only in this state.")
 @click.option("--after", type=click.IntRange(0), default=0, help="Only behind this number.")
-@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True, help="At most so many.")
 @pass_frame
 def list_command(frame: Frame, state: str, after: int, limit: int) -> None:
     """List refused deliveries with their problems."""

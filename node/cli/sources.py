@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from node.cli.arguments import NodeCode
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @click.group(cls=LazyGroup)
@@ -68,8 +73,12 @@ def list_command(frame: Frame) -> None:
     if frame.json:
         write_json({"schema": "yizhan.sources/1", "sources": [one.as_json() for one in found]})
         return
-    rows = [(one.name, one.label, one.channel, one.created_at, one.disabled_at or "") for one in found]
+    rows = [(one.name, one.label, one.channel, _moment(one.created_at), _moment(one.disabled_at)) for one in found]
     write_table(frame, "来源 Sources", ("name", "label", "channel", "created", "disabled"), rows)
+
+
+def _moment(moment: datetime | None) -> str:
+    return "" if moment is None else moment.isoformat(timespec="seconds")
 
 
 @sources.command()

@@ -20,14 +20,14 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 COLUMNS = ("day", "scope", "division", "organisation", "task", "channel", "indicator", "value")
 
 
-@click.group(cls=LazyGroup)
+@click.group(cls=LazyGroup, short_help="Show or publish figures.")
 def statistics() -> None:
-    """Show or publish the figures of this node and of the nodes below it."""
+    """Show or publish figures, its own and those of the nodes below."""
 
 
 @statistics.command()
-@click.option("--from", "first", type=DAY, required=True, help="First day, YYYY-MM-DD.")
-@click.option("--to", "last", type=DAY, help="Last day, YYYY-MM-DD; default: the first.")
+@click.option("--from", "first", type=DAY, metavar="DATE", required=True, help="First day, YYYY-MM-DD.")
+@click.option("--to", "last", type=DAY, metavar="DATE", help="Last day, YYYY-MM-DD; default: the first.")
 @pass_frame
 def show(frame: Frame, first: datetime, last: datetime | None) -> None:
     """Show own figures (as counted now) and subtree figures (as published last) of the days given."""
@@ -49,7 +49,14 @@ def show(frame: Frame, first: datetime, last: datetime | None) -> None:
 
 
 @statistics.command()
-@click.option("--day", "days", type=DAY, multiple=True, help="Publish this day even when nothing changed. Repeatable.")
+@click.option(
+    "--day",
+    "days",
+    type=DAY,
+    metavar="DATE",
+    multiple=True,
+    help="Publish this day even when nothing changed. Repeatable.",
+)
 @pass_frame
 def publish(frame: Frame, days: tuple[datetime, ...]) -> None:
     """Publish the summaries of every day whose figures may have changed."""

@@ -66,4 +66,6 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
     write_table(frame, "数据流 Streams", ("origin", "audience", "size", "sealed", "root", "held_by"), streams)
     names = ("cases", "findings", "quarantined", "refused", "alarms")
     counts = [(name, document[name]) for name in names]
-    write_table(frame, "计数 Counts", ("name", "count"), [*counts, ("statistics", document["statistics"]["state"])])
+    write_table(
+        frame, "计数 Counts", ("name", "count"), [*counts, ("statistics", spoken(document["statistics"]["state"]))]
+    )

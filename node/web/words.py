@@ -24,7 +24,8 @@ class Word:
 
     def spoken(self, language: str) -> str:
         """Shape and word in one language (``zh`` or ``en``)."""
-        return " ".join(part for part in (self.shape, self.zh if language == "zh" else self.en) if part)
+        # A code has no English form of its own.
+        return " ".join(part for part in (self.shape, self.zh if language == "zh" else self.en or self.zh) if part)
 
 
 WORDS: dict[str, Word] = {
@@ -43,6 +44,11 @@ WORDS: dict[str, Word] = {
     "disputed": Word("不一致", "disputed", "■", "bad"),
     "pending": Word("待核对", "pending", "▲", "late"),
     "none": Word("尚无", "none yet", "？", "rest"),
+    # What became of a record.
+    "applied": Word("已应用", "applied"),
+    "quarantined": Word("隔离", "quarantined"),
+    "held back": Word("暂缓", "held back"),
+    "redacted": Word("已抹除", "redacted"),
     # Roles and audiences.
     "parent": Word("上级", "parent"),
     "child": Word("下级", "child"),

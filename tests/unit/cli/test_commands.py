@@ -193,7 +193,8 @@ def test_a_case_is_shown_with_its_records(fed: Home) -> None:
     for language in ("zh", "en"):
         people = fed.call("cases", "show", number, "--lang", language, json_wanted=False)
         assert number in people.err
-        assert "申办" in people.out
+        assert ("申办" if language == "zh" else "Application") in people.out
+        assert "+08:00" in people.out
 
 
 def test_status_is_shown_to_people(fed: Home) -> None:

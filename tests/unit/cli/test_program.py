@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import json
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -15,10 +16,12 @@ import pytest
 from node.cli import COMMANDS, run_program, yizhan
 from node.cli.frame import Frame
 from node.cli.home import LOCK_FILE, LOCK_WAIT_S, is_running, running_alone
-from node.cli.output import write_json, write_table
+from node.cli.output import HEADINGS, write_json, write_table
+from node.cli.statistics import COLUMNS
 from node.config import NODE_FILE
 from node.errors import HomeInUseError, StoreBusyError, StoreUnavailableError
 from tests.support.command_page import PAGE, page
+from tests.tidy.tree import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,13 +199,29 @@ def test_colours_stop_at_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_table_is_drawn_on_a_terminal_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_table(Frame(), "表", ("a", "b"), [(1, 2)])
-    assert capsys.readouterr().out == "a\tb\n1\t2\n"
+    columns = ("lag_records", "root")
+    write_table(Frame(lang="zh"), "表", columns, [(1, 2)])
+    assert capsys.readouterr().out == "lag_records\troot\n1\t2\n"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    write_table(Frame(color=False), "表", ("a", "b"), [(1, 2)])
-    drawn = capsys.readouterr().out
-    assert "表" in drawn
-    assert "┃" in drawn
+    for language, heading in (("zh", "未确认记录"), ("en", "lag records")):
+        write_table(Frame(color=False, lang=language), "表", columns, [(1, 2)])
+        drawn = capsys.readouterr().out
+        assert "表" in drawn
+        assert "┃" in drawn
+        assert heading in drawn
+
+
+def test_an_empty_table_says_that_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(Frame(lang="en"), "表 Table", ("root",), [])
+    assert capsys.readouterr() == ("root\n", "表 Table: none\n")
+
+
+def test_every_column_has_a_chinese_heading() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "node/cli").glob("*.py"))
+    calls = re.findall(r"write_table\([^()]*(?:\([^()]*\))?[^()]*\(([^()]*)\)", source)
+    named = {name for call in calls for name in re.findall(r'"(\w+)"', call)} | set(COLUMNS)
+    assert {"peer", "position", "key", "row", "indicator"} <= named
+    assert named - set(HEADINGS) == set()
 
 
 def test_a_value_without_json_form_is_a_mistake_of_ours() -> None:

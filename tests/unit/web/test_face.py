@@ -116,6 +116,10 @@ def test_links_and_streams_are_shown_with_shape_and_word(node: Node, client: Fla
     assert "定向 directed：东湖区 360102" in client.get("/").text
 
 
+def test_a_code_stands_for_itself_in_both_languages() -> None:
+    assert (word("360102").spoken("zh"), word("360102").spoken("en"), word("360102").both) == ("360102",) * 3
+
+
 def test_what_people_wrote_cannot_become_markup(node: Node, client: FlaskClient) -> None:
     link = Link(peer="360000", role="parent", state="<b>x</b>", note="<script>alert(1)</script>")
     node.store.write(lambda transaction: save_link(transaction, link))
