@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from node.config.files import close_to_others, make_home, write_safely
 from node.config.keys import LEVEL_KEYS, NODE_KEYS, checked_value, read_settings
-from node.errors import ConfigurationError, NotInitialisedError, StoreUnavailableError
+from node.errors import ConfigurationError, NotInitialisedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,21 +205,26 @@ def write_node_config(home: Path, values: Mapping[str, object]) -> bool:
     Raises ConfigurationError when a value is not allowed, or the home already belongs to another node,
     StoreUnavailableError when the home cannot be written.
     """
+    check_node_values(home, values)
     path = home / NODE_FILE
-    text = init_text(values)
+    known = path.is_file()
+    make_home(home, ours=known)
+    if known:
+        close_to_others(path)
+    else:
+        write_safely(path, init_text(values).encode())
+    return not known
+
+
+def check_node_values(home: Path, values: Mapping[str, object]) -> None:
+    """Raise as ``write_node_config`` does when it would not write ``values``; nothing is written."""
+    path = home / NODE_FILE
     if path.is_file():
         _check_same_node(path, values)
-        return False
+        return
     for key in NODE_KEYS:
         if key.name in values or key.required:
             checked_value(path, key, values)
-    try:
-        # The home holds personal data: nobody else on the machine may look into it.
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace_text(path, text)
-    except OSError as cause:
-        raise _not_writable(home, cause) from cause
-    return True
 
 
 def write_parent(home: Path, parent: ParentAddress) -> None:
@@ -233,25 +239,7 @@ def write_parent(home: Path, parent: ParentAddress) -> None:
         if not inside:
             kept.append(line)
     table = (f'code = "{parent.code}"', f"host = {json.dumps(parent.host)}", f"port = {parent.port}")
-    try:
-        _replace_text(path, "\n".join(("\n".join(kept).rstrip("\n"), "", "[parent]", *table, "")))
-    except OSError as cause:
-        raise _not_writable(home, cause) from cause
-
-
-def _replace_text(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never half of it."""
-    written = path.with_name(f"{path.name}.new")
-    written.write_text(text, encoding="utf-8")
-    written.replace(path)
-
-
-def _not_writable(home: Path, cause: OSError) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        f"The home {home} cannot be written",
-        why=f"{cause.strerror or type(cause).__name__}: {cause.filename}",
-        action="Make it writable for this account, free some space, or use another --home",
-    )
+    write_safely(path, "\n".join(("\n".join(kept).rstrip("\n"), "", "[parent]", *table, "")).encode())
 
 
 def _check_same_node(path: Path, values: Mapping[str, object]) -> None:

@@ -6,6 +6,10 @@ every engine keeps them out of the texts of its errors.
 
 from __future__ import annotations
 
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import create_engine, event
@@ -13,12 +17,13 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
+from node.config.files import OWNER_ONLY, close_to_others
 from node.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy.engine import Connection, Engine
+
+_LOG: Final = logging.getLogger(__name__)
 
 WAL_PAGES: Final = 4000
 """Pages after which SQLite checkpoints its write-ahead log (16 MB): measured, docs/performance.md."""
@@ -66,9 +71,20 @@ def _sqlite(url: URL, home: Path | None, lock_wait_s: float) -> tuple[Engine, En
         raise _wrong("a file's name follows three slashes, sqlite:///NAME; after two it would be a host")
     if not url.database or url.database == ":memory:":
         raise _wrong("it names no file, and what a node keeps in memory is lost")
-    if home is not None:
-        url = url.set(database=str(home / url.database))
+    path = Path(url.database) if home is None else home / url.database
+    _keep_private(path)
+    url = url.set(database=str(path))
     return _sqlite_engine(url, lock_wait_s, writes=True), _sqlite_engine(url, lock_wait_s, writes=False)
+
+
+def _keep_private(path: Path) -> None:
+    """Make the database's file for its owner alone; SQLite gives its write-ahead log and its index the same mode."""
+    # What is wrong with the folder, SQLite tells when it opens the file, with its own reason.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY))
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if close_to_others(file):
+            _LOG.warning("database file was open to other accounts", extra={"path": str(file)})
 
 
 def _sqlite_engine(url: URL, lock_wait_s: float, *, writes: bool) -> Engine:

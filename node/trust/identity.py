@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from node.config.files import write_safely
 from node.errors import IdentityError, NotInitialisedError
 from node.trust.certificates import CERTIFICATE_BYTES_MAX, CHAIN_MAX, Certificate, check_chain, read_certificate
 from node.trust.issued import IssuedNode
-from node.trust.keys import ISSUING_KEY_FILE, KEYS_FOLDER, NODE_KEY_FILE, keys_folder, load_key, write_safely
+from node.trust.keys import ISSUING_KEY_FILE, KEYS_FOLDER, NODE_KEY_FILE, keys_folder, load_key
 from node.trust.suites import sign
 from node.trust.tree import DEPTH_MAX, TreeNode
 

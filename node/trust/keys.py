@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from node.config.files import OWNER_ONLY_FOLDER, write_safely
 from node.errors import ConfigurationError, IdentityError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ ISSUING_KEY_FILE: Final = "issuing.key"
 KEY_FILE_BYTES_MAX: Final = 16_384
 PASSPHRASE_BYTES_MAX: Final = 1_023
 """OpenSSL takes no longer passphrase from a callback."""
-
-_OWNER_ONLY: Final = 0o600
-_OWNER_ONLY_FOLDER: Final = 0o700
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -120,38 +118,11 @@ def keys_folder(home: Path) -> Path:
     """Return ``home/keys``, made with mode 0700 when it is not there."""
     folder = home / KEYS_FOLDER
     try:
-        folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-        folder.chmod(_OWNER_ONLY_FOLDER)
+        folder.mkdir(mode=OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+        folder.chmod(OWNER_ONLY_FOLDER)
     except OSError as error:
         raise StoreUnavailableError(f"The folder {folder} cannot be written.", why=error.strerror or "") from error
     return folder
-
-
-def write_safely(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600 so that after a crash it is there whole or not at all.
-
-    Raises StoreUnavailableError when the disk does not take it.
-    """
-    temporary = path.with_name(f"{path.name}.new")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), _OWNER_ONLY)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise StoreUnavailableError(f"{path} cannot be written.", why=error.strerror or "") from error
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encoded(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None) -> bytes:

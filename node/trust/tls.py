@@ -17,9 +17,10 @@ from urllib.parse import unquote
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from node.config.files import write_safely
 from node.errors import IdentityError
 from node.trust.certificates import CERTIFICATE_BYTES_MAX, NODE, check_step, check_time, read_certificate
-from node.trust.keys import read_passphrase, write_safely
+from node.trust.keys import read_passphrase
 from node.trust.names import dns_name
 
 if TYPE_CHECKING:

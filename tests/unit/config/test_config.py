@@ -253,7 +253,7 @@ def test_a_disk_that_is_full_or_read_only_leaves_the_settings_as_they_were(
     def full(*_: object, **__: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreUnavailableError, match="No space left"):
         write_parent(tmp_path, ParentAddress(code="360100", host="x", port=1))
     assert (tmp_path / NODE_FILE).read_bytes() == before

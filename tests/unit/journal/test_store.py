@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError as DuplicateError
 
 from node.errors import ConfigurationError, IntegrityError, StoreBusyError, StoreUnavailableError
+from node.journal.schema import upgrade_schema
 from node.journal.settings import drop_setting, save_setting, setting
 from node.journal.store import ATTEMPTS_MAX, Store, Transaction, open_store
 from node.journal.tables import Moment, moment_number, moment_of, position_of, record_key, stream_id_of
@@ -360,6 +362,32 @@ def test_sqlite_files_are_durable_and_keep_a_bounded_log(file_store: Store) -> N
         return [transaction.connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
     assert file_store.write(work) == ["wal", 2, 4000, 5000]
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in sorted(folder.iterdir())}
+
+
+def test_an_sqlite_database_and_its_log_are_closed_to_others(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = open_store("sqlite:///journal.db", home=tmp_path)
+        upgrade_schema(store)
+        with store.reading():
+            assert _modes(tmp_path) == dict.fromkeys(("journal.db", "journal.db-shm", "journal.db-wal"), 0o600)
+        store.close()
+    finally:
+        os.umask(before)
+
+
+def test_an_sqlite_database_that_was_opened_is_closed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = new_file_store(tmp_path)
+    for path in tmp_path.iterdir():
+        path.chmod(0o644)
+    new_file_store(tmp_path).close()
+    assert set(_modes(tmp_path).values()) == {0o600}
+    assert {record.message for record in caplog.records} == {"database file was open to other accounts"}
+    store.close()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes into read-only folders")

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from node.config.files import write_safely
 from node.errors import ConfigurationError, IdentityError, StoreUnavailableError
 from node.trust.keys import (
     NODE_KEY_FILE,
@@ -16,7 +17,6 @@ from node.trust.keys import (
     new_key,
     public_bytes,
     read_passphrase,
-    write_safely,
 )
 from node.trust.suites import sign, verify
 
