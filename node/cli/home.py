@@ -1,4 +1,4 @@
-"""Finding the home of a node, reading its settings, and keeping two processes from running it at once."""
+"""Finding the home of a node, reading its settings, and keeping two processes from working in it at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from node.clock import MachineClock
 from node.config import NodeConfig, load_config
+from node.config.files import OWNER_ONLY
 from node.errors import HomeInUseError, StoreUnavailableError, UsageError
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from node.cli.frame import Frame
 
 LOCK_FILE = "node.lock"
+RUN = "run"
+"""What the lock says while a process runs the node."""
 LOCK_TRIES = 3
 LOCK_WAIT_S = 0.05
 """Between two tries for the lock, in seconds: `status` holds it for microseconds to see whether it is free."""
@@ -45,36 +48,44 @@ def config_of(frame: Frame) -> NodeConfig:
 
 
 @contextmanager
-def running_alone(home: Path) -> Iterator[None]:
-    """Hold the home's lock: at most one process runs the node of a home; the system frees it when a process dies.
+def alone_in(home: Path, command: str) -> Iterator[None]:
+    """Hold the home's lock: at most one process at a time makes, joins or runs the node of a home.
 
-    Raises HomeInUseError at once when another process holds it, StoreUnavailableError when the home is not writable.
+    ``command`` is what this process does, for the message to the next one; the system frees the lock when a process
+    dies. Raises HomeInUseError at once when another process holds it, StoreUnavailableError when the home is not
+    writable.
     """
     path = home / LOCK_FILE
     with _lock_file(path) as file:
         if not _had(file):
-            file.seek(0)
+            number, doing = _holder(path)
             raise HomeInUseError(
-                f"The node in {home} is already running",
-                why=f"process {file.read().strip() or '?'} holds {path}",
-                action="Stop that process first, or use it: the other commands work beside a running node",
+                f"Another process works in the home {home}",
+                why=f"process {number or '?'} (yizhan {doing or '?'}) holds {path}",
+                action="Wait until it has ended, or stop it; all commands but run, init and join work beside it",
             )
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {command}")
         file.flush()
         yield
 
 
 def is_running(home: Path) -> bool:
-    """Whether a process runs the node of this home: whether its lock is held."""
+    """Whether a process runs the node of this home: whether its lock is held by ``run``."""
     try:
-        with (home / LOCK_FILE).open("rb") as file:
+        with (home / LOCK_FILE).open(encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _holder(home / LOCK_FILE)[1] == RUN
     except FileNotFoundError:
         return False
     return False
+
+
+def _holder(path: Path) -> tuple[str, str]:
+    """Return the process number and the command that a lock file names; empty where it does not."""
+    number, _, command = path.read_text(encoding="ascii", errors="replace").partition(" ")
+    return number, command.strip()
 
 
 def _had(file: TextIO) -> bool:
@@ -91,13 +102,17 @@ def _had(file: TextIO) -> bool:
 
 def _lock_file(path: Path) -> TextIO:
     try:
-        return path.open("a+", encoding="ascii")
+        return open(path, "a+", encoding="ascii", opener=_owner_only)
     except OSError as cause:
         raise StoreUnavailableError(
             f"The home {path.parent} cannot be written",
             why=cause.strerror or type(cause).__name__,
             action="Make it writable for this account, or free some space",
         ) from cause
+
+
+def _owner_only(name: str, flags: int) -> int:
+    return os.open(name, flags, OWNER_ONLY)
 
 
 @contextmanager

@@ -8,10 +8,11 @@ import click
 
 from node.cli.addresses import CodeAtPlace, HostPort
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.home import config_of, home_of, node_of
+from node.cli.home import alone_in, config_of, home_of, node_of
 from node.cli.output import say, write_json
 from node.clock import MachineClock
-from node.config import level_folders, load_level, write_node_config
+from node.config import NODE_FILE, check_node_values, level_folders, load_level, write_node_config
+from node.config.files import make_home
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
 
@@ -36,13 +37,16 @@ SALT_BYTES = 16
 def init(frame: Frame, /, level: str, code: str, name: str, divisions: tuple[str, ...], **options: Any) -> None:
     """Make the home of a node. Doing it again changes nothing."""
     home = home_of(frame)
-    # A wrong level is told before anything is written.
+    # What is wrong is told before anything is written.
     load_level(level, level_folders(home, level_folder()))
     values = {"node.code": code, "node.name": name, "node.level": level, **_settings(options)}
-    made = write_node_config(home, values)
-    config = config_of(frame)
-    _make_database(config)
-    tree = _found(frame, config, divisions or (code,)) if config.level.root else None
+    check_node_values(home, values)
+    make_home(home, ours=(home / NODE_FILE).is_file())
+    with alone_in(home, "init"):
+        made = write_node_config(home, values)
+        config = config_of(frame)
+        _make_database(config)
+        tree = _found(frame, config, divisions or (code,)) if config.level.root else None
     if frame.json:
         document = {"schema": "yizhan.init/1", "made": made, "code": code, "home": config.home, "tree": tree}
         write_json({**document, "database": made, "joined": tree is not None})

@@ -11,7 +11,7 @@ import click
 from node.cli.addresses import CodeAtPlace, HostPort
 from node.cli.arguments import NodeCode, Words
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.home import config_of, home_of, node_of
+from node.cli.home import alone_in, config_of, home_of, node_of
 from node.cli.output import say, write_json
 from node.clock import MachineClock
 from node.config import Level, ParentAddress, level_folders, level_names, load_level, write_parent
@@ -128,18 +128,19 @@ def join(frame: Frame, invitation: tuple[str, tuple[str, int] | None], parent: t
             why=f"the level {config.level.name} has no parent",
             action="Invite children instead: yizhan invite",
         )
-    identity = join_tree(
-        config.home,
-        code=config.code,
-        level=config.level.name,
-        children_depth=config.level.children_depth,
-        invitation=text,
-        address=f"{host}:{port}",
-        carrier=JoinOverHttps(),
-        at=MachineClock().now(),
-        passphrase_file=config.key_passphrase_file,
-    )
-    _finish(frame, identity, ParentAddress(code=str(identity.parent), host=host, port=port))
+    with alone_in(config.home, "join"):
+        identity = join_tree(
+            config.home,
+            code=config.code,
+            level=config.level.name,
+            children_depth=config.level.children_depth,
+            invitation=text,
+            address=f"{host}:{port}",
+            carrier=JoinOverHttps(),
+            at=MachineClock().now(),
+            passphrase_file=config.key_passphrase_file,
+        )
+        _finish(frame, identity, ParentAddress(code=str(identity.parent), host=host, port=port))
 
 
 def child_level(home: Path, own: Level, name: str | None) -> Level:

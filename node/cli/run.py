@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.home import config_of, node_of, running_alone
+from node.cli.home import RUN, alone_in, config_of, node_of
 from node.cli.journal_log import log_to_stderr
 from node.cli.output import say, write_json
 
@@ -34,7 +34,7 @@ def run(frame: Frame, ready_file: Path | None) -> None:
     config = config_of(frame)
     asked_to_stop = threading.Event()
     _stop_on_signals(asked_to_stop)
-    with running_alone(config.home), node_of(frame) as node:
+    with alone_in(config.home, RUN), node_of(frame) as node:
         log_to_stderr(frame.verbosity)
         service = Service(node)
         try:

@@ -69,9 +69,9 @@ class Home:
         assert code is None or left == code, f"{arguments} left with {left}: {answer.err}{answer.out}"
         return answer
 
-    def init(self, level: str, org: str, name: str, *options: str) -> Answer:
+    def init(self, level: str, org: str, name: str, *options: str, code: int | None = 0) -> Answer:
         ports = ("--link-port", "0", "--face-port", "0")
-        return self.call("init", "--level", level, "--org", org, "--name", name, *ports, *options)
+        return self.call("init", "--level", level, "--org", org, "--name", name, *ports, *options, code=code)
 
     def node(self) -> Node:
         config = load_config(self.folder, shipped_levels=level_folder())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from node.cli.home import running_alone
+from node.cli.home import alone_in
 from node.errors import DemonstrationError
 from node.journal.quarantine import listed
 from node.journal.replay import read_entry
@@ -209,7 +209,7 @@ def test_status_tells_whether_a_process_runs_the_node(fed: Home) -> None:
     assert "not running" in told.err
     assert "Start it: yizhan run" in told.err
     assert fed.call("status", code=3).document["running"] is False
-    with running_alone(fed.folder):
+    with alone_in(fed.folder, "run"):
         assert fed.call("status").document["running"] is True
         assert "● 运行中" in fed.call("status", "--lang", "zh", json_wanted=False).err
 

@@ -15,7 +15,7 @@ import pytest
 
 from node.cli import COMMANDS, run_program, yizhan
 from node.cli.frame import Frame
-from node.cli.home import LOCK_FILE, LOCK_WAIT_S, is_running, running_alone
+from node.cli.home import LOCK_FILE, LOCK_WAIT_S, alone_in, is_running
 from node.cli.output import HEADINGS, write_json, write_table
 from node.cli.statistics import COLUMNS
 from node.config import NODE_FILE
@@ -130,19 +130,24 @@ def test_a_reader_that_went_away_is_no_error(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_one_home_is_run_by_one_process(tmp_path: Path) -> None:
-    with running_alone(tmp_path):
-        with pytest.raises(HomeInUseError, match="already running") as caught, running_alone(tmp_path):
+    with alone_in(tmp_path, "run"):
+        with (
+            pytest.raises(HomeInUseError, match=r"process \d+ \(yizhan run\) holds") as caught,
+            alone_in(tmp_path, "run"),
+        ):
             pytest.fail("the second must not get in")
         assert caught.value.exit_code == 8
-    with running_alone(tmp_path):
+    with alone_in(tmp_path, "run"):
         assert (tmp_path / "node.lock").exists()
 
 
 def test_a_home_says_whether_something_runs_it(tmp_path: Path) -> None:
     assert not is_running(tmp_path)
-    with running_alone(tmp_path):
+    with alone_in(tmp_path, "run"):
         assert is_running(tmp_path)
     assert not is_running(tmp_path)
+    with alone_in(tmp_path, "join"):
+        assert not is_running(tmp_path)
 
 
 def test_a_look_at_the_lock_does_not_keep_the_node_from_starting(tmp_path: Path) -> None:
@@ -150,12 +155,12 @@ def test_a_look_at_the_lock_does_not_keep_the_node_from_starting(tmp_path: Path)
     with (tmp_path / LOCK_FILE).open("rb") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         threading.Timer(LOCK_WAIT_S / 2, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
-        with running_alone(tmp_path):
+        with alone_in(tmp_path, "run"):
             assert is_running(tmp_path)
 
 
 def test_a_home_that_cannot_be_written_is_not_run(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailableError, match="cannot be written"), running_alone(tmp_path / "nowhere"):
+    with pytest.raises(StoreUnavailableError, match="cannot be written"), alone_in(tmp_path / "nowhere", "run"):
         pytest.fail("nobody must get in")
 
 

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from node.cli.home import running_alone
+from node.cli.home import LOCK_FILE, alone_in
 from node.cli.journal_log import log_to_stderr
 from node.config import NODE_FILE
+from tests.support.homes import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.homes import Home
 
 
 @pytest.fixture(autouse=True)
@@ -67,9 +66,30 @@ def test_run_tells_where_it_listens_and_stops_on_a_signal(root: Home, tmp_path: 
     assert not ready.exists()
 
 
-def test_a_second_process_on_the_same_home_is_turned_away(root: Home) -> None:
-    with running_alone(root.folder):
-        assert root.call("run", code=8).document["code"] == "YZ-HOME-001"
+@pytest.mark.parametrize("doing", ["run", "init", "join"])
+def test_a_second_process_in_the_same_home_is_turned_away(county: Home, doing: str) -> None:
+    # The county has joined: each of the three would end well, were it alone.
+    commands = (
+        ("run",),
+        ("init", "--level", "county", "--org", "360102", "--name", "东湖区"),
+        ("join", "CODE@127.0.0.1:1"),
+    )
+    with alone_in(county.folder, doing):
+        for command in commands:
+            document = county.call(*command, code=8).document
+            assert document["code"] == "YZ-HOME-001"
+            assert f"process {os.getpid()} (yizhan {doing}) holds" in document["why"]
+        assert county.call("status", code=None).document["schema"] == "yizhan.status/1"
+
+
+def test_two_inits_of_a_new_home_do_not_meet(tmp_path: Path) -> None:
+    home = Home(tmp_path / "360000")
+    home.folder.mkdir(mode=0o700)
+    with alone_in(home.folder, "init"):
+        assert "(yizhan init) holds" in home.init("province", "360000", "江西省", code=8).document["why"]
+        assert [path.name for path in home.folder.iterdir()] == [LOCK_FILE]
+    assert (home.folder / LOCK_FILE).stat().st_mode & 0o777 == 0o600
+    assert home.init("province", "360000", "江西省").document["made"] is True
 
 
 @pytest.mark.parametrize("table", ["link", "face"])
