@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 
 import click
@@ -10,9 +9,7 @@ import click
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import config_of
 from node.cli.output import say, write_json, write_table
-
-# A database URL may carry a password; it is never shown.
-_PASSWORD = re.compile("://([^:@/]*):[^@]*@")
+from node.config.database import masked_url
 
 
 @click.group(cls=LazyGroup)
@@ -25,7 +22,7 @@ def config() -> None:
 def show(frame: Frame) -> None:
     """Print every setting that is in force, defaults included."""
     settings = _flat(asdict(config_of(frame)))
-    settings["database_url"] = _PASSWORD.sub("://\\1:***@", settings["database_url"])
+    settings["database_url"] = masked_url(settings["database_url"])
     if frame.json:
         write_json({"schema": "yizhan.config/1", "settings": settings})
     else:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from node.config.database import resolved_database_url
 from node.config.files import close_to_others, make_home, write_safely
 from node.config.keys import LEVEL_KEYS, NODE_KEYS, checked_value, read_settings
 from node.errors import ConfigurationError, NotInitialisedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 NODE_FILE = "node.toml"
 LEVELS_FOLDER = "levels"
@@ -110,14 +111,14 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
-    """Everything that makes one node this node. Paths are absolute."""
+    """Everything that makes one node this node. Paths are absolute; ``database_url`` may hold a password."""
 
     home: Path
     code: str
     name: str
     level: Level
     time_zone: str
-    database_url: str
+    database_url: str = field(repr=False)
     link: Listener
     face: Listener
     parent: ParentAddress | None
@@ -143,7 +144,7 @@ def load_config(home: Path, *, shipped_levels: Path) -> NodeConfig:
         name=values["node.name"],
         level=level,
         time_zone=values["node.time_zone"],
-        database_url=_resolved_database(values["database.url"], home.resolve()),
+        database_url=resolved_database_url(values["database.url"], home.resolve()),
         link=Listener(host=values["link.host"], port=values["link.port"]),
         face=_face(path, values, home.resolve()),
         parent=_parent(path, values, level),
@@ -244,11 +245,12 @@ def write_parent(home: Path, parent: ParentAddress) -> None:
 
 def _check_same_node(path: Path, values: Mapping[str, object]) -> None:
     present = read_settings(path, NODE_KEYS)
-    for name, value in values.items():
-        if name in present and present[name] != value:
+    for key in NODE_KEYS:
+        if key.name in values and present[key.name] != values[key.name]:
+            there, here = key.shown(present[key.name]), key.shown(values[key.name])
             raise ConfigurationError(
                 f"{path} already describes another node",
-                why=f"{name} is {present[name]!r} there and {value!r} here",
+                why=f"{key.name} is {there!r} there and {here!r} here",
                 action="Use another --home, or edit the file",
             )
 
@@ -259,14 +261,6 @@ def _table(values: Mapping[str, Any], table: str) -> dict[str, Any]:
 
 def _path(text: str, home: Path) -> Path | None:
     return home / text if text else None
-
-
-def _resolved_database(url: str, home: Path) -> str:
-    """Make a relative SQLite file one of the home's; every other URL stays as it is."""
-    path = url.removeprefix("sqlite:///")
-    if path == url or Path(path).is_absolute() or path in {"", ":memory:"}:
-        return url
-    return f"sqlite:///{home / path}"
 
 
 def _face(path: Path, values: Mapping[str, Any], home: Path) -> Listener:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from node.config.database import checked_database_url, masked_url
 from node.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -35,12 +36,16 @@ _SHOWN_MAX = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of a settings file: its dotted name, its check, what it allows in words, and its default."""
+    """One key of a settings file: its dotted name, its check, what it allows in words, and its default.
+
+    ``shown`` turns a value, allowed or not, into what people may see of it.
+    """
 
     name: str
     check: Callable[[object], Any]
     allowed: str
     default: object = _REQUIRED
+    shown: Callable[[object], str] = str
 
     @property
     def required(self) -> bool:
@@ -91,13 +96,6 @@ def _zone(value: object) -> str:
     return value
 
 
-def _database(value: object) -> str:
-    text = _text(500)(value)
-    if not text.startswith(("sqlite://", "postgresql+psycopg://")):
-        raise ValueError
-    return text
-
-
 def _optional(check: Callable[[object], str]) -> Callable[[object], str]:
     return lambda value: "" if value == "" else check(value)
 
@@ -115,9 +113,10 @@ NODE_KEYS: tuple[Key, ...] = (
     Key(name="node.time_zone", check=_zone, allowed="a zone of the tz database", default="Asia/Shanghai"),
     Key(
         name="database.url",
-        check=_database,
-        allowed="sqlite:///PATH or postgresql+psycopg://…",
+        check=checked_database_url,
+        allowed="sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE; in a password @ is written %40",
         default="sqlite:///yizhan.sqlite",
+        shown=masked_url,
     ),
     Key(name="link.host", check=_text(253), allowed="a host name or address", default="127.0.0.1"),
     Key(name="link.port", check=_between(0, _PORT_MAX), allowed=_PORT_WORDS, default=LINK_PORT),
@@ -183,7 +182,7 @@ def checked_value(path: Path, key: Key, given: Mapping[str, object]) -> Any:
     except ValueError as cause:
         raise ConfigurationError(
             f"{path}: the value of {key.name} is not allowed",
-            why=f"it is {str(given[key.name])[:_SHOWN_MAX]!r}",
+            why=f"it is {key.shown(given[key.name])[:_SHOWN_MAX]!r}",
             action=f"Allowed: {key.allowed}",
         ) from cause
 

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
+from node.config.database import MEMORY
 from node.config.files import OWNER_ONLY, close_to_others
 from node.errors import ConfigurationError
 
@@ -30,13 +31,26 @@ WAL_PAGES: Final = 4000
 _CACHE_KIB: Final = 32_768
 _READERS_MAX: Final = 40
 _CONNECT_WAIT_S: Final = 10
-_SCHEMES: Final = "sqlite:///journal.db or postgresql+psycopg://user:password@host/database"
+_POSTGRESQL: Final = "postgresql+psycopg"
+_SCHEMES: Final = "sqlite:///journal.db or postgresql+psycopg://user@host/database"
 
 
 def engines(url: str, *, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine]:
     """Return the writing and the reading engine for ``url``; a memory database comes from ``memory_engine`` alone.
 
-    Raises ConfigurationError for a URL that names no database we support. Nothing is connected yet.
+    Raises ConfigurationError as ``check_database_url`` does. Nothing is connected yet.
+    """
+    parsed = check_database_url(url)
+    if parsed.drivername == _POSTGRESQL:
+        return _postgresql(parsed, lock_wait_s)
+    return _sqlite(parsed, home, lock_wait_s)
+
+
+def check_database_url(url: str) -> URL:
+    """Return ``url`` in its parts, its driver spelt out, when it names a database that we support.
+
+    Raises ConfigurationError, without the URL in it, when it is no URL, names another kind of database, a database in
+    memory, or an option that PostgreSQL's library does not know. Nothing is opened.
     """
     try:
         parsed = make_url(url)
@@ -44,10 +58,30 @@ def engines(url: str, *, home: Path | None, lock_wait_s: float) -> tuple[Engine,
         # The error's text repeats the URL, password included.
         raise _wrong("it is not a database URL") from None
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        return _sqlite(parsed, home, lock_wait_s)
-    if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
-        return _postgresql(parsed.set(drivername="postgresql+psycopg"), lock_wait_s)
+        if parsed.host:
+            raise _wrong("a file's name follows three slashes, sqlite:///NAME; after two it would be a host")
+        if not parsed.database or parsed.database == MEMORY:
+            raise _wrong("it names no file, and what a node keeps in memory is lost")
+        return parsed
+    if parsed.drivername in {"postgresql", _POSTGRESQL}:
+        return _checked_postgresql(parsed.set(drivername=_POSTGRESQL))
     raise _wrong(f"{parsed.drivername!r} is not supported")
+
+
+def _checked_postgresql(url: URL) -> URL:
+    # Imported here: a node on SQLite does not pay for PostgreSQL's library.
+    from psycopg import Error  # noqa: PLC0415
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+
+    try:
+        _, options = url.get_dialect()().create_connect_args(url)
+        make_conninfo(**options)
+    except ArgumentError:
+        raise _wrong("its hosts and ports do not go together") from None
+    except Error as error:
+        # It names an option that is not known, never a value.
+        raise _wrong(str(error).strip()) from None
+    return url
 
 
 def memory_engine() -> Engine:
@@ -67,11 +101,7 @@ def _wrong(why: str) -> ConfigurationError:
 
 
 def _sqlite(url: URL, home: Path | None, lock_wait_s: float) -> tuple[Engine, Engine]:
-    if url.host:
-        raise _wrong("a file's name follows three slashes, sqlite:///NAME; after two it would be a host")
-    if not url.database or url.database == ":memory:":
-        raise _wrong("it names no file, and what a node keeps in memory is lost")
-    path = Path(url.database) if home is None else home / url.database
+    path = Path(str(url.database)) if home is None else home / str(url.database)
     _keep_private(path)
     url = url.set(database=str(path))
     return _sqlite_engine(url, lock_wait_s, writes=True), _sqlite_engine(url, lock_wait_s, writes=False)

@@ -25,6 +25,13 @@ _SQLITE_UNAVAILABLE: Final = {
 }
 _POSTGRES_CONTENTION: Final = frozenset({"40001", "40P01", "55P03"})
 _POSTGRES_CONFIGURATION: Final = ("28", "3D")
+_POSTGRES_REFUSALS: Final = (
+    "does not exist",
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+)
+_CHECK_URL: Final = "check database.url in node.toml, and where its password stands (passfile: mode 0600)"
 
 
 def is_contention(error: DBAPIError) -> bool:
@@ -71,10 +78,10 @@ def _explained_postgres(error: DBAPIError) -> YizhanError | None:
     text = str(error.orig).strip().splitlines()
     why = text[0] if text else type(error.orig).__name__
     if state is not None and state.startswith(_POSTGRES_CONFIGURATION):
-        return ConfigurationError("The database refuses us.", why=why, action="check database.url in node.toml")
-    if state is None and "does not exist" in why:
+        return ConfigurationError("The database refuses us.", why=why, action=_CHECK_URL)
+    if state is None and any(words in why for words in _POSTGRES_REFUSALS):
         # A failed connect carries no SQLSTATE in psycopg, only the server's text.
-        return ConfigurationError("The database refuses us.", why=why, action="check database.url in node.toml")
+        return ConfigurationError("The database refuses us.", why=why, action=_CHECK_URL)
     if _is_lost(error, state):
         return StoreUnavailableError(
             "The database cannot be used.", why=why, action="check that the server runs and its disk has space"

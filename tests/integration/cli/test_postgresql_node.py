@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from node.cli.serving import Service
+from node.config import NODE_FILE
 from tests.support.homes import Home, applications
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -43,3 +47,71 @@ def test_a_root_on_postgresql_is_made_fed_sealed_and_shown(tmp_path: Path, postg
     finally:
         service.stop()
         node.close()
+
+
+PASSWORD = "Nobody-may-see-this"
+
+
+@pytest.fixture
+def keeper_url(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty database that its owner alone may open, and only with ``PASSWORD``; the URL has it not."""
+    admin = make_url(postgres_url)
+    folder = Path(str(admin.query["host"]))
+    access = folder / "data" / "pg_hba.conf"
+    before = access.read_text(encoding="utf-8")
+    settings = f"host={folder} user={admin.username} dbname={admin.database}"
+    with psycopg.connect(settings, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE keeper LOGIN PASSWORD '{PASSWORD}'")
+        connection.execute("CREATE DATABASE kept OWNER keeper TEMPLATE template0")
+        access.write_text(f"local all keeper scram-sha-256\n{before}", encoding="utf-8")
+        connection.execute("SELECT pg_reload_conf()")
+        yield f"postgresql+psycopg://keeper@/kept?host={folder}"
+        access.write_text(before, encoding="utf-8")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("DROP DATABASE kept WITH (FORCE)")
+        connection.execute("DROP ROLE keeper")
+
+
+def test_the_password_stands_in_a_file_of_its_own(
+    tmp_path: Path, keeper_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, passwords = Home(tmp_path / "360000"), tmp_path / "passwords"
+    passwords.write_text(f"*:*:kept:keeper:{PASSWORD}\n", encoding="utf-8")
+    passwords.chmod(0o600)
+    named = f"&passfile={passwords}"
+    assert home.init("province", "360000", "江西省", "--database", keeper_url + named).document["joined"]
+    path = home.folder / NODE_FILE
+    text = path.read_text(encoding="utf-8")
+    assert named in text
+    assert PASSWORD not in text
+    # Named in the URL, or by the environment, as every program of PostgreSQL knows it.
+    path.write_text(text.replace(named, ""), encoding="utf-8")
+    assert home.call("status", code=4).document["what"] == "The database refuses us."
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    assert home.call("status").document["node"]["code"] == "360000"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_wrong_or_open_password_file_is_told_and_shows_nothing(tmp_path: Path, keeper_url: str, mode: int) -> None:
+    home, passwords = Home(tmp_path / "360000"), tmp_path / "passwords"
+    wrong = f"*:*:kept:keeper:{PASSWORD}{'-wrong' if mode == 0o600 else ''}\n"
+    passwords.write_text(wrong, encoding="utf-8")
+    passwords.chmod(mode)
+    answer = home.init("province", "360000", "江西省", "--database", f"{keeper_url}&passfile={passwords}", code=4)
+    assert answer.document["what"] == "The database refuses us."
+    assert "passfile" in answer.document["action"]
+    assert PASSWORD not in answer.out + answer.err
+
+
+def test_a_password_in_the_url_is_shown_by_no_command(tmp_path: Path, keeper_url: str) -> None:
+    home = Home(tmp_path / "360000")
+    url = keeper_url.replace("keeper@", f"keeper:{PASSWORD}@")
+    answers = [home.init("province", "360000", "江西省", "--database", url)]
+    commands = (("config", "show"), ("config", "check"), ("status",))
+    answers += [home.call(*command, "-vv", code=None) for command in commands]
+    wrong = url.replace(PASSWORD, f"{PASSWORD}-wrong")
+    answers.append(home.init("province", "360000", "江西省", "--database", wrong, code=4))
+    path = home.folder / NODE_FILE
+    path.write_text(path.read_text(encoding="utf-8").replace(PASSWORD, f"{PASSWORD}-wrong"), encoding="utf-8")
+    answers += [home.call(*command, "-vv", code=4) for command in (("run",), ("status",))]
+    assert PASSWORD not in "".join(answer.out + answer.err for answer in answers)

@@ -303,9 +303,17 @@ def test_a_password_in_a_wrong_url_is_not_shown() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://journal.db", "postgresql+psycopg://u:secret@h:abc/x"],
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite://journal.db",
+        "postgresql+psycopg://u:secret@h:abc/x",
+        "postgresql+psycopg://u:secret@/x?host=a&host=b&host=c&port=1&port=2",
+        "postgresql+psycopg://u:secret@h/x?pasfile=secret",
+    ],
 )
-def test_a_url_that_names_no_file_or_no_port_is_refused(url: str) -> None:
+def test_a_url_that_cannot_be_opened_is_refused_without_its_text(url: str) -> None:
     with pytest.raises(ConfigurationError, match="database\\.url cannot be used") as caught:
         open_store(url)
     assert "secret" not in str(caught.value)
