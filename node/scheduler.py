@@ -42,14 +42,15 @@ class Scheduler:
     """
 
     def __init__(self, jobs: Sequence[Job], *, time_zone: str) -> None:
-        zone = ZoneInfo(time_zone)
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE_S_MAX},
-            timezone=zone,
+            timezone=ZoneInfo(time_zone),
         )
         for job in jobs:
-            self._scheduler.add_job(run_job, _trigger(job, zone), (job,), id=job.name)
+            self._scheduler.add_job(
+                run_job, checked_times(job.name, job.cron, time_zone=time_zone), (job,), id=job.name
+            )
 
     def start(self) -> None:
         """Begin to call jobs."""
@@ -59,6 +60,18 @@ class Scheduler:
         """Call no further job; one that is running ends by itself."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+
+def checked_times(name: str, cron: str, *, time_zone: str) -> CronTrigger:
+    """Return the times of the job ``name``; ConfigurationError when its cron text names a time that does not exist."""
+    try:
+        return CronTrigger.from_crontab(cron, timezone=ZoneInfo(time_zone))
+    except ValueError as cause:
+        raise ConfigurationError(
+            f"The schedule of {name} is not possible",
+            why=f"{cron!r}: {cause}",
+            action=f"Correct schedules.{name} in the level file",
+        ) from cause
 
 
 def run_job(job: Job) -> bool:
@@ -73,14 +86,3 @@ def run_job(job: Job) -> bool:
         _log.info("job done", extra={"job": job.name})
         return True
     return False
-
-
-def _trigger(job: Job, zone: ZoneInfo) -> CronTrigger:
-    try:
-        return CronTrigger.from_crontab(job.cron, timezone=zone)
-    except ValueError as cause:
-        raise ConfigurationError(
-            f"The schedule of {job.name} is not possible",
-            why=f"{job.cron!r}: {cause}",
-            action=f"Correct schedules.{job.name} in the level file",
-        ) from cause

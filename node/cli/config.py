@@ -9,6 +9,7 @@ import click
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import config_of
 from node.cli.output import say, write_json, write_table
+from node.cli.runnable import check_runnable
 from node.config.database import masked_url
 
 
@@ -32,8 +33,9 @@ def show(frame: Frame) -> None:
 @config.command(short_help="Check node.toml and the level file.")
 @pass_frame
 def check(frame: Frame) -> None:
-    """Check node.toml and the level file; exit 4 names the first wrong key."""
+    """Check node.toml, the level file and the files that they name, as run does; exit 4 names the first wrong key."""
     found = config_of(frame)
+    check_runnable(found)
     if frame.json:
         write_json({"schema": "yizhan.config-check/1", "ok": True, "code": found.code, "level": found.level.name})
     say(frame, f"配置正确：{found.name} {found.code}", f"The settings of {found.code} {found.name} are in order.")

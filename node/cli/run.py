@@ -15,6 +15,7 @@ from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import RUN, alone_in, config_of, node_of
 from node.cli.journal_log import log_to_stderr
 from node.cli.output import say, write_json
+from node.cli.runnable import check_runnable
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -32,6 +33,7 @@ def run(frame: Frame, ready_file: Path | None) -> None:
     from node.cli.serving import Service
 
     config = config_of(frame)
+    check_runnable(config)
     asked_to_stop = threading.Event()
     _stop_on_signals(asked_to_stop)
     with alone_in(config.home, RUN), node_of(frame) as node:

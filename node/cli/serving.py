@@ -15,7 +15,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from node.errors import ConfigurationError, HomeInUseError, TryLaterError, YizhanError
+from node.cli.runnable import parent_place
+from node.errors import TryLaterError, YizhanError
 from node.exchange.carriers.https import HttpsCarrier
 from node.exchange.links import LinkWorker
 from node.scheduler import Job, Scheduler
@@ -27,14 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from node.bootstrap import Node
-    from node.config import NodeConfig
 
 IDLE_S: Final = 5.0
 """Longest time between two looks of the worker when no wake-up came (02, R13)."""
 FAILED_PAUSE_S: Final = 1.0
 """How long the worker rests after a failure, so that a full disk is not hammered. Chosen by us."""
 STOP_S: Final = 3.0
-_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never listened at from here.
 
 _log = logging.getLogger(__name__)
 
@@ -42,14 +41,13 @@ _log = logging.getLogger(__name__)
 class Service:
     """What ``run`` starts and stops, in one ``try``: ``stop`` puts right whatever a failed ``start`` left behind.
 
-    Making it raises HomeInUseError when both listeners ask for one port and ConfigurationError for settings that cannot
-    be used; ``start`` raises either for a port that cannot be taken.
+    Making it raises ConfigurationError for settings that ``check_runnable`` refuses; ``start`` raises HomeInUseError or
+    ConfigurationError for a port that cannot be taken.
     """
 
     def __init__(self, node: Node) -> None:
         config = node.config
         limits = config.level.limits
-        _check_ports(config)
         self._node = node
         self._stopping = threading.Event()
         self._standing = threading.Event()
@@ -161,18 +159,6 @@ def _step_done(name: str, step: Callable[[], object]) -> bool:
     return True
 
 
-def _check_ports(config: NodeConfig) -> None:
-    """Refuse one port for both listeners: the second would be told that another program listens there."""
-    face, link = config.face, config.link
-    meet = face.host == link.host or not _EVERYWHERE.isdisjoint((face.host, link.host))
-    if face.port and face.port == link.port and meet:
-        raise HomeInUseError(
-            f"The face and the link listener cannot both have port {face.port}",
-            why="each needs a port of its own",
-            action="Give face.port or link.port another number in node.toml",
-        )
-
-
 def schedules_of(node: Node) -> list[Job]:
     """Return the repeated jobs that the node's level asks for."""
     schedules = node.config.level.schedules
@@ -184,22 +170,15 @@ def schedules_of(node: Node) -> list[Job]:
 
 def link_to_parent(node: Node) -> LinkWorker | None:
     """Return the link to the parent, None for the root; ConfigurationError when the parent's address is not known."""
-    parent = node.identity.parent
-    if parent is None:
+    place = parent_place(node.config, node.identity.parent)
+    if place is None:
         return None
-    place = node.config.parent
-    if place is None or place.code != parent:
-        raise ConfigurationError(
-            f"The address of the parent {parent} is not known",
-            why=f"node.toml names {'no parent' if place is None else place.code}",
-            action="Give [parent] code, host and port in node.toml, or run yizhan join again",
-        )
     carrier = HttpsCarrier(
         node.identity,
-        parent=parent,
+        parent=place.code,
         host=place.host,
         port=place.port,
         package_bytes_max=node.exchange.context.limits.package_bytes_max,
     )
     long_poll_s = node.config.level.limits.long_poll_s
-    return LinkWorker(node.exchange, parent, carrier, node.wakeups, long_poll_s=long_poll_s)
+    return LinkWorker(node.exchange, place.code, carrier, node.wakeups, long_poll_s=long_poll_s)
