@@ -15,24 +15,21 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cheroot.makefile import MakeFile
 from cheroot.server import HTTPConnection
 from cheroot.ssl import Adapter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
+from node.clock import MachineClock
 from node.errors import ConfigurationError, HomeInUseError
+from node.web.patience import PacedSocket, Patience
 
 if TYPE_CHECKING:
     import socket
 
     from node.config import Listener
 
-# Chosen by us: a handshake takes three packets, so five seconds is generous even over a satellite line.
-HANDSHAKE_S = 5.0
-# A kept connection saves the handshake of the next package; a quiet one is given up after a minute.
-IDLE_S = 60
-# A peer that has begun a request and falls silent gives its thread back after this long. Chosen by us.
-READ_S = 10.0
 HEADER_BYTES_MAX = 65_536
 BACKLOG = 128
 STOP_S = 2
@@ -44,7 +41,8 @@ class HttpListener:
     """One listening socket and the threads that answer on it.
 
     ``application`` is a WSGI callable; ``context`` makes it TLS. ``threads`` is fixed: it is the limit of requests
-    under way. ``bind`` takes the port, ``start`` answers, ``stop`` returns within about ``STOP_S`` seconds.
+    under way; ``patience`` bounds how long a peer may hold one. ``bind`` takes the port, ``start`` answers, ``stop``
+    returns within about ``STOP_S`` seconds.
     """
 
     def __init__(
@@ -56,7 +54,9 @@ class HttpListener:
         threads: int,
         body_bytes_max: int,
         context: ssl.SSLContext | None = None,
+        patience: Patience | None = None,
     ) -> None:
+        patience = patience or Patience()
         self.name = name
         self._place = place
         self._secure = context is not None
@@ -67,10 +67,12 @@ class HttpListener:
             max=threads,
             server_name="yizhan",
             request_queue_size=BACKLOG,
-            timeout=IDLE_S,
+            timeout=patience.idle_s,
             shutdown_timeout=STOP_S,
             accepted_queue_size=BACKLOG,
         )
+        self._server.patience = patience
+        self._server.ConnectionClass = _PacedConnection
         self._server.max_request_body_size = body_bytes_max
         self._server.max_request_header_size = HEADER_BYTES_MAX
         self._server.keep_alive_conn_limit = 4 * threads
@@ -163,6 +165,8 @@ def face_context(place: Listener) -> ssl.SSLContext | None:
 class _LoggingServer(Server):
     """cheroot's server with its reports in our log, closing the socket that it could not bind."""
 
+    patience: Patience
+
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
         """Bind the socket, or close it."""
@@ -178,7 +182,6 @@ class _LoggingServer(Server):
         if conn.last_used is None:
             self.put_conn(conn)
             return
-        conn.socket.settimeout(READ_S)
         super().process_conn(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's own signature.
@@ -199,7 +202,23 @@ class _ContextAdapter(BuiltinSSLAdapter):
         return self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True), {}
 
 
-class _PatientConnection(HTTPConnection):
+class _PacedConnection(HTTPConnection):
+    """A connection whose requests and answers keep to the listener's patience."""
+
+    def __init__(self, server: _LoggingServer, sock: Any, makefile: Any = MakeFile) -> None:
+        self._paced = PacedSocket(sock, server.patience, MachineClock().monotonic_s)
+        super().__init__(server, sock, lambda _, mode, size: makefile(self._paced, mode, size))
+
+    def communicate(self) -> bool:
+        """Answer one request; False: close the connection."""
+        self._paced.begin_request()
+        kept = bool(super().communicate())  # type: ignore[no-untyped-call]
+        if self._paced.gave_up:
+            _log.info("peer too slow", extra={"peer": self.remote_addr})
+        return kept
+
+
+class _PatientConnection(_PacedConnection):
     """A TLS connection that shakes hands when a worker thread first takes it."""
 
     _shaken = False
@@ -208,9 +227,8 @@ class _PatientConnection(HTTPConnection):
         """Shake hands once, then wait for a request among the idle ones; answer requests; False: close it."""
         if not self._shaken:
             try:
-                self.socket.settimeout(HANDSHAKE_S)
+                self.socket.settimeout(self.server.patience.handshake_s)
                 self.socket.do_handshake()
-                self.socket.settimeout(READ_S)
                 self.ssl_env = self.server.ssl_adapter.get_environ(self.socket)
             except OSError as cause:
                 _log.info("handshake failed", extra={"peer": self.remote_addr, "why": str(cause)})
@@ -218,4 +236,4 @@ class _PatientConnection(HTTPConnection):
             self._shaken = True
             if not self.socket.pending():
                 return True
-        return bool(super().communicate())  # type: ignore[no-untyped-call]
+        return super().communicate()
