@@ -7,12 +7,14 @@ stands beside it; a time that was missed while the node was down or busy is made
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from node.errors import ConfigurationError, YizhanError
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 # A statistics summary or a re-sealing that comes an hour late is still right; chosen by us.
 LATE_S_MAX = 3600
+# Both only wait for a thread to take its first or its last step.
+START_S = 5.0
+STOP_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +47,7 @@ class Scheduler:
     """
 
     def __init__(self, jobs: Sequence[Job], *, time_zone: str) -> None:
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = BlockingScheduler(
             executors={"default": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE_S_MAX},
             timezone=ZoneInfo(time_zone),
@@ -52,14 +57,26 @@ class Scheduler:
                 run_job, checked_times(job.name, job.cron, time_zone=time_zone), (job,), id=job.name
             )
 
+        # In a thread of ours: the library's own background thread cannot be asked whether it lives.
+        self._thread = threading.Thread(target=self._scheduler.start, name="scheduler", daemon=True)
+        self._started = threading.Event()
+        self._scheduler.add_listener(lambda _: self._started.set(), EVENT_SCHEDULER_STARTED)
+
     def start(self) -> None:
         """Begin to call jobs."""
-        self._scheduler.start()
+        self._thread.start()
+        self._started.wait(START_S)
 
     def stop(self) -> None:
         """Call no further job; one that is running ends by itself."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+            self._thread.join(STOP_S)
+
+    @property
+    def alive(self) -> bool:
+        """Whether jobs are still called at their times."""
+        return self._thread.is_alive()
 
 
 def checked_times(name: str, cron: str, *, time_zone: str) -> CronTrigger:

@@ -34,10 +34,11 @@ def run(frame: Frame, ready_file: Path | None) -> None:
 
     config = config_of(frame)
     check_runnable(config)
+    log_to_stderr(frame.verbosity)
+    threading.excepthook = _log_dead_thread
     asked_to_stop = threading.Event()
     _stop_on_signals(asked_to_stop)
     with alone_in(config.home, RUN), node_of(frame) as node:
-        log_to_stderr(frame.verbosity)
         service = Service(node)
         try:
             service.start()
@@ -70,3 +71,9 @@ def _stop_on_signals(asked_to_stop: threading.Event) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+
+
+def _log_dead_thread(dead: threading.ExceptHookArgs) -> None:
+    """Log the error that ended a thread, with its traceback; /readyz tells which part of the node is missing."""
+    name = dead.thread.name if dead.thread is not None else "?"
+    _log.critical("thread died", extra={"dead": name}, exc_info=dead.exc_value)

@@ -95,7 +95,12 @@ class Service:
 
     def alive(self) -> dict[str, bool]:
         """Tell of each part with threads of its own whether all of them run; a part that died is logged once."""
-        found = {"face listener": self._face.alive, "link listener": self._link.alive}
+        found = {
+            "face listener": self._face.alive,
+            "link listener": self._link.alive,
+            "scheduler": self._scheduler.alive,
+            "wake-ups": self._node.wakeups.alive,
+        }
         if self._parent_link is not None:
             found["parent link"] = self._parent_link.alive
         dead = {name for name, runs in found.items() if not runs}

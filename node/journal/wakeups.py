@@ -74,6 +74,11 @@ class Wakeups:
             self._watcher = threading.Thread(target=self._watch, name="wakeups", daemon=True)
             self._watcher.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether other processes are heard; a memory store has none."""
+        return self._store.reader is None or (self._watcher is not None and self._watcher.is_alive())
+
     def close(self) -> None:
         """Stop listening and let every waiting thread go."""
         self._stopping.set()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from node.cli import run as run_module
 from node.cli.home import LOCK_FILE, alone_in
 from node.cli.journal_log import log_to_stderr
 from node.config import NODE_FILE
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from node.cli.serving import Service
+
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
@@ -29,7 +32,9 @@ def as_before() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     root = logging.getLogger()
     loggers, level = list(root.handlers), root.level
+    hook = threading.excepthook
     yield
+    threading.excepthook = hook
     for number, handler in handlers.items():
         signal.signal(number, handler)
     root.handlers[:] = loggers
@@ -125,3 +130,35 @@ def test_the_log_shows_phrase_and_fields(verbosity: int, level: str, capsys: pyt
     assert lines[0].endswith("node.x: work failed node='360102'")
     assert lines[1].startswith("Traceback")
     assert lines[-1].endswith("node.x: plain")
+
+
+def test_a_thread_that_dies_is_in_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(threading, "excepthook", run_module._log_dead_thread)
+    thread = threading.Thread(target=die, name="worker")
+    thread.start()
+    thread.join()
+    (record,) = caplog.records
+    assert (record.message, vars(record)["dead"]) == ("thread died", "worker")
+    assert record.exc_info is not None
+
+
+PARTS = {
+    "scheduler": "node.scheduler.Scheduler.alive",
+    "wake-ups": "node.journal.wakeups.Wakeups.alive",
+    "link listener": "node.web.listeners.HttpListener.alive",
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_died_makes_the_running_node_not_ready(
+    running_root: tuple[Home, Service], part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, service = running_root
+    ready = f"{service.addresses()['face']}/readyz"
+    assert httpx.get(ready).status_code == 200
+    monkeypatch.setattr(PARTS[part], False)
+    answer = httpx.get(ready)
+    assert (answer.status_code, answer.json()["checks"][part]) == (503, False)

@@ -6,6 +6,7 @@ import logging
 import threading
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 
 from node.errors import ConfigurationError, StoreBusyError
 from node.scheduler import Job, Scheduler, run_job
@@ -18,11 +19,37 @@ def test_an_impossible_time_is_refused_with_its_key() -> None:
 
 def test_a_started_scheduler_knows_when_its_jobs_are_due_and_stops() -> None:
     scheduler = Scheduler([Job(name="retention", cron="40 2 * * *", work=lambda: None)], time_zone="Asia/Shanghai")
+    alive = [scheduler.alive]
     scheduler.start()
+    alive.append(scheduler.alive)
     due = scheduler._scheduler.get_job("retention").next_run_time
     scheduler.stop()
     assert (due.hour, due.minute, str(due.tzinfo)) == (2, 40, "Asia/Shanghai")
-    assert "APScheduler" not in {thread.name for thread in threading.enumerate()}
+    assert [*alive, scheduler.alive] == [False, True, False]
+    assert "scheduler" not in {thread.name for thread in threading.enumerate()}
+    scheduler.stop()
+
+
+def no_second_time(_trigger: object, previous: object, now: object) -> object:
+    """Times that cannot be computed once the first has come."""
+    if previous is not None:
+        raise ZeroDivisionError
+    return now
+
+
+def test_a_scheduler_that_died_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    died: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    scheduler = Scheduler([Job(name="retention", cron="40 2 * * *", work=lambda: None)], time_zone="Asia/Shanghai")
+    scheduler.start()
+    monkeypatch.setattr(CronTrigger, "get_next_fire_time", no_second_time)
+    scheduler._scheduler.add_job(lambda: None, CronTrigger())
+    for _ in range(100):
+        if not scheduler.alive:
+            break
+        threading.Event().wait(0.05)
+    assert not scheduler.alive
+    assert [dead.exc_type for dead in died] == [ZeroDivisionError]
     scheduler.stop()
 
 
