@@ -16,12 +16,13 @@ stopped         this node closed the link, or no process runs this node
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from node.cases.view import count_cases, count_findings
 from node.departments.refused import count_refused
+from node.departments.sources import activity_by_source
 from node.journal import alarms, checkpoints, cursors, links, quarantine, receipts
 from node.statistics.verdict import statistics_state
 from node.trust.holders import travels
@@ -68,6 +69,9 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
                 for link in links.links(connection)
             ],
             "streams": [_stream(node, connection, stream) for stream in held],
+            "sources": [
+                {"source": name, **asdict(activity)} for name, activity in activity_by_source(connection).items()
+            ],
             "records": sum(stream.size for stream in held),
             "quarantined": quarantine.count(connection),
             "refused": count_refused(connection),

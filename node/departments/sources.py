@@ -103,6 +103,15 @@ class NewSource:
     key: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """How many records a source handed in, by what became of them."""
+
+    accepted: int = 0
+    repeated: int = 0
+    refused: int = 0
+
+
 OPERATOR: Final = Source(
     name=IMPORT_SOURCE,
     label="命令行导入",
@@ -184,10 +193,15 @@ def disable_source(store: Store, name: str, *, clock: Clock) -> Source:
     return store.write(lambda transaction: _disable(transaction, name, clock.now()))
 
 
-def accepted_by_source(connection: Connection) -> dict[str, int]:
-    """Return how many records of each source were accepted, by its name; sources that sent nothing are left out."""
-    rows = connection.execute(select(activity.c.source, activity.c.accepted).order_by(activity.c.source))
-    return {row.source: row.accepted for row in rows}
+def activity_by_source(connection: Connection) -> dict[str, Activity]:
+    """Return what became of the records of each source since the home began, by its name in order.
+
+    Sources that sent nothing yet have zeros; the operator's own stands there once it was used.
+    """
+    found = dict.fromkeys(connection.scalars(select(table.c.name)), Activity())
+    for row in connection.execute(select(activity)):
+        found[row.source] = Activity(accepted=row.accepted, repeated=row.repeated, refused=row.refused)
+    return dict(sorted(found.items()))
 
 
 def count_activity(transaction: Transaction, source: str, *, accepted: int, repeated: int, refused: int) -> None:

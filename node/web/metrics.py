@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as METRICS_TYPE
 
 from node.errors import YizhanError
@@ -80,6 +80,7 @@ class _StatusCollector:
         yield up
         yield from _links(status)
         yield from _streams(status)
+        yield from _sources(status)
         for name, text in _COUNTS.items():
             yield GaugeMetricFamily(f"yizhan_{name}", text, value=status[name])
 
@@ -118,3 +119,16 @@ def _streams(status: dict[str, Any]) -> Iterator[Metric]:
         for holder, count in stream["held_by"].items():
             held.add_metric((*name, holder), count)
     yield from (size, sealed, held)
+
+
+def _sources(status: dict[str, Any]) -> Iterator[Metric]:
+    labels = ("source",)
+    accepted = CounterMetricFamily("yizhan_records_accepted_total", "Records accepted, by source.", labels=labels)
+    repeated = CounterMetricFamily("yizhan_records_repeated_total", "Records offered again.", labels=labels)
+    refused = CounterMetricFamily("yizhan_records_refused_total", "Records refused, by source.", labels=labels)
+    for activity in status["sources"]:
+        name = (activity["source"],)
+        accepted.add_metric(name, activity["accepted"])
+        repeated.add_metric(name, activity["repeated"])
+        refused.add_metric(name, activity["refused"])
+    yield from (accepted, repeated, refused)

@@ -15,7 +15,7 @@ from node.departments.notices import NoticeText, publish_notice
 from node.departments.prepare import prepare
 from node.departments.reference_data import DIVISIONS, read_reference, shipped_files
 from node.departments.refused import discard_refused, list_refused, offer_refused, show_refused
-from node.departments.sources import OPERATOR, accepted_by_source, add_source, list_sources, source_of_key
+from node.departments.sources import OPERATOR, activity_by_source, add_source, list_sources, source_of_key
 from node.journal.store import Store, open_store
 from tests.support.intake import NODE, generated, intake_on, offer, publisher_on, standard_records, wrapped
 from tests.support.samples import record
@@ -37,7 +37,7 @@ def test_accepted_repeated_and_refused_are_the_same_on_every_store(any_store: St
     first, second = offer(intake, data, "standard"), offer(intake, data, "standard")
     assert (first.accepted, first.refused, second.repeated, second.refused) == (600, 1, 600, 1)
     with any_store.reading() as connection:
-        assert accepted_by_source(connection) == {"import": 600}
+        assert {name: one.accepted for name, one in activity_by_source(connection).items()} == {"import": 600}
         (refused,) = list_refused(connection)
         assert (refused.times, show_refused(connection, refused.id).content) == (2, BAD)
     offer_refused(intake, refused.id, by="甲", corrected=record("Fee", DivisionCode=NODE))

@@ -47,7 +47,8 @@ def test_the_names_of_the_contract_are_there(city: Node) -> None:
     link(city, "360000", "parent")
     document = node_status(city)
     assert document["schema"] == "yizhan.status/1"
-    assert set(document) >= {"running", "node", "links", "streams", "quarantined", "refused", "cases", "findings"}
+    names = {"running", "node", "links", "streams", "sources", "quarantined", "refused", "cases", "findings"}
+    assert set(document) >= names
     assert set(document["node"]) >= {"code", "name", "level", "version"}
     assert set(document["links"][0]) >= {"peer", "role", "state", "since", "lag_records", "lag_s"}
     assert set(document["streams"][0]) >= {"origin", "audience", "size", "sealed", "root", "held_by"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.departments.notices import NoticeText, publish_notice
+from node.departments.sources import add_source, count_activity
 from node.errors import IdentityError, PackageRefusedError, StoreUnavailableError
 from node.journal import alarms
 from node.journal.links import Link, save_link
@@ -175,6 +176,22 @@ def test_metrics_say_what_the_status_says(node: Node, client: FlaskClient) -> No
         "yizhan_quarantined 0.0",
         "yizhan_refused 0.0",
         "yizhan_alarms 0.0",
+    ):
+        assert line in text
+
+
+def test_metrics_count_records_by_source_and_by_what_became_of_them(node: Node, client: FlaskClient) -> None:
+    for name in ("hall", "quiet"):
+        add_source(node.store, name, clock=node.clock, randomness=node.randomness)
+    for _ in range(2):
+        node.store.write(lambda one: count_activity(one, "hall", accepted=3, repeated=2, refused=1))
+    text = client.get("/metrics").text
+    assert "# TYPE yizhan_records_accepted_total counter" in text
+    for line in (
+        'yizhan_records_accepted_total{source="hall"} 6.0',
+        'yizhan_records_repeated_total{source="hall"} 4.0',
+        'yizhan_records_refused_total{source="hall"} 2.0',
+        'yizhan_records_accepted_total{source="quiet"} 0.0',
     ):
         assert line in text
 
