@@ -41,6 +41,13 @@ def test_every_error_stands_in_its_page_with_code_exit_meaning_and_remedy(error:
     assert row in page("errors.md")
 
 
+def test_the_page_has_the_codes_that_the_program_uses_and_no_other() -> None:
+    code = re.compile(r"\bYZ-[A-Z0-9]+(?:-[0-9]{3})?\b")
+    shipped = [path for path in tracked_files() if path.parts[0] in {"node", "adapters"}]
+    used = {found for path in shipped for found in code.findall(text_of(path) or "")}
+    assert used == set(code.findall(page("errors.md")))
+
+
 def test_no_two_errors_share_a_code() -> None:
     codes = [error.code for error in error_classes() if "code" in vars(error)]
     assert len(codes) == len(set(codes))
