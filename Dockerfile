@@ -1,14 +1,14 @@
-# One image for every node; what a node is, its home says. Build: docker build -t yizhan .
+# One image for every node; what a node is, its home says. How to run it: docs/how-to/container.md.
 #
-#   docker run -v yizhan-home:/home/yizhan yizhan init --level county --code 360102 --name 东湖区
-#   docker run -v yizhan-home:/home/yizhan -p 8440:8440 -p 8441:8441 yizhan run
+#   docker build -t yizhan .
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /source
 COPY requirements/runtime.txt requirements/
 RUN python -m venv /opt/yizhan \
-    && /opt/yizhan/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.txt
+    && /opt/yizhan/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/runtime.txt
 COPY . .
-RUN /opt/yizhan/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/yizhan/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+    && /opt/yizhan/bin/pip check
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home --home-dir /home/yizhan yizhan

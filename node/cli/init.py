@@ -32,6 +32,8 @@ SALT_BYTES = 16
 @click.option("--face", type=HostPort(), help="Where the face listener waits.")
 @click.option("--link-port", type=click.IntRange(0, 65535), help="Only the port of the link listener.")
 @click.option("--face-port", type=click.IntRange(0, 65535), help="Only the port of the face listener.")
+@click.option("--face-certificate", help="PEM file: the face listener's server certificate with its chain.")
+@click.option("--face-key", help="PEM file: its key. Beyond loopback the face speaks TLS.")
 @click.option("--database", help="URL of the database; default: a file in the home.")
 @pass_frame
 def init(frame: Frame, /, level: str, code: str, name: str, divisions: tuple[str, ...], **options: Any) -> None:
@@ -66,9 +68,8 @@ def _settings(options: dict[str, Any]) -> dict[str, object]:
         if place is None:
             raise click.BadParameter("give CODE@HOST:PORT", param_hint="--parent")
         values |= {"parent.code": parent, "parent.host": place[0], "parent.port": place[1]}
-    if options["database"]:
-        values["database.url"] = options["database"]
-    return values
+    named = {"face.certificate_file": "face_certificate", "face.key_file": "face_key", "database.url": "database"}
+    return values | {key: options[option] for key, option in named.items() if options[option]}
 
 
 def _make_database(config: NodeConfig) -> None:
