@@ -16,11 +16,13 @@ from node.cli.home import RUN, alone_in, config_of, node_of
 from node.cli.journal_log import log_to_stderr
 from node.cli.output import say, write_json
 from node.cli.runnable import check_runnable
+from node.config.files import write_safely
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from node.cli.serving import Service
+    from node.config import NodeConfig
 
 _log = logging.getLogger(__name__)
 
@@ -38,17 +40,31 @@ def run(frame: Frame, ready_file: Path | None) -> None:
     threading.excepthook = _log_dead_thread
     asked_to_stop = threading.Event()
     _stop_on_signals(asked_to_stop)
-    with alone_in(config.home, RUN), node_of(frame) as node:
-        service = Service(node)
-        try:
-            service.start()
-            _announce(frame, service, ready_file)
-            service.stand_by(asked_to_stop)
-        finally:
-            service.stop()
-            if ready_file is not None:
-                ready_file.unlink(missing_ok=True)
+    with alone_in(config.home, RUN):
+        _upgrade_database(config)
+        with node_of(frame) as node:
+            service = Service(node)
+            try:
+                service.start()
+                _announce(frame, service, ready_file)
+                service.stand_by(asked_to_stop)
+            finally:
+                service.stop()
+                if ready_file is not None:
+                    ready_file.unlink(missing_ok=True)
     say(frame, "节点已停止。", "The node has stopped.")
+
+
+def _upgrade_database(config: NodeConfig) -> None:
+    """Bring the database of an older program up to this one: only run does it, for it alone has the home."""
+    from node.journal.schema import bring_up_to_date
+    from node.journal.store import open_store
+
+    store = open_store(config.database_url, home=config.home)
+    try:
+        bring_up_to_date(store)
+    finally:
+        store.close()
 
 
 def _announce(frame: Frame, service: Service, ready_file: Path | None) -> None:
@@ -57,9 +73,7 @@ def _announce(frame: Frame, service: Service, ready_file: Path | None) -> None:
     if frame.json:
         write_json(document)
     if ready_file is not None:
-        written = ready_file.with_name(f"{ready_file.name}.new")
-        written.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-        written.replace(ready_file)
+        write_safely(ready_file, json.dumps(document, ensure_ascii=False).encode())
     face, link = document["face"], document["link"]
     say(frame, f"节点运行中：状态页 {face}/  链路 {link}", f"Running: status page {face}/  link {link}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from node.journal.store import Store, Transaction
 
+_LOG: Final = logging.getLogger(__name__)
 _FOLDER: Final = Path(__file__).parent / "migrations"
 _version = Table("alembic_version", MetaData(), Column("version_num", Text))
 _one_at_a_time: Final = threading.Lock()
@@ -43,16 +45,23 @@ def upgrade_schema(store: Store) -> None:
         store.write(work)
 
 
+def bring_up_to_date(store: Store) -> bool:
+    """Upgrade a database of an older version; return whether there was anything to do.
+
+    Raises StoreSchemaError for a newer one and for one without a schema, which is not the database of a node: making
+    one would hide that ``database.url`` names the wrong place.
+    """
+    version = _known_version(store)
+    if version == newest_version():
+        return False
+    upgrade_schema(store)
+    _LOG.info("database upgraded", extra={"before": version, "now": newest_version()})
+    return True
+
+
 def check_schema(store: Store) -> None:
     """Raise StoreSchemaError, saying what to do, unless the database has exactly this program's version."""
-    with store.reading() as connection:
-        version = _stored_version(connection)
-    if version is None:
-        raise StoreSchemaError(
-            "The database is empty.", why="no schema was made in it", action="run: yizhan init (or join)"
-        )
-    _refuse_unknown(version)
-    newest = newest_version()
+    version, newest = _known_version(store), newest_version()
     if version != newest:
         raise StoreSchemaError(
             "The database is older than this program.",
@@ -68,6 +77,19 @@ def newest_version() -> str:
         message = "the program ships no migrations"
         raise RuntimeError(message)
     return head
+
+
+def _known_version(store: Store) -> str:
+    with store.reading() as connection:
+        version = _stored_version(connection)
+    if version is None:
+        raise StoreSchemaError(
+            "The database is empty.",
+            why="no schema was made in it",
+            action="check database.url in node.toml; a new node is made by: yizhan init",
+        )
+    _refuse_unknown(version)
+    return version
 
 
 def _config() -> Config:

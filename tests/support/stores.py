@@ -14,13 +14,14 @@ import pytest
 
 from node.journal.memory import image_of, memory_store
 from node.journal.schema import upgrade_schema
-from node.journal.store import Store, open_store
+from node.journal.store import Store, Transaction, open_store
 from tests.support.postgres import NoServerError, PostgresServer, postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+TABLES_OF_0005 = ("dimension", "counter", "changed_day", "summary")
 KINDS = ("memory", "file", "postgresql")
 
 
@@ -44,6 +45,17 @@ def new_file_store(home: Path, *, lock_wait_s: float = 5.0) -> Store:
     store = open_store("sqlite:///journal.db", home=home, lock_wait_s=lock_wait_s)
     upgrade_schema(store)
     return store
+
+
+def back_to_0004(store: Store) -> None:
+    """Make of a new store what the program left that knew the migrations up to 0004_cases."""
+
+    def work(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004_cases'")
+        for table in TABLES_OF_0005:
+            transaction.connection.exec_driver_sql(f"DROP TABLE {table}")
+
+    store.write(work)
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ from node.cli import run as run_module
 from node.cli.home import LOCK_FILE, alone_in
 from node.cli.journal_log import log_to_stderr
 from node.config import NODE_FILE
+from node.journal.store import open_store
 from tests.support.homes import Home
+from tests.support.stores import back_to_0004
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +132,24 @@ def test_the_log_shows_phrase_and_fields(verbosity: int, level: str, capsys: pyt
     assert lines[0].endswith("node.x: work failed node='360102'")
     assert lines[1].startswith("Traceback")
     assert lines[-1].endswith("node.x: plain")
+
+
+def test_run_upgrades_the_database_of_an_older_program(root: Home, tmp_path: Path) -> None:
+    store = open_store("sqlite:///yizhan.sqlite", home=root.folder)
+    back_to_0004(store)
+    store.close()
+    assert root.call("status", code=4).document["code"] == "YZ-STORE-003"
+    stopper = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM))
+    stopper.start()
+    answer = root.call("run", "--ready-file", str(tmp_path / "ready.json"))
+    stopper.join()
+    assert "database upgraded before='0004_cases'" in answer.err
+    assert root.call("status").document["node"]["code"] == "360000"
+
+
+def test_a_ready_file_that_cannot_be_written_is_told(root: Home, tmp_path: Path) -> None:
+    answer = root.call("run", "--ready-file", str(tmp_path / "nowhere" / "ready.json"), code=6, json_wanted=False)
+    assert "nowhere/ready.json cannot be written" in answer.err
 
 
 def test_a_thread_that_dies_is_in_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

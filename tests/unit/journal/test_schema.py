@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,10 @@ from alembic.runtime.migration import MigrationContext
 import node.journal.tables as journal_tables
 from node.errors import StoreSchemaError
 from node.journal.memory import image_of, memory_store
-from node.journal.schema import check_schema, newest_version, upgrade_schema
+from node.journal.schema import bring_up_to_date, check_schema, newest_version, upgrade_schema
 from node.journal.store import Store, Transaction, open_store
 from tests.support.journals import OWN, append, journal_on, plain_entries
-from tests.support.stores import new_file_store, template_image
+from tests.support.stores import back_to_0004, new_file_store, template_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ def test_an_empty_database_is_told_apart() -> None:
 
 def test_a_newer_database_is_refused_and_never_upgraded(any_store: Store) -> None:
     _set_version(any_store, "9999_future")
-    for step in (check_schema, upgrade_schema):
+    for step in (check_schema, upgrade_schema, bring_up_to_date):
         with pytest.raises(StoreSchemaError, match="9999_future is not known here"):
             step(any_store)
 
@@ -68,6 +69,24 @@ def test_an_older_database_is_refused_until_it_is_upgraded() -> None:
     _set_version(store, "0001_journal")
     with pytest.raises(StoreSchemaError, match="it has version 0001_journal, the program needs"):
         check_schema(store)
+    store.close()
+
+
+def test_an_older_database_is_brought_up_to_date(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="node.journal.schema")
+    store = new_file_store(tmp_path)
+    assert not bring_up_to_date(store)
+    back_to_0004(store)
+    assert bring_up_to_date(store)
+    check_schema(store)
+    assert [record.message for record in caplog.records] == ["database upgraded"]
+    store.close()
+
+
+def test_an_empty_database_is_never_brought_up_to_date() -> None:
+    store = memory_store()
+    with pytest.raises(StoreSchemaError, match=r"check database\.url"):
+        bring_up_to_date(store)
     store.close()
 
 
