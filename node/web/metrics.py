@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS_TYPE", "Metrics"]
 
+OTHER = "other"
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+
 _log = logging.getLogger(__name__)
 
 
@@ -47,8 +50,11 @@ class Metrics:
         return self._clock.monotonic_s()
 
     def request(self, method: str, path: str, status: int, duration_s: float) -> None:
-        """Count one answered request; ``path`` is the route's pattern, never a path with values in it."""
-        self._durations.labels(method, path, str(status)).observe(duration_s)
+        """Count one answered request; ``path`` is the route's pattern, never a path with values in it.
+
+        A method that HTTP does not know counts as ``other``: whoever makes up names must not fill the memory.
+        """
+        self._durations.labels(method if method in _METHODS else OTHER, path, str(status)).observe(duration_s)
 
     def text(self) -> bytes:
         """Return everything in the Prometheus text format."""

@@ -205,6 +205,14 @@ def test_requests_are_measured_by_route_and_never_by_path(client: FlaskClient) -
     assert "no/such" not in text
 
 
+def test_methods_that_somebody_makes_up_are_one_figure(client: FlaskClient) -> None:
+    for number in range(20):
+        client.open("/healthz", method=f"MADEUP{number}")
+    text = client.get("/metrics").text
+    assert 'yizhan_request_seconds_count{method="other",path="unknown",status="405"} 20.0' in text
+    assert "MADEUP" not in text
+
+
 def test_two_nodes_in_one_process_keep_their_figures_apart(node: Node) -> None:
     other = whole_node("360000")
     texts = [create_face_app(one).test_client().get("/metrics").text for one in (node, other)]
