@@ -152,12 +152,13 @@ def face_context(place: Listener) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(place.certificate_file, place.key_file)
+        # Without a word for it OpenSSL would ask a terminal, and `run` starts unattended.
+        context.load_cert_chain(place.certificate_file, place.key_file, password="")
     except (OSError, ssl.SSLError) as cause:
         raise ConfigurationError(
             "The certificate of the face listener cannot be used",
             why=f"{place.certificate_file}, {place.key_file}: {cause}",
-            action="Correct face.certificate_file and face.key_file: PEM files that belong together",
+            action="Correct face.certificate_file and face.key_file: PEM files of one pair, the key without passphrase",
         ) from cause
     return context
 

@@ -163,6 +163,16 @@ def test_files_that_are_no_certificate_are_refused(tmp_path: Path) -> None:
         face_context(place)
 
 
+def test_a_face_key_with_a_passphrase_is_refused_without_asking(tmp_path: Path, pem: tuple[Path, Path]) -> None:
+    key = serialization.load_pem_private_key(pem[1].read_bytes(), None)
+    locked = tmp_path / "locked.key"
+    secret = serialization.BestAvailableEncryption(b"secret")
+    locked.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret))
+    place = Listener(host="127.0.0.1", port=1, certificate_file=pem[0], key_file=locked)
+    with pytest.raises(ConfigurationError, match="without passphrase"):
+        face_context(place)
+
+
 def test_an_ipv6_address_is_written_as_a_url() -> None:
     served = listener(Listener(host="::1", port=0))
     try:
