@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
+import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 NODE_FILE = "node.toml"
 LEVELS_FOLDER = "levels"
+_PARENT_TABLE = re.compile(r"\s*\[\s*parent\s*\]\s*(?:#|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,18 +232,29 @@ def check_node_values(home: Path, values: Mapping[str, object]) -> None:
 
 
 def write_parent(home: Path, parent: ParentAddress) -> None:
-    """Put the parent's address into ``home/node.toml``; everything else in the file stays as it is."""
+    """Put the parent's address into ``home/node.toml``; everything else in the file stays as it is.
+
+    Raises ConfigurationError, with nothing written, when the file gives the parent in a form that is only for people.
+    """
     path = home / NODE_FILE
-    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     kept: list[str] = []
     inside = False
-    for line in lines:
+    for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
         if line.lstrip().startswith("["):
-            inside = line.strip() == "[parent]"
+            inside = _PARENT_TABLE.match(line) is not None
         if not inside:
             kept.append(line)
     table = (f'code = "{parent.code}"', f"host = {json.dumps(parent.host)}", f"port = {parent.port}")
-    write_safely(path, "\n".join(("\n".join(kept).rstrip("\n"), "", "[parent]", *table, "")).encode())
+    text = "\n".join(("\n".join(kept).rstrip("\n"), "", "[parent]", *table, ""))
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise ConfigurationError(
+            f"The parent cannot be put into {path}",
+            why=f"it is given there in another form than a table [parent]: {cause}",
+            action=f"Take it out, then do this again; or write [parent] {', '.join(table)} yourself",
+        ) from cause
+    write_safely(path, text.encode())
 
 
 def _check_same_node(path: Path, values: Mapping[str, object]) -> None:

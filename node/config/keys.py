@@ -30,6 +30,7 @@ _CRON_FIELD = r"(?:\*|[0-9]{1,2}(?:-[0-9]{1,2})?)(?:/[0-9]{1,2})?"
 _CRON_LIST = rf"{_CRON_FIELD}(?:,{_CRON_FIELD})*"
 _CRON_DAYS = r"(?:\*|(?:mon|tue|wed|thu|fri|sat|sun)(?:[-,](?:mon|tue|wed|thu|fri|sat|sun))*)"
 _CRON = re.compile(rf"{_CRON_LIST} {_CRON_LIST} {_CRON_LIST} {_CRON_LIST} {_CRON_DAYS}\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PORT_MAX = 65_535
 _SHOWN_MAX = 60
 
@@ -55,7 +56,7 @@ class Key:
 
 def _text(longest: int) -> Callable[[object], str]:
     def check(value: object) -> str:
-        if not isinstance(value, str) or not value.strip() or len(value) > longest or "\n" in value:
+        if not isinstance(value, str) or not value.strip() or len(value) > longest or _CONTROL.search(value):
             raise ValueError
         return value
 

@@ -98,6 +98,7 @@ def test_a_missing_key_names_what_is_allowed(tmp_path: Path) -> None:
         ("node", "code = 360102"),
         ("node", 'name = ""'),
         ("node", 'name = "two\\nlines"'),
+        ("node", 'name = "de\\u007fl"'),
         ("node", 'level = "County"'),
         ("node", 'time_zone = "Asia/Nowhere"'),
         ("node", "time_zone = 8"),
@@ -144,6 +145,28 @@ def test_join_writes_the_parent_and_keeps_the_rest(tmp_path: Path) -> None:
     assert "# my own note" in text
     assert text.count("[parent]") == 1
     assert load(tmp_path).link.port == 9001
+
+
+@pytest.mark.parametrize("heading", ["[parent]  # the city", "[ parent ]"])
+def test_join_finds_the_parent_however_its_table_is_headed(tmp_path: Path, heading: str) -> None:
+    write_node_config(tmp_path, COUNTY)
+    path = tmp_path / NODE_FILE
+    before = path.read_text(encoding="utf-8")
+    path.write_text(f'{before}\n{heading}\ncode = "360200"\nhost = "old"\n', encoding="utf-8")
+    new = ParentAddress(code="360100", host="new", port=9)
+    write_parent(tmp_path, new)
+    assert load(tmp_path).parent == new
+
+
+def test_join_leaves_a_parent_that_it_cannot_replace(tmp_path: Path) -> None:
+    write_node_config(tmp_path, COUNTY)
+    path = tmp_path / NODE_FILE
+    before = 'parent = { code = "360200", host = "old" }\n' + path.read_text(encoding="utf-8")
+    path.write_text(before, encoding="utf-8")
+    assert load(tmp_path).parent == ParentAddress(code="360200", host="old", port=8441)
+    with pytest.raises(ConfigurationError, match="in another form than a table"):
+        write_parent(tmp_path, ParentAddress(code="360100", host="new", port=9))
+    assert path.read_text(encoding="utf-8") == before
 
 
 def test_a_root_with_a_parent_is_refused(tmp_path: Path) -> None:
