@@ -1,7 +1,8 @@
 """The clock of repeated jobs: APScheduler says when, the node says what.
 
 Only this module knows APScheduler. Jobs run one after another in one thread, so a slow one delays the next and never
-stands beside it; a time that was missed while the node was down or busy is made up once.
+stands beside it; a time that was missed while the node was busy is made up once. What was missed while it was down is
+not: each job does all that is due, so its next time is enough.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ _LOG: Final = logging.getLogger(__name__)
 POLL_S: Final = 0.1
 """How often SQLite is asked: one read of a memory-mapped counter, a few microseconds."""
 REOPEN_S: Final = 1.0
+CLOSE_S: Final = 3.0
 _DATA_VERSION: Final = "PRAGMA data_version"
 _NEWEST_ARRIVAL: Final = "SELECT coalesce(max(number), 0) FROM arrival"
 
@@ -85,7 +86,8 @@ class Wakeups:
         with self._rung:
             self._rung.notify_all()
         if self._watcher is not None:
-            self._watcher.join()
+            # A server that stopped answering must not hold up the end of the process; the thread ends with it.
+            self._watcher.join(CLOSE_S)
 
     def _watch(self) -> None:
         listen = self._poll_sqlite if self._store.dialect == "sqlite" else self._listen_postgresql
