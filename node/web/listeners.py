@@ -11,8 +11,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import socket
 import ssl
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cheroot.makefile import MakeFile
@@ -23,13 +25,14 @@ from cheroot.wsgi import Server
 
 from node.clock import MachineClock
 from node.errors import ConfigurationError, HomeInUseError
+from node.web.connections import OpenConnections
 from node.web.patience import PacedSocket, Patience
 
 if TYPE_CHECKING:
-    import socket
-
     from node.config import Listener
 
+# With 64 and 8 threads some 300 connections are open, far below the 1024 files that a process usually may have.
+CONNECTIONS_PER_THREAD = 4
 HEADER_BYTES_MAX = 65_536
 BACKLOG = 128
 STOP_S = 2
@@ -75,7 +78,10 @@ class HttpListener:
         self._server.ConnectionClass = _PacedConnection
         self._server.max_request_body_size = body_bytes_max
         self._server.max_request_header_size = HEADER_BYTES_MAX
-        self._server.keep_alive_conn_limit = 4 * threads
+        # A child has up to four connections, a browser six; the threads answer whichever speak.
+        most = CONNECTIONS_PER_THREAD * threads
+        self._server.connections = OpenConnections(name, most=most)
+        self._server.keep_alive_conn_limit = most
         if context is not None:
             self._server.ssl_adapter = _ContextAdapter(context)
             self._server.ConnectionClass = _PatientConnection
@@ -167,6 +173,7 @@ class _LoggingServer(Server):
     """cheroot's server with its reports in our log, closing the socket that it could not bind."""
 
     patience: Patience
+    connections: OpenConnections
 
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
@@ -181,9 +188,18 @@ class _LoggingServer(Server):
     def process_conn(self, conn: Any) -> None:
         """Give a connection to a worker thread once it has something to read; a new one waits among the idle ones."""
         if conn.last_used is None:
-            self.put_conn(conn)
+            if self.connections.admit(conn):
+                self.put_conn(conn)
+            else:
+                conn.close()
             return
+        self.connections.works(conn)
         super().process_conn(conn)
+
+    def put_conn(self, conn: Any) -> None:
+        """Let a connection wait among the idle ones."""
+        self.connections.rests(conn)
+        super().put_conn(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's own signature.
         """Log what cheroot has to report."""
@@ -217,6 +233,16 @@ class _PacedConnection(HTTPConnection):
         if self._paced.gave_up:
             _log.info("peer too slow", extra={"peer": self.remote_addr})
         return kept
+
+    def hang_up(self) -> None:
+        """End the connection below TLS: whoever reads next, a worker in the end, finds its end and closes it."""
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket."""
+        super().close()
+        self.server.connections.leave(self)
 
 
 class _PatientConnection(_PacedConnection):

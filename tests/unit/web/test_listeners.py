@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from node.config import Listener
 from node.errors import ConfigurationError, HomeInUseError
-from node.web.listeners import HttpListener, face_context
+from node.web.connections import SPARE
+from node.web.listeners import CONNECTIONS_PER_THREAD, HttpListener, face_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,6 +144,43 @@ def test_many_silent_peers_do_not_stop_others_over_tls(secure: HttpListener, pem
                 silent.enter_context(context.wrap_socket(peer, server_hostname="localhost"))
         answer = httpx.get(f"https://localhost:{secure.port}", verify=context, timeout=2)
     assert answer.text == "0 https"
+
+
+def is_open(peer: socket.socket) -> bool:
+    peer.settimeout(0.2)
+    try:
+        return peer.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
+
+
+@pytest.mark.parametrize("served", ["plain", "secure"])
+def test_a_full_listener_gives_up_the_connection_that_is_idle_longest(
+    served: str, request: pytest.FixtureRequest, pem: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    place: HttpListener = request.getfixturevalue(served)
+    context = ssl.create_default_context(cafile=pem[0])
+    most = CONNECTIONS_PER_THREAD * 2
+    with ExitStack() as silent:
+        peers = []
+        for _ in range(most + 4):
+            peers.append(silent.enter_context(socket.create_connection(("127.0.0.1", place.port))))
+            threading.Event().wait(0.02)
+        assert [is_open(peer) for peer in peers] == [False] * 4 + [True] * most
+        address = place.address.replace("127.0.0.1", "localhost")
+        assert httpx.get(address, verify=context, timeout=2).status_code == 200
+    assert [record.message for record in caplog.records].count("too many connections") == 1
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_flood_of_connections_stays_below_the_files_of_a_process(plain: HttpListener) -> None:
+    with ExitStack() as silent:
+        peers = [silent.enter_context(socket.create_connection(("127.0.0.1", plain.port))) for _ in range(200)]
+        assert httpx.get(plain.address, timeout=5).text == "0 http"
+        assert sum(is_open(peer) for peer in peers) <= SPARE * CONNECTIONS_PER_THREAD * 2
+    assert httpx.get(plain.address, timeout=5).text == "0 http"
 
 
 def test_plain_text_at_a_tls_port_is_hung_up_on(secure: HttpListener) -> None:
