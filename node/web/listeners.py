@@ -240,8 +240,13 @@ class _PacedConnection(HTTPConnection):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket, then let go of an answer that the peer did not take.
+
+        cheroot leaves it to the collector, which would try to send it again and complain.
+        """
         super().close()
+        with suppress(OSError):
+            self.wfile.close()
         self.server.connections.leave(self)
 
 

@@ -144,7 +144,7 @@ def test_run_upgrades_the_database_of_an_older_program(root: Home, tmp_path: Pat
     answer = root.call("run", "--ready-file", str(tmp_path / "ready.json"))
     stopper.join()
     assert "database upgraded before='0004_cases'" in answer.err
-    assert root.call("status").document["node"]["code"] == "360000"
+    assert root.call("status", code=3).document["node"]["code"] == "360000"
 
 
 def test_a_ready_file_that_cannot_be_written_is_told(root: Home, tmp_path: Path) -> None:
