@@ -1,9 +1,14 @@
 """The parent's side of joining: an invitation is redeemed for certificates (02, R14).
 
-One transaction: the invitation is looked up, the certificates are made, what was issued is written into the stream, and
-the invitation remembers its key. So a child that lost the answer asks again and gets the very same certificates, and a
-child that was never answered has not been admitted. Everything that is refused is a JoinRefusedError: the child's
-person has to act.
+Anybody may ask, so whoever asks must not hold up the node. Without the journal's lock the request is read, its
+invitation looked up, the proofs of its keys verified, the certificates and their record made; most of what is refused
+ends there, an unknown code before any signature is verified. One short transaction then looks at the invitation again,
+writes the record into the stream, and has the invitation remember its keys. Of two requests at once the first to commit
+decides: the other gets the same certificates if it has the same keys, and is refused if it has not; what was made for
+it is forgotten, and nobody has seen it.
+
+So a child that lost the answer asks again and gets the very same certificates, and a child that was never answered has
+not been admitted. Everything that is refused is a JoinRefusedError: the child's person has to act.
 """
 
 from __future__ import annotations
@@ -17,19 +22,20 @@ from sqlalchemy import select, update
 from node.errors import JoinRefusedError
 from node.journal.holdings import find
 from node.standard.seals import TRUST, StreamName
-from node.trust.issuing import Admission, issue, issued_node, make_certificates
+from node.trust.issuing import Admission, issue, issued_entry, issued_node, make_certificates
 from node.trust.join_forms import JoinAnswer, JoinRequest, answer_bytes, chain_bytes, read_request
 from node.trust.keys import read_public_key
 from node.trust.suites import verify
 from node.trust.tables import invitation as table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric import ec
     from sqlalchemy.engine import Connection
 
-    from node.journal.store import Transaction
+    from node.journal.store import Store, Transaction
     from node.journal.streams import Journal
     from node.trust.identity import Identity
     from node.trust.issued import IssuedNode
@@ -44,9 +50,9 @@ def chain_document(identity: Identity) -> bytes:
 
 
 def redeem(
+    store: Store,
     journal: Journal,
-    transaction: Transaction,
-    tree: Tree,
+    tree_of: Callable[[Connection], Tree],
     identity: Identity,
     request: bytes,
     *,
@@ -55,34 +61,42 @@ def redeem(
 ) -> bytes:
     """Redeem an invitation and return the answer to send; repeating it with the same key gives the same certificates.
 
-    ``at`` is the present by the machine's clock, ``salt`` 16 random bytes. Raises JoinRefusedError for a code that is
-    unknown, late, used by another key, or meant for another node or level, and IdentityError for a request that cannot
-    be read or whose keys are not proven.
+    ``tree_of`` gives the tree as a connection sees it, ``at`` is the present by the machine's clock, ``salt`` 16 random
+    bytes. To be called outside any transaction. Raises JoinRefusedError for a code that is unknown, late, used by
+    another key, or meant for another node or level, IdentityError for a request that cannot be read or whose keys are
+    not proven, AuthorityError when this node may not admit the node any more.
     """
     asked = read_request(request)
-    node_key, issuing_key = _proven_keys(asked, identity.tree)
-    row = _row(transaction.connection, asked, at)
+    if asked.tree != identity.tree:
+        raise JoinRefusedError("The join request is meant for another tree.", why=f"it names {asked.tree[:16]}")
+    with store.reading() as connection:
+        row = _row(connection, asked, at)
+    node_key, issuing_key = _proven_keys(asked)
+    _check_meant(row, asked)
     issued = _issued_before(row, asked, identity)
     if issued is None:
-        admission = Admission(
-            code=row.node_code,
-            name=row.name,
-            level=row.level,
-            divisions=tuple(row.divisions.split()),
-            children_depth=row.children_depth,
-        )
+        admission = _admission(row)
         _check_keys_fit(admission, issuing_key)
-        issued = make_certificates(identity, admission, node_key=node_key, issuing_key=issuing_key, at=at)
-        issue(journal, transaction, tree, identity, issued, at=at, salt=salt)
-        _remember(transaction, row.code_hash, asked, issued)
+        made = make_certificates(identity, admission, node_key=node_key, issuing_key=issuing_key, at=at)
+        entry = issued_entry(made, at=at, salt=salt)
+
+        def work(transaction: Transaction) -> IssuedNode:
+            before = _issued_before(_row(transaction.connection, asked, at), asked, identity)
+            if before is not None:
+                return before
+            issue(journal, transaction, tree_of(transaction.connection), identity, made, entry)
+            _remember(transaction, asked, made)
+            return made
+
+        issued = store.write(work)
         _log.info("node admitted", extra={"node": issued.code, "certificate": issued.fingerprint})
-    return answer_bytes(_answer(transaction.connection, identity, issued))
+    with store.reading() as connection:
+        answer = _answer(connection, identity, issued)
+    return answer_bytes(answer)
 
 
-def _proven_keys(asked: JoinRequest, tree: str) -> tuple[ec.EllipticCurvePublicKey, ec.EllipticCurvePublicKey | None]:
-    """Return both public keys; the request must be for this tree and signed by each of them."""
-    if asked.tree != tree:
-        raise JoinRefusedError("The join request is meant for another tree.", why=f"it names {asked.tree[:16]}")
+def _proven_keys(asked: JoinRequest) -> tuple[ec.EllipticCurvePublicKey, ec.EllipticCurvePublicKey | None]:
+    """Return both public keys; the request must be signed by each of them."""
     text = asked.text()
     node_key = read_public_key(asked.node_key)
     issuing_key = None if asked.issuing_key is None else read_public_key(asked.issuing_key)
@@ -95,9 +109,8 @@ def _proven_keys(asked: JoinRequest, tree: str) -> tuple[ec.EllipticCurvePublicK
 
 
 def _row(connection: Connection, asked: JoinRequest, at: datetime) -> Any:
-    """Return the invitation's row; refused when it is unknown, late, or meant for another node or level."""
-    code_hash = hashlib.sha256(asked.secret).digest()
-    row = connection.execute(select(table).where(table.c.code_hash == code_hash)).one_or_none()
+    """Return the invitation's row; refused when it is unknown or late."""
+    row = connection.execute(select(table).where(table.c.code_hash == _code_hash(asked))).one_or_none()
     if row is None:
         raise JoinRefusedError(
             "This invitation is not known here.",
@@ -110,13 +123,16 @@ def _row(connection: Connection, asked: JoinRequest, at: datetime) -> Any:
             why=f"it was valid until {row.expires_at:%Y-%m-%d %H:%M} UTC",
             action="ask the level above for a new invitation",
         )
+    return row
+
+
+def _check_meant(row: Any, asked: JoinRequest) -> None:
     if (asked.node_code, asked.level) != (row.node_code, row.level):
         raise JoinRefusedError(
             "This invitation is for another node.",
             why=f"it invites {row.node_code} as {row.level}; {asked.node_code[:12]} as {asked.level[:64]} asked",
             action="use the code that was given for this node, or correct node.toml",
         )
-    return row
 
 
 def _issued_before(row: Any, asked: JoinRequest, identity: Identity) -> IssuedNode | None:
@@ -129,15 +145,18 @@ def _issued_before(row: Any, asked: JoinRequest, identity: Identity) -> IssuedNo
             why="one code admits one key",
             action="if it was not this node, tell the level above at once; then ask for a new invitation",
         )
-    admission = Admission(
+    issuing = None if row.issuing_certificate is None else bytes(row.issuing_certificate)
+    return issued_node(_admission(row), identity.code, bytes(row.certificate), issuing)
+
+
+def _admission(row: Any) -> Admission:
+    return Admission(
         code=row.node_code,
         name=row.name,
         level=row.level,
         divisions=tuple(row.divisions.split()),
         children_depth=row.children_depth,
     )
-    issuing = None if row.issuing_certificate is None else bytes(row.issuing_certificate)
-    return issued_node(admission, identity.code, bytes(row.certificate), issuing)
 
 
 def _check_keys_fit(admission: Admission, issuing_key: ec.EllipticCurvePublicKey | None) -> None:
@@ -149,16 +168,20 @@ def _check_keys_fit(admission: Admission, issuing_key: ec.EllipticCurvePublicKey
         )
 
 
-def _remember(transaction: Transaction, code_hash: bytes, asked: JoinRequest, issued: IssuedNode) -> None:
+def _remember(transaction: Transaction, asked: JoinRequest, issued: IssuedNode) -> None:
     transaction.connection.execute(
         update(table)
-        .where(table.c.code_hash == code_hash)
+        .where(table.c.code_hash == _code_hash(asked))
         .values(
             used_key=_key_hash(asked),
             certificate=issued.certificate,
             issuing_certificate=issued.issuing_certificate,
         )
     )
+
+
+def _code_hash(asked: JoinRequest) -> bytes:
+    return hashlib.sha256(asked.secret).digest()
 
 
 def _key_hash(asked: JoinRequest) -> bytes:

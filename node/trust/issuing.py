@@ -16,7 +16,7 @@ from node.trust.identity import Identity, save_identity
 from node.trust.issued import RECORD_TYPE, IssuedNode
 from node.trust.keys import ISSUING_KEY_FILE, NODE_KEY_FILE, load_or_make_key
 from node.trust.names import checked_code
-from node.trust.produce import produce
+from node.trust.produce import append_once, make_entry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    from node.journal.entries import Entry
     from node.journal.store import Transaction
     from node.journal.streams import Journal
     from node.trust.tree import Tree
@@ -107,7 +108,8 @@ def record_founding(
         certificate=own.certificate,
         issuing_certificate=issuing,
     )
-    return _write(journal, transaction, tree, StreamName(identity.code, TRUST), issued, at=at, salt=salt)
+    entry = issued_entry(issued, at=at, salt=salt)
+    return append_once(journal, transaction, tree, StreamName(identity.code, TRUST), entry, key=issued.key)
 
 
 def make_certificates(
@@ -139,22 +141,21 @@ def make_certificates(
     return issued_node(admission, identity.code, certificate.der, None if issuing is None else issuing.der)
 
 
-def issue(
-    journal: Journal,
-    transaction: Transaction,
-    tree: Tree,
-    identity: Identity,
-    issued: IssuedNode,
-    *,
-    at: datetime,
-    salt: bytes,
-) -> bool:
-    """Write what was issued: the root into ``trust``, every other node into its ``ancestors`` stream.
+def issued_entry(issued: IssuedNode, *, at: datetime, salt: bytes) -> Entry:
+    """Return the CertificateIssued record of what was issued, made and checked outside the journal's lock."""
+    return make_entry(RECORD_TYPE, issued.content(), key=issued.key, event_at=at, salt=salt)
 
-    The node is in this node's tree from then on. False when it was written before.
+
+def issue(
+    journal: Journal, transaction: Transaction, tree: Tree, identity: Identity, issued: IssuedNode, entry: Entry
+) -> bool:
+    """Write the ``issued_entry`` of what was issued: the root into ``trust``, others into their ``ancestors`` stream.
+
+    The node is in this node's tree from then on. False when it was written before. Raises AuthorityError when this
+    node may not say so.
     """
     audience = TRUST if identity.code == identity.root_code else ANCESTORS
-    return _write(journal, transaction, tree, StreamName(identity.code, audience), issued, at=at, salt=salt)
+    return append_once(journal, transaction, tree, StreamName(identity.code, audience), entry, key=issued.key)
 
 
 def issued_node(admission: Admission, parent: str | None, certificate: bytes, issuing: bytes | None) -> IssuedNode:
@@ -167,19 +168,4 @@ def issued_node(admission: Admission, parent: str | None, certificate: bytes, is
         divisions=admission.divisions,
         certificate=certificate,
         issuing_certificate=issuing,
-    )
-
-
-def _write(
-    journal: Journal,
-    transaction: Transaction,
-    tree: Tree,
-    stream: StreamName,
-    issued: IssuedNode,
-    *,
-    at: datetime,
-    salt: bytes,
-) -> bool:
-    return produce(
-        journal, transaction, tree, stream, RECORD_TYPE, issued.content(), key=issued.key, event_at=at, salt=salt
     )

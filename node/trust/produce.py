@@ -53,20 +53,17 @@ def produce(  # noqa: PLR0913 - the contract of every record that a node makes.
     ``0-9A-Za-z:._/-``). ``salt`` is 16 random bytes. Raises AuthorityError when this node may not write it,
     RecordRefusedError when the content does not follow the standard; nothing is written then.
     """
-    if lookup_many(transaction.connection, SOURCE, (key,)):
+    if _is_made(transaction, key):
         return False
-    entry = _entry(record_type, content, key=key, event_at=event_at, salt=salt)
-    reason = check_authority(tree, stream, record_type, entry.facts, entry.element)
-    if reason is not None:
-        raise AuthorityError(f"{stream.origin} may not write {record_type} into {stream}.", why=reason)
-    position, _ = journal.append(transaction, stream, [entry])
-    number = record_key(known(transaction.connection, stream).stream_id, position)
-    made = SourceKey(source=SOURCE, key=key, content_hash=entry.leaf, record_key=number)
-    remember_many(transaction, [made])
-    return True
+    entry = make_entry(record_type, content, key=key, event_at=event_at, salt=salt)
+    return append_once(journal, transaction, tree, stream, entry, key=key)
 
 
-def _entry(record_type: str, content: Content, *, key: str, event_at: datetime, salt: bytes) -> Entry:
+def make_entry(record_type: str, content: Content, *, key: str, event_at: datetime, salt: bytes) -> Entry:
+    """Compose one record, check it against the standard and compress it: all that needs no lock.
+
+    Arguments and RecordRefusedError as ``produce`` has them; ``append_once`` appends it.
+    """
     header = {"EventTime": event_at.astimezone(_ZONE).isoformat(timespec="seconds")}
     if record_type in RECORD_TYPES and not RECORD_TYPES[record_type].case_record:
         header["RecordKey"] = key
@@ -75,3 +72,26 @@ def _entry(record_type: str, content: Content, *, key: str, event_at: datetime, 
     entry = Entry(record_type=record_type, body=body, leaf=leaf_hash(body), facts=facts_of(element), element=element)
     pack([entry])
     return entry
+
+
+def append_once(
+    journal: Journal, transaction: Transaction, tree: Tree, stream: StreamName, entry: Entry, *, key: str
+) -> bool:
+    """Append what ``make_entry`` made to an own stream, unless ``key`` was used before; tell whether it is new.
+
+    Raises AuthorityError when this node may not write it; nothing is written then.
+    """
+    if _is_made(transaction, key):
+        return False
+    reason = check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
+    if reason is not None:
+        raise AuthorityError(f"{stream.origin} may not write {entry.record_type} into {stream}.", why=reason)
+    position, _ = journal.append(transaction, stream, [entry])
+    number = record_key(known(transaction.connection, stream).stream_id, position)
+    made = SourceKey(source=SOURCE, key=key, content_hash=entry.leaf, record_key=number)
+    remember_many(transaction, [made])
+    return True
+
+
+def _is_made(transaction: Transaction, key: str) -> bool:
+    return bool(lookup_many(transaction.connection, SOURCE, (key,)))

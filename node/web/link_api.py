@@ -23,7 +23,6 @@ from node.trust.tls import peer_code
 
 if TYPE_CHECKING:
     from node.bootstrap import Node
-    from node.journal.store import Transaction
 
 CHAIN_PATH: Final = "/link/v1/chain"
 JOIN_PATH: Final = "/link/v1/join"
@@ -79,15 +78,16 @@ class _LinkView:
     def join(self) -> Response:
         """Redeem an invitation."""
         node = self._node
-        body = _body(REQUEST_BYTES_MAX)
-        salt = node.randomness.token(_SALT_BYTES)
-        at = node.exchange.context.certificate_clock.now()
-
-        def work(transaction: Transaction) -> bytes:
-            tree = node.tree(transaction.connection)
-            return redeem(node.journal, transaction, tree, node.identity, body, at=at, salt=salt)
-
-        return Response(node.store.write(work), content_type=JSON)
+        answer = redeem(
+            node.store,
+            node.journal,
+            node.tree,
+            node.identity,
+            _body(REQUEST_BYTES_MAX),
+            at=node.exchange.context.certificate_clock.now(),
+            salt=node.randomness.token(_SALT_BYTES),
+        )
+        return Response(answer, content_type=JSON)
 
     def _peer(self) -> str:
         """Return the child's code out of the certificate that TLS verified; IdentityError for anybody else."""

@@ -12,7 +12,7 @@ from node.journal.schema import upgrade_schema
 from node.journal.store import open_store
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
-from node.trust.issuing import issue, record_founding
+from node.trust.issuing import issue, issued_entry, record_founding
 from tests.support.identities import issued_by_code
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _issue(root: Node, issued: IssuedNode, transaction: Transaction) -> bool:
     at, salt = root.clock.now(), root.randomness.token(16)
     if issued.parent is None:
         return record_founding(root.journal, transaction, tree, root.identity, at=at, salt=salt)
-    return issue(root.journal, transaction, tree, root.identity, issued, at=at, salt=salt)
+    return issue(root.journal, transaction, tree, root.identity, issued, issued_entry(issued, at=at, salt=salt))
 
 
 def _config(home: Path, identity: Identity, database_url: str) -> NodeConfig:

@@ -21,7 +21,7 @@ from node.journal.replay import read_entry
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
 from node.standard.seals import TRUST, StreamName
-from node.trust.issuing import issue
+from node.trust.issuing import issue, issued_entry
 from tests.bench.hop_floor import HopFloor
 from tests.bench.origins import COUNTIES, Origin, courier
 from tests.bench.processes import join, memory_mb, new_node
@@ -116,7 +116,7 @@ def _counties(node: Node, plan: Plan) -> list[Origin]:
 def _issue(node: Node, issued: IssuedNode, transaction: Transaction) -> bool:
     tree = node.tree(transaction.connection)
     at, salt = node.clock.now(), node.randomness.token(16)
-    return issue(node.journal, transaction, tree, node.identity, issued, at=at, salt=salt)
+    return issue(node.journal, transaction, tree, node.identity, issued, issued_entry(issued, at=at, salt=salt))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from node.journal.memory import image_of, memory_store
 from node.randomness import SeededRandomness
 from node.standard.resources import level_folder
 from node.trust.identity import Identity
-from node.trust.issuing import issue, record_founding
+from node.trust.issuing import issue, issued_entry, record_founding
 from tests.support.identities import SEVEN, identities, issued_by_code
 from tests.support.stores import template_image
 
@@ -108,4 +108,4 @@ def _issue(node: Node, transaction: Transaction, children: list[IssuedNode]) -> 
     for issued in children:
         salt = node.randomness.token(16)
         tree = node.tree(transaction.connection)
-        issue(node.journal, transaction, tree, node.identity, issued, at=at, salt=salt)
+        issue(node.journal, transaction, tree, node.identity, issued, issued_entry(issued, at=at, salt=salt))

@@ -21,7 +21,7 @@ from node.trust.book import CertificateBook
 from node.trust.certificates import read_certificate
 from node.trust.identity import Identity, tree_node
 from node.trust.issued import RECORD_TYPE
-from node.trust.issuing import Admission, issue, make_certificates, make_root_identity, record_founding
+from node.trust.issuing import Admission, issue, issued_entry, make_certificates, make_root_identity, record_founding
 from node.trust.keys import new_key
 from node.trust.projection import TreeProjection
 from node.trust.tree import Tree, TreeSource
@@ -183,11 +183,11 @@ class TrustNode:
 
     def issue(self, issued: IssuedNode) -> bool:
         """Write what this node issued for a child."""
+        entry = issued_entry(issued, at=self.clock.now(), salt=self.randomness.token(16))
 
         def work(transaction: Transaction) -> bool:
             tree = self.tree(transaction.connection)
-            at, salt = self.clock.now(), self.randomness.token(16)
-            return issue(self.journal, transaction, tree, self.identity, issued, at=at, salt=salt)
+            return issue(self.journal, transaction, tree, self.identity, issued, entry)
 
         return self.store.write(work)
 

@@ -11,7 +11,7 @@ from node.clock import SetClock
 from node.config import Listener, NodeConfig, load_level
 from node.randomness import SeededRandomness
 from node.standard.resources import level_folder
-from node.trust.issuing import issue, record_founding
+from node.trust.issuing import issue, issued_entry, record_founding
 from tests.support.identities import FOUR, identities, issued_by_code
 from tests.support.stores import new_memory_store
 
@@ -65,4 +65,5 @@ def _issue(node: Node, transaction: Transaction) -> None:
     issued = issued_by_code(identities())
     for child in (code for code, place in FOUR.items() if place.parent == node.code):
         tree, salt = node.tree(transaction.connection), node.randomness.token(16)
-        issue(node.journal, transaction, tree, node.identity, issued[child], at=at, salt=salt)
+        entry = issued_entry(issued[child], at=at, salt=salt)
+        issue(node.journal, transaction, tree, node.identity, issued[child], entry)

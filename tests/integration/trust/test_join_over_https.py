@@ -65,17 +65,8 @@ class LinkApplication:
         return 200, code.encode()
 
     def redeemed(self, request: bytes) -> bytes:
-        return self.node.store.write(
-            lambda transaction: redeem(
-                self.node.journal,
-                transaction,
-                self.node.tree(transaction.connection),
-                self.node.identity,
-                request,
-                at=NOW,
-                salt=bytes(16),
-            )
-        )
+        node = self.node
+        return redeem(node.store, node.journal, node.tree, node.identity, request, at=NOW, salt=bytes(16))
 
 
 @contextmanager

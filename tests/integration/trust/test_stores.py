@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from node.errors import JoinRefusedError
 from node.journal.replay import read_entry
 from node.standard.seals import StreamName
+from node.trust import admission as admission_module
 from node.trust.admission import redeem
 from node.trust.invitations import invitations, invite, read_code
-from node.trust.join_forms import read_answer
+from node.trust.issuing import make_certificates
+from node.trust.join_forms import JoinAnswer, read_answer
 from node.trust.joining import make_request
 from node.trust.keys import new_key
 from node.trust.repeating import repeat_certificates
@@ -20,7 +24,6 @@ from tests.support.identities import AT, FOUR, TrustNode, admission, identities,
 if TYPE_CHECKING:
     from node.journal.store import Store, Transaction
     from node.trust.invitations import InvitationCode
-    from node.trust.join_forms import JoinAnswer
 
 pytestmark = pytest.mark.integration
 
@@ -46,6 +49,40 @@ def test_a_tree_grows_by_code_and_by_what_others_issue(any_store: Store) -> None
         newest = root.journal.held(connection, StreamName("360000", "trust"))
     assert newest is not None
     assert newest.size == newest.sealed == 2
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_joins_at_once_with_one_code_admit_one_key(
+    any_store: Store, monkeypatch: pytest.MonkeyPatch, *, same: bool
+) -> None:
+    """Both have made their certificates before either takes the lock: neither could if making held it."""
+    root = TrustNode(MADE["360000"], store=any_store)
+    root.found()
+    code = invited(root)
+    first = asked(root, code)
+    both_made = threading.Barrier(2, timeout=30)
+
+    def made_together(*arguments: Any, **named: Any) -> Any:
+        made = make_certificates(*arguments, **named)
+        both_made.wait()
+        return made
+
+    def answer(request: bytes) -> JoinAnswer | str:
+        try:
+            return redeemed(root, request)
+        except JoinRefusedError as error:
+            return error.what
+
+    monkeypatch.setattr(admission_module, "make_certificates", made_together)
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(answer, [first, first if same else asked(root, code)]))
+    admitted = [one for one in answers if isinstance(one, JoinAnswer)]
+    assert len(set(admitted)) == 1
+    assert [one for one in answers if isinstance(one, str)] == (
+        [] if same else ["This invitation was already used by another key."]
+    )
+    assert root.trust_size() == 2
+    assert root.current_tree().node("360100").certificate == admitted[0].path[0].fingerprint
 
 
 def test_the_root_repeats_and_a_rebuild_changes_nothing(any_store: Store) -> None:
@@ -96,8 +133,5 @@ def asked(root: TrustNode, code: InvitationCode) -> bytes:
 
 
 def redeemed(root: TrustNode, request: bytes) -> JoinAnswer:
-    def work(transaction: Transaction) -> bytes:
-        tree = root.tree(transaction.connection)
-        return redeem(root.journal, transaction, tree, root.identity, request, at=AT, salt=bytes(16))
-
-    return read_answer(root.store.write(work))
+    answer = redeem(root.store, root.journal, root.tree, root.identity, request, at=AT, salt=bytes(16))
+    return read_answer(answer)

@@ -12,10 +12,12 @@ import pytest
 
 from node.errors import IdentityError, JoinRefusedError, PeerUnavailableError
 from node.standard.seals import StreamName
+from node.trust import admission as admission_module
 from node.trust.admission import chain_document, redeem
 from node.trust.certificates import make_node
 from node.trust.identity import has_identity, load_identity
 from node.trust.invitations import invitations, invite, read_code
+from node.trust.issuing import make_certificates
 from node.trust.join_forms import chain_bytes, read_answer, read_request
 from node.trust.joining import check_answer, check_parent, join, make_request
 from node.trust.keys import load_or_make_key, new_key
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from node.trust.identity import Identity
+    from node.trust.invitations import InvitationCode
     from node.trust.joining import TrustedParent
 
 MADE = identities()
@@ -62,17 +65,8 @@ class DirectCarrier:
 
 
 def redeemed(node: TrustNode, request: bytes, *, at: Any = AT) -> bytes:
-    return node.store.write(
-        lambda transaction: redeem(
-            node.journal,
-            transaction,
-            node.tree(transaction.connection),
-            node.identity,
-            request,
-            at=at,
-            salt=node.randomness.token(16),
-        )
-    )
+    salt = node.randomness.token(16)
+    return redeem(node.store, node.journal, node.tree, node.identity, request, at=at, salt=salt)
 
 
 def invited(node: TrustNode, code: str = "360104", place: Place = COUNTY) -> str:
@@ -380,15 +374,12 @@ def test_a_replaced_code_is_unknown(tmp_path: Path, city: TrustNode) -> None:
 
 def request_of(city: TrustNode, home: Path) -> bytes:
     """Return a good request, not sent yet."""
+    return request_with(read_code(invited(city)), city, home)
+
+
+def request_with(code: InvitationCode, city: TrustNode, home: Path) -> bytes:
     keys = [load_or_make_key(home, name) for name in ("node.key", "issuing.key")]
-    return make_request(
-        read_code(invited(city)),
-        city.identity.tree,
-        code="360104",
-        level="county",
-        node_key=keys[0],
-        issuing_key=keys[1],
-    )
+    return make_request(code, city.identity.tree, code="360104", level="county", node_key=keys[0], issuing_key=keys[1])
 
 
 def test_a_request_proves_both_keys(tmp_path: Path, city: TrustNode) -> None:
@@ -419,6 +410,75 @@ def test_a_request_that_is_not_what_its_keys_signed_is_refused(
 ) -> None:
     request = changed(**changes)(request_of(city, tmp_path))
     with pytest.raises(IdentityError, match=what):
+        redeemed(city, request)
+    assert issued_count(city) == 0
+
+
+@pytest.mark.parametrize("name", ["read_request", "verify", "make_certificates", "issued_entry", "answer_bytes"])
+def test_whoever_asks_to_join_never_holds_the_lock_while_it_is_thought_about(
+    tmp_path: Path, city: TrustNode, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    request = request_of(city, tmp_path)
+    real, calls = getattr(admission_module, name), []
+
+    def with_the_lock_free(*arguments: Any, **named: Any) -> Any:
+        # A write inside a write, or inside a reading of a memory store, raises.
+        city.store.write(lambda _: calls.append(name))
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(admission_module, name, with_the_lock_free)
+    assert read_answer(redeemed(city, request)).path[0].code == "360104"
+    assert calls
+
+
+def test_an_unknown_code_costs_neither_a_signature_nor_the_lock(
+    tmp_path: Path, city: TrustNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_of(city, tmp_path)
+    invited(city)
+    monkeypatch.setattr(admission_module, "verify", None)
+    before = city.store.commits
+    with pytest.raises(JoinRefusedError, match="not known here"):
+        redeemed(city, request)
+    assert city.store.commits == before
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_join_that_was_overtaken_by_another_follows_it(
+    tmp_path: Path, city: TrustNode, monkeypatch: pytest.MonkeyPatch, *, same: bool
+) -> None:
+    """While the certificates of one request are made, another with the same code is admitted."""
+    code = read_code(invited(city))
+    mine = request_with(code, city, tmp_path / "mine")
+    other = mine if same else request_with(code, city, tmp_path / "other")
+    overtaking: list[bytes] = []
+
+    def overtaken(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        overtaking.append(redeemed(city, other))
+        return make_certificates(*arguments, **named)
+
+    monkeypatch.setattr(admission_module, "make_certificates", overtaken)
+    if same:
+        assert redeemed(city, mine) == overtaking[0]
+    else:
+        with pytest.raises(JoinRefusedError, match="already used by another key"):
+            redeemed(city, mine)
+    assert issued_count(city) == 1
+    assert city.current_tree().node("360104").certificate == read_answer(overtaking[0]).path[0].fingerprint
+
+
+def test_an_invitation_that_was_replaced_meanwhile_admits_nobody(
+    tmp_path: Path, city: TrustNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_of(city, tmp_path)
+
+    def replaced(*arguments: Any, **named: Any) -> Any:
+        invited(city)
+        return make_certificates(*arguments, **named)
+
+    monkeypatch.setattr(admission_module, "make_certificates", replaced)
+    with pytest.raises(JoinRefusedError, match="not known here"):
         redeemed(city, request)
     assert issued_count(city) == 0
 
