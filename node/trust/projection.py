@@ -1,12 +1,22 @@
 """The tree as a projection of CertificateIssued records (02, R14).
 
 Two streams count: ``trust``, which the root alone originates, and the node's own ``ancestors`` stream, for the children
-that it has issued certificates to, from issue on. The newest record of a node counts, and one of ``trust`` stands above
-one of the own stream, so the result does not depend on the order of arrival.
+that it has issued certificates to. Every certificate that they name is noted; which of a node's certificates counts is
+said in node.trust.standing, and does not depend on the order of arrival.
 
 It does three more things with the same records: their certificates go into the book; a certificate for the own code
-with a key that this node does not hold raises an alarm; and at the root every record of another origin is noted, to be
-looked at and repeated into ``trust`` by a job (node.trust.issuing).
+with the key of somebody else raises an alarm; and at the root every record of another origin is noted, to be looked at
+and repeated into ``trust`` by a job (node.trust.repeating).
+
+A certificate for the own code
+    A node that sees one with a key that it does not hold may be looking at a thief: somebody else was admitted in its
+    place. Or at itself: its machine was lost, or ``init`` was repeated, and it joined again; then trust, read from the
+    beginning, still names the certificate that its own replaced. What it can know is the order. Its parent's stream is
+    numbered and sealed, and the root repeats it in order: what stands in ``trust`` before its own certificate was
+    issued before it, and counts no more since. So a certificate is *explained* if its own parent issued it, it does not
+    stand behind the own one in ``trust``, and it does not begin later: the time is asked because the own one may never
+    come, where the parent fell back to an older state. Everything else alarms. The node that was replaced is alarmed by
+    the same rule: it sees a later certificate, and if it is still at work, people must know.
 """
 
 from __future__ import annotations
@@ -15,7 +25,7 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from node.errors import IdentityError
 from node.journal.alarms import raise_alarm
@@ -24,7 +34,8 @@ from node.journal.statements import insert_sql, upsert_sql
 from node.standard.seals import ANCESTORS, TRUST
 from node.trust.certificates import NODE, read_certificate
 from node.trust.issued import RECORD_TYPE, IssuedNode, read_issued
-from node.trust.tables import certificate_notice, node_tree
+from node.trust.standing import note_issued, standing_of, trust_position
+from node.trust.tables import certificate_notice, issued_certificate, node_tree
 from node.trust.tree import DIGEST_SETTING
 
 if TYPE_CHECKING:
@@ -65,6 +76,7 @@ class TreeProjection:
     def clear(self, transaction: Transaction) -> None:
         """Drop the tree; the book stays, because certificates also come from elsewhere."""
         transaction.connection.execute(delete(node_tree))
+        transaction.connection.execute(delete(issued_certificate))
         transaction.connection.execute(delete(certificate_notice))
         drop_setting(transaction, DIGEST_SETTING)
 
@@ -78,7 +90,8 @@ class TreeProjection:
         issued = read_issued(entry.element)
         if self._names_its_node(issued):
             self._learn(transaction, issued)
-            self._watch_own_code(transaction, issued)
+            if batch.stream.audience == TRUST:
+                self._watch_own_code(transaction, issued, entry.position)
             self._put(transaction, batch, entry, issued)
 
     def _note(self, transaction: Transaction, entry: Entry) -> None:
@@ -106,8 +119,8 @@ class TreeProjection:
             # The record stays and its node is in the tree; its signatures are not believed until a chain is known.
             _log.warning("certificate in a record does not chain", extra={"node": issued.code, "why": error.why})
 
-    def _watch_own_code(self, transaction: Transaction, issued: IssuedNode) -> None:
-        if issued.code != self._identity.code:
+    def _watch_own_code(self, transaction: Transaction, issued: IssuedNode, position: int) -> None:
+        if issued.code != self._identity.code or self._is_explained(transaction, issued, position):
             return
         foreign = [
             one for one in map(read_certificate, issued.certificates) if one.key_id not in self._identity.key_ids
@@ -118,27 +131,26 @@ class TreeProjection:
                 OWN_CODE,
                 f"{issued.code} {one.fingerprint}",
                 f"A {one.kind} certificate was issued for this node's code {issued.code} to a key that this node does "
-                f"not hold. Find out at {issued.parent or issued.code} who asked for it.",
+                f"not hold, and none of this node's own replaces it. Find out at {issued.parent or issued.code} who "
+                "asked for it.",
                 raised_at=self._clock.now(),
             )
 
+    def _is_explained(self, transaction: Transaction, issued: IssuedNode, position: int) -> bool:
+        """Tell whether this node's own certificate was issued later by the same parent, and so replaces this one."""
+        own = self._identity.certificate
+        if issued.fingerprint == own.fingerprint or issued.parent != self._identity.parent:
+            return False
+        own_position = trust_position(transaction.connection, own.code, own.fingerprint)
+        if own_position is not None and position > own_position:
+            return False
+        return read_certificate(issued.certificate).not_before <= own.not_before
+
     def _put(self, transaction: Transaction, batch: Batch, entry: Entry, issued: IssuedNode) -> None:
-        from_trust = batch.stream.audience == TRUST
-        query = select(node_tree.c.from_trust, node_tree.c.position).where(node_tree.c.code == issued.code)
-        standing = transaction.connection.execute(query).one_or_none()
-        if standing is not None and (bool(standing.from_trust), standing.position) > (from_trust, entry.position):
-            return
-        row = (
-            issued.code,
-            from_trust,
-            entry.position,
-            issued.name,
-            issued.level,
-            issued.parent,
-            " ".join(issued.divisions),
-            issued.fingerprint,
-        )
-        columns = tuple(column.name for column in node_tree.c if column.name != "code")
-        transaction.connection.exec_driver_sql(upsert_sql(node_tree, transaction.dialect, put=columns), row)
+        note_issued(transaction, issued, entry.position, from_trust=batch.stream.audience == TRUST)
+        counts = standing_of(transaction.connection, issued.code)
+        columns = tuple(column.name for column in node_tree.c)
+        statement = upsert_sql(node_tree, transaction.dialect, put=columns[1:])
+        transaction.connection.exec_driver_sql(statement, tuple(getattr(counts, name) for name in columns))
         before = setting(transaction.connection, DIGEST_SETTING) or ""
         save_setting(transaction, DIGEST_SETTING, hashlib.sha256(before.encode() + entry.leaf).hexdigest())

@@ -1,8 +1,8 @@
-"""Tables of trust: certificates that verified, the tree, invitations, and certificates that the root must repeat."""
+"""Tables of trust: certificates that verified or were issued, the tree, invitations, what the root must repeat."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Table, Text
 
 from node.journal.tables import BIG_KEY, Moment, metadata
 
@@ -26,19 +26,34 @@ certificate = Table(
 Not derived from records alone (packages and joining bring certificates too), so a rebuild keeps it.
 """
 
+issued_certificate = Table(
+    "issued_certificate",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("certificate", Text, primary_key=True),
+    Column("own_position", BigInteger),
+    Column("trust_position", BigInteger),
+    Column("name", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("parent", Text),
+    Column("divisions", Text, nullable=False),
+)
+"""One row a node certificate that a CertificateIssued names: where it stands in the own stream and in ``trust``.
+
+NULL where it does not. What else the record says is that of ``trust`` as soon as it stands there.
+"""
+
 node_tree = Table(
     "node_tree",
     metadata,
     Column("code", Text, primary_key=True),
-    Column("from_trust", Boolean, nullable=False),
-    Column("position", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("level", Text, nullable=False),
     Column("parent", Text),
     Column("divisions", Text, nullable=False),
     Column("certificate", Text, nullable=False),
 )
-"""One row a node: what its newest CertificateIssued says. A record of ``trust`` stands above one of the own stream."""
+"""One row a node: of its rows in ``issued_certificate`` the one that counts (node.trust.standing)."""
 
 certificate_notice = Table(
     "certificate_notice",

@@ -4,8 +4,9 @@ The tree is data: every node is in it because a CertificateIssued record named i
 the digits of a code. ``Tree`` is an immutable snapshot. ``load_tree`` reads it from the store; ``TreeSource`` keeps the
 last one as long as the store's tree does not change. ``TreeProjection`` (node.trust.projection) writes it.
 
-A node knows its own way to the root from joining, before it holds any record. This ``path`` fills what the store does
-not know yet: a county that joined while the province was away can already name its own streams.
+A node knows its own way to the root from joining, before it holds any record. This ``path`` counts until the store's
+tree has caught up with it (node.trust.standing): a county that joined while the province was away can already name its
+own streams, and one that joined again knows the present key of its parent and its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import select
 
 from node.errors import IdentityError, NotFoundError
 from node.journal.settings import setting
+from node.trust.standing import in_trust
 from node.trust.tables import node_tree
 
 if TYPE_CHECKING:
@@ -164,11 +166,15 @@ class TreeSource:
 
 
 def load_tree(connection: Connection, path: Sequence[TreeNode]) -> Tree:
-    """Return the tree of the store; nodes of ``path`` (itself first, the root last) that it does not have are added."""
-    columns = (column for column in node_tree.c if column.name not in {"from_trust", "position"})
-    stored = {row.code: _tree_node(row._mapping) for row in connection.execute(select(*columns))}  # noqa: SLF001 - the row's public mapping.
-    known = {node.code: node for node in path} | stored
-    return Tree(known.values(), path[-1].code)
+    """Return the tree of the store, with those of ``path`` (itself first, the root last) that are ahead of it."""
+    stored = {row.code: _tree_node(row._mapping) for row in connection.execute(select(node_tree))}  # noqa: SLF001 - the row's public mapping.
+    repeated = in_trust(connection, (node.code for node in path))
+    ahead = {
+        node.code: node
+        for node in path
+        if node.code not in stored or (node.certificate not in repeated and node.parent == stored[node.code].parent)
+    }
+    return Tree((stored | ahead).values(), path[-1].code)
 
 
 def _tree_node(row: object) -> TreeNode:

@@ -258,7 +258,7 @@ def test_only_direct_children_count_in_a_subtree(tree: dict[str, CaseNode]) -> N
     huge_counties(tree)
     stated = Stated(day=DAY, definition_version=1, subtree=figures(fees=HUGE), children={"360103": 1, "360102": 1})
     state_below(tree["360100"], stated)
-    row = {"from_trust": True, "position": 1, "name": "x", "level": "county", "divisions": "", "certificate": "0"}
+    row = {"name": "x", "level": "county", "divisions": "", "certificate": "0"}
 
     def stand(transaction: Transaction) -> None:
         for code, parent in (("360102", "360100"), ("360103", "360000")):
