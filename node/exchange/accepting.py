@@ -19,6 +19,7 @@ from node.trust.certificates import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversations
@@ -27,11 +28,17 @@ if TYPE_CHECKING:
     from node.exchange.sender import Sender
     from node.journal.store import Transaction
     from node.standard.seals import StreamName
+    from node.trust.certificates import Certificate
 
 EARLY_LOOK_S: Final = 0.5
 """How often an early package is offered again without news: a wake-up may get lost."""
 KEPT_REASONS: Final = frozenset({"frame", "forbidden", "head", "signature", "lengths", "too many"})
 """Refusals of a whole package that make it evidence against whoever brought it."""
+
+REPLACED: Final = "replaced"
+"""Reason for a package that a replaced certificate of its sender has signed: no evidence of anything bad."""
+REPLACED_MAX: Final = 4
+"""Certificates of a neighbour that are tried for that; chosen by us: more is no accident."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -151,10 +158,7 @@ class Accepting:
     def _read(self, data: bytes, peer: str) -> Package:
         context = self._context
         try:
-            with context.store.reading() as connection:
-                certificate = context.certificate_of(connection, peer)
-            at = context.certificate_clock.now()
-            package = read_package(data, certificate.parsed, at, limits=context.limits)
+            package = self._verified(data, peer)
             self._check_ends(package, peer)
         except PackageRefusedError as error:
             self.counted[peer, error.reason] += 1
@@ -163,6 +167,31 @@ class Accepting:
                 context.evidence.keep(peer, data, error.reason)
             raise
         return package
+
+    def _verified(self, data: bytes, peer: str) -> Package:
+        """Return the package if the certificate that the link expects has signed it.
+
+        A neighbour that signs with another certificate of its own is no forger: it has joined again since, or somebody
+        else has joined in its place. It is told so (``replaced``), because it cannot learn it otherwise.
+        """
+        context = self._context
+        at = context.certificate_clock.now()
+        with context.store.reading() as connection:
+            expected = context.certificate_of(connection, peer)
+        try:
+            return read_package(data, expected.parsed, at, limits=context.limits)
+        except PackageRefusedError as error:
+            if error.reason != "signature":
+                raise
+            with context.store.reading() as connection:
+                known = context.book.node_certificates(connection, peer)[:REPLACED_MAX]
+            if any(_has_signed(one, data, at) for one in known if one != expected):
+                raise PackageRefusedError(
+                    "replaced",
+                    f"{peer} signs with a certificate that another one has replaced.",
+                    why=f"the newest one is {expected.fingerprint[:16]}",
+                ) from error
+            raise
 
     def _check_ends(self, package: Package, peer: str) -> None:
         head, context = package.head, self._context
@@ -201,6 +230,14 @@ class Accepting:
                 return list(strangers.values())
             pending = list(strangers)
         return []
+
+
+def _has_signed(certificate: Certificate, data: bytes, at: datetime) -> bool:
+    try:
+        read_package(data, certificate.parsed, at)
+    except PackageRefusedError:
+        return False
+    return True
 
 
 def _final(verdict: Verdict) -> Verdict:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from node.errors import PackageRefusedError
+from node.exchange.accepting import REPLACED
 from node.exchange.head import OPEN, PUSH
+from node.journal.alarms import raise_alarm
+from node.trust.projection import OWN_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from node.exchange.context import Context
     from node.exchange.conversation import Conversations
     from node.exchange.opening import Opening
+    from node.journal.store import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ class Asking:
             with conversation.lock:
                 said = self._opening.statement(peer, listed)
                 outgoing = self._composer.compose_opening(conversation, OPEN, said)
-            accepted = self._accepting.accept(carrier.exchange(outgoing.data, wait_s=0.0), peer)
+            accepted = self._accepting.accept(self._carried(carrier, outgoing, peer, 0.0), peer)
             head = accepted.package.head
             if head.statement is None:
                 raise PackageRefusedError("head", "The answer to an opening holds no statement.")
@@ -131,7 +135,7 @@ class Asking:
     ) -> Progress:
         answered = False
         try:
-            accepted = self.accept_answer(carrier.exchange(outgoing.data, wait_s=wait_s), peer, outgoing, wait)
+            accepted = self.accept_answer(self._carried(carrier, outgoing, peer, wait_s), peer, outgoing, wait)
             answered = True
         finally:
             if not answered:
@@ -142,4 +146,24 @@ class Asking:
             taken_slices=len(accepted.verdicts),
             receipts=accepted.receipted,
             more=accepted.package.head.more,
+        )
+
+    def _carried(self, carrier: Carrier, outgoing: Outgoing, peer: str, wait_s: float) -> bytes:
+        """Return the parent's answer; that this node was replaced is an alarm, since nobody else can tell it."""
+        try:
+            return carrier.exchange(outgoing.data, wait_s=wait_s)
+        except PackageRefusedError as error:
+            if error.reason == REPLACED:
+                self._context.store.write(lambda transaction: self._alarm(transaction, peer))
+            raise
+
+    def _alarm(self, transaction: Transaction, peer: str) -> None:
+        identity = self._context.identity
+        raise_alarm(
+            transaction,
+            OWN_CODE,
+            f"{identity.code} {identity.fingerprint}",
+            f"{peer} has issued a newer certificate for this node's code {identity.code} and takes nothing from this "
+            f"node any more. If this node was not meant to be replaced, find out at {peer} who asked for it.",
+            raised_at=self._context.clock.now(),
         )
