@@ -15,6 +15,7 @@ from node.bootstrap.jobs import write_alarms
 from node.bootstrap.rejections import Rejections
 from node.bootstrap.reviewing import Reviewing
 from node.bootstrap.waiting import NodeWakeups
+from node.cases.divisions import published_divisions
 from node.cases.projection import CaseProjection
 from node.cases.reference import ReferenceProjection, repair_cases
 from node.clock import MachineClock
@@ -216,6 +217,7 @@ class Node:
                     tree_of=self.tree,
                     at=self.clock.now(),
                     token=self.randomness.token,
+                    divisions_on=published_divisions,
                 )
             )
         )

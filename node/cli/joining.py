@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -62,6 +63,7 @@ def invite(
     frame: Frame, *, code: str, name: str, level: str | None, divisions: tuple[str, ...], ttl: timedelta, qr: bool
 ) -> None:
     """Make a code by which one child can join below this node, once."""
+    from node.cases.divisions import published_divisions
     from node.trust.invitations import invite as make_invitation
     from node.trust.issuing import Admission
 
@@ -75,6 +77,7 @@ def invite(
         children_depth=chosen.children_depth,
     )
     at = MachineClock().now()
+    day = at.astimezone(ZoneInfo(config.time_zone)).date().isoformat()
     with node_of(frame) as node:
         secret = node.randomness.token(SECRET_BYTES)
         text = node.store.write(
@@ -86,19 +89,12 @@ def invite(
                 secret=secret,
                 at=at,
                 validity=ttl,
+                above=published_divisions(transaction.connection, day),
             )
         )
     if frame.json:
-        write_json(
-            {
-                "schema": "yizhan.invitation/1",
-                "invitation": text,
-                "code": text,
-                "node": code,
-                "level": chosen.name,
-                "expires_at": at + ttl,
-            }
-        )
+        document = {"schema": "yizhan.invitation/1", "invitation": text, "code": text, "node": code}
+        write_json({**document, "level": chosen.name, "expires_at": at + ttl})
     else:
         click.echo(text)
     if qr:

@@ -9,7 +9,7 @@ The number of a type is what the journal stores; it is never given to another ty
 ``ancestor_of_addressee``, ``descendant_of_addressee``
     in a directed stream, by an ancestor or a descendant of the node that it is directed to
 ``issuer``
-    by the node that issues certificates to its children, or by the root in ``trust``
+    by the node that issues certificates to its children, with divisions of its branch, or by the root in ``trust``
 ``any``
     every node about its own streams and its own doings
 """

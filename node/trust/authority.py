@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node.standard.codec import TAG_PREFIX
 from node.standard.families import DIRECTED, RECORD_TYPES
+from node.trust.divisions import check_divisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def _descendant_of_addressee(tree: Tree, stream: StreamName, _: Facts | None, __
 
 
 def _issuer(tree: Tree, stream: StreamName, _: Facts | None, element: Any) -> str | None:
-    """An issuer speaks of its own children; the root, in ``trust``, of every node."""
+    """An issuer speaks of its own children and gives them divisions of its branch; the root, in ``trust``, of all."""
     subject, parent = _text(element, "NodeCode"), _text(element, "ParentCode")
     standing = tree.parent(subject) if subject is not None and tree.knows(subject) else None
     if subject == tree.root:
@@ -81,7 +82,10 @@ def _issuer(tree: Tree, stream: StreamName, _: Facts | None, element: Any) -> st
         return f"{stream.origin} is not the parent named, {named}"
     if standing not in {None, stream.origin}:
         return f"{subject} stands below {standing}"
-    return None
+    divisions = [] if element is None else [one.text for one in element.iterchildren(f"{TAG_PREFIX}Division")]
+    if subject is None or not divisions:
+        return None
+    return check_divisions(tree, stream.origin, subject, divisions)
 
 
 def _any(_: Tree, __: StreamName, ___: Facts | None, ____: Any) -> str | None:

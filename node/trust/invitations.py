@@ -20,6 +20,7 @@ from sqlalchemy import delete, func, insert, select
 from node.errors import IdentityError
 from node.standard.codec import parse_record
 from node.standard.compose import compose
+from node.trust.divisions import check_divisions, nothing_published
 from node.trust.issued import RECORD_TYPE
 from node.trust.issuing import issued_node
 from node.trust.tables import invitation as table
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Transaction
+    from node.trust.divisions import Above
     from node.trust.identity import Identity
     from node.trust.issuing import Admission
     from node.trust.tree import Tree
@@ -111,14 +113,17 @@ def invite(
     secret: bytes,
     at: datetime,
     validity: timedelta = VALIDITY,
+    above: Above = nothing_published,
 ) -> str:
     """Invite one node to stand below this one and return the code's text, which is stored nowhere.
 
-    ``secret`` is 16 random bytes. An earlier invitation of the same node that nobody used stops counting. Raises
-    IdentityError for a node that cannot stand here, RecordRefusedError (with what is wrong) for a code, name, level or
-    division that the standard does not allow.
+    ``secret`` is 16 random bytes; ``above`` gives the tree of divisions as this node holds it. An earlier invitation of
+    the same node that nobody used stops counting. Raises IdentityError for a node that cannot stand here or may not
+    be given its divisions by this node, RecordRefusedError (with what is wrong) for a code, name, level or division
+    that the standard does not allow.
     """
     _check_admission(identity, tree, admission)
+    _check_divisions(identity, tree, admission, above)
     if not VALIDITY_MIN <= validity <= VALIDITY_MAX or len(secret) != SECRET_BYTES:
         raise IdentityError("An invitation is valid for one minute to thirty days.", why=f"{validity} was asked for")
     _forget(transaction, admission.code, at)
@@ -185,6 +190,16 @@ def _check_admission(identity: Identity, tree: Tree, admission: Admission) -> No
     content = issued_node(admission, identity.code, b"-", None).content()
     header = {"RecordKey": "invitation", "EventTime": "2000-01-01T00:00:00Z"}
     parse_record(compose(RECORD_TYPE, {**header, **content}, salt=bytes(SECRET_BYTES)))
+
+
+def _check_divisions(identity: Identity, tree: Tree, admission: Admission, above: Above) -> None:
+    reason = check_divisions(tree, identity.code, admission.code, admission.divisions, above)
+    if reason is not None:
+        raise IdentityError(
+            f"Node {identity.code} cannot admit {admission.code} with these divisions.",
+            why=reason,
+            action="check --org and --division; a node gives what it serves itself and what is below that",
+        )
 
 
 def _forget(transaction: Transaction, node_code: str, at: datetime) -> None:

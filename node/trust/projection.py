@@ -5,18 +5,19 @@ that it has issued certificates to. Every certificate that they name is noted; w
 said in node.trust.standing, and does not depend on the order of arrival.
 
 It does three more things with the same records: their certificates go into the book; a certificate for the own code
-with the key of somebody else raises an alarm; and at the root every record of another origin is noted, to be looked at
-and repeated into ``trust`` by a job (node.trust.repeating).
+with the key of somebody else raises an alarm; and at the root every record of another origin is noted, one without
+authority too, to be looked at and repeated into ``trust`` by a job (node.trust.repeating).
 
 A certificate for the own code
     A node that sees one with a key that it does not hold may be looking at a thief: somebody else was admitted in its
     place. Or at itself: its machine was lost, or ``init`` was repeated, and it joined again; then trust, read from the
     beginning, still names the certificate that its own replaced. What it can know is the order. Its parent's stream is
     numbered and sealed, and the root repeats it in order: what stands in ``trust`` before its own certificate was
-    issued before it, and counts no more since. So a certificate is *explained* if its own parent issued it, it does not
-    stand behind the own one in ``trust``, and it does not begin later: the time is asked because the own one may never
-    come, where the parent fell back to an older state. Everything else alarms. The node that was replaced is alarmed by
-    the same rule: it sees a later certificate, and if it is still at work, people must know.
+    issued before it, and counts no more since. So a certificate is *explained* if its own parent issued it and it
+    stands before the own one in ``trust``. The own one may not have come yet, or never come, where the parent fell back
+    to an older state; until it stands there the time decides, and one that begins later than the own is not explained.
+    Everything else alarms. The node that was replaced is alarmed by the same rule: it sees a later certificate, and if
+    it is still at work, people must know.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sqlalchemy import delete
 
 from node.errors import IdentityError
 from node.journal.alarms import raise_alarm
+from node.journal.entries import NO_AUTHORITY
 from node.journal.settings import drop_setting, save_setting, setting
 from node.journal.statements import insert_sql, upsert_sql
 from node.standard.seals import ANCESTORS, TRUST
@@ -66,8 +68,13 @@ class TreeProjection:
         if batch.stream.audience not in {TRUST, ANCESTORS}:
             return
         for entry in batch.entries:
-            if entry.record_type == RECORD_TYPE and not entry.quarantine and entry.element is not None:
+            if entry.record_type != RECORD_TYPE or entry.element is None:
+                continue
+            if not entry.quarantine:
                 self._apply(transaction, batch, entry)
+            elif entry.quarantine == NO_AUTHORITY and batch.stream.audience == ANCESTORS and not batch.own:
+                # Nobody is sent a rejection of a control record: the root looks at it and tells people.
+                self._note(transaction, entry)
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Take in records that were quarantined; the order does not matter."""
@@ -142,8 +149,8 @@ class TreeProjection:
         if issued.fingerprint == own.fingerprint or issued.parent != self._identity.parent:
             return False
         own_position = trust_position(transaction.connection, own.code, own.fingerprint)
-        if own_position is not None and position > own_position:
-            return False
+        if own_position is not None:
+            return position < own_position
         return read_certificate(issued.certificate).not_before <= own.not_before
 
     def _put(self, transaction: Transaction, batch: Batch, entry: Entry, issued: IssuedNode) -> None:

@@ -7,7 +7,7 @@ enter the tree is not repeated: the record stays where its issuer wrote it, and 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select
 
@@ -17,15 +17,18 @@ from node.journal.holdings import stream_names
 from node.journal.records import records_at
 from node.journal.tables import stream_id_of
 from node.standard.codec import parse_unvalidated
+from node.standard.facts import facts_of
 from node.standard.seals import TRUST, StreamName
 from node.trust.authority import check_authority
 from node.trust.certificates import NODE, read_certificate
+from node.trust.divisions import check_divisions, nothing_published
 from node.trust.issued import RECORD_TYPE, read_issued
 from node.trust.produce import produce
+from node.trust.standing import stands_in_trust
 from node.trust.tables import certificate_notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from node.journal.store import Transaction
     from node.journal.streams import Journal
     from node.trust.book import CertificateBook
+    from node.trust.divisions import Above
     from node.trust.identity import Identity
     from node.trust.issued import IssuedNode
     from node.trust.tree import Tree
@@ -55,33 +59,36 @@ def repeat_certificates(
     tree_of: Callable[[Connection], Tree],
     at: datetime,
     token: Callable[[int], bytes],
+    divisions_on: Callable[[Connection, str], Above] = lambda *_: nothing_published,
 ) -> int:
     """Repeat what arrived since the last call; return how many records were written. Elsewhere than at the root: 0.
 
-    ``token`` gives random bytes for salts. Safe to repeat: a record's key is derived from the certificate.
+    ``token`` gives random bytes for salts, ``divisions_on`` the published tree of divisions of a day (YYYY-MM-DD). Safe
+    to repeat: a record's key is derived from the certificate.
     """
     connection = transaction.connection
     query = select(certificate_notice.c.record_key).order_by(certificate_notice.c.record_key).limit(REPEATED_MAX)
     keys = connection.execute(query).scalars().all()
     if not keys or identity.code != identity.root_code:
         return 0
-    streams = stream_names(connection)
     written = 0
-    for stored in records_at(connection, keys):
-        stream = streams[stream_id_of(stored.key)]
-        if stored.body is None:
+    for stream, element, issued in _noted(connection, keys):
+        if issued.parent == stream.origin and stands_in_trust(connection, issued):
+            # After a rebuild everything is looked at again, but not judged by what was published since.
             continue
-        element = parse_unvalidated(stored.body)
-        issued = read_issued(element)
-        reason = check_authority(tree_of(connection), stream, RECORD_TYPE, None, element)
-        reason = reason or _fault_of_certificates(transaction, book, issued, at)
+        tree = tree_of(connection)
+        reason = (
+            check_authority(tree, stream, RECORD_TYPE, None, element)
+            or _fault_of_certificates(transaction, book, issued, at)
+            or _fault_of_divisions(tree, issued, divisions_on(connection, facts_of(element).event_day or ""))
+        )
         if reason is not None:
             _report(transaction, stream, issued, reason, at)
             continue
         written += produce(
             journal,
             transaction,
-            tree_of(connection),
+            tree,
             StreamName(identity.code, TRUST),
             RECORD_TYPE,
             issued.content(),
@@ -91,6 +98,15 @@ def repeat_certificates(
         )
     connection.execute(delete(certificate_notice).where(certificate_notice.c.record_key.in_(keys)))
     return written
+
+
+def _noted(connection: Connection, keys: Sequence[int]) -> Iterator[tuple[StreamName, Any, IssuedNode]]:
+    """Give the stream, the element and the content of each record that was noted and is held whole."""
+    streams = stream_names(connection)
+    for stored in records_at(connection, keys):
+        if stored.body is not None:
+            element = parse_unvalidated(stored.body)
+            yield streams[stream_id_of(stored.key)], element, read_issued(element)
 
 
 def _fault_of_certificates(
@@ -109,6 +125,10 @@ def _fault_of_certificates(
     except IdentityError as error:
         return str(error)
     return None
+
+
+def _fault_of_divisions(tree: Tree, issued: IssuedNode, above: Above) -> str | None:
+    return check_divisions(tree, issued.parent or tree.root, issued.code, issued.divisions, above)
 
 
 def _report(transaction: Transaction, stream: StreamName, issued: IssuedNode, reason: str, at: datetime) -> None:

@@ -50,12 +50,7 @@ def note_issued(transaction: Transaction, issued: IssuedNode, position: int, *, 
     newer = stood is None or position >= stood
     said = known
     if newer and (from_trust or known.get("trust_position") is None):
-        said = {
-            "name": issued.name,
-            "level": issued.level,
-            "parent": issued.parent,
-            "divisions": " ".join(issued.divisions),
-        }
+        said = _said(issued)
     row = {"own_position": None, "trust_position": None, **known, **said}
     row |= {"code": issued.code, "certificate": issued.fingerprint, place: position if newer else stood}
     statement = upsert_sql(table, transaction.dialect, put=_PUT)
@@ -78,10 +73,28 @@ def trust_position(connection: Connection, code: str, certificate: str) -> int |
     return connection.scalar(query)
 
 
+def stands_in_trust(connection: Connection, issued: IssuedNode) -> bool:
+    """Tell whether ``trust`` says of this certificate exactly what ``issued`` says."""
+    query = select(table).where(table.c.code == issued.code, table.c.certificate == issued.fingerprint)
+    row = connection.execute(query).one_or_none()
+    if row is None or row.trust_position is None:
+        return False
+    return all(getattr(row, name) == value for name, value in _said(issued).items())
+
+
 def in_trust(connection: Connection, codes: Iterable[str]) -> frozenset[str]:
     """Return the fingerprints of these nodes' certificates that stand in ``trust``."""
     query = select(table.c.certificate).where(table.c.code.in_(list(codes)), table.c.trust_position.is_not(None))
     return frozenset(connection.execute(query).scalars())
+
+
+def _said(issued: IssuedNode) -> dict[str, str | None]:
+    return {
+        "name": issued.name,
+        "level": issued.level,
+        "parent": issued.parent,
+        "divisions": " ".join(issued.divisions),
+    }
 
 
 def _newest(rows: Sequence[Any], place: str) -> Any:

@@ -52,7 +52,7 @@ class Tree:
     circle of parents, changes nothing. Raises IdentityError when ``root`` itself is not among ``nodes``.
     """
 
-    __slots__ = ("_ancestors", "_children", "_nodes", "_serving", "root")
+    __slots__ = ("_admitted", "_ancestors", "_children", "_nodes", "_serving", "root")
 
     def __init__(self, nodes: Iterable[TreeNode], root: str) -> None:
         known = {node.code: node for node in nodes}
@@ -66,9 +66,11 @@ class Tree:
         self._ancestors = _ancestors(root, below)
         self._children = {code: tuple(sorted(below.get(code, ()))) for code in self._ancestors}
         self._nodes = {code: known[code] for code in self._ancestors}
+        self._admitted: dict[str, tuple[str, ...]] = {}
         self._serving: dict[str, frozenset[str]] = {}
         for node in self._nodes.values():
             for division in node.divisions:
+                self._admitted[division] = (*self._admitted.get(division, ()), node.code)
                 served = self._serving.get(division, frozenset())
                 self._serving[division] = served | {node.code, *self._ancestors[node.code]}
 
@@ -136,6 +138,10 @@ class Tree:
         if one not in self._nodes or other not in self._nodes:
             return False
         return self._nodes[one].parent == other or self._nodes[other].parent == one
+
+    def admitted_with(self, division: str) -> tuple[str, ...]:
+        """Return the codes of the nodes that were admitted to serve ``division`` themselves."""
+        return self._admitted.get(division, ())
 
     def serves(self, code: str, division: str) -> bool:
         """Whether ``division`` is served by the node or by one below it (02, R10); False for an unknown node."""

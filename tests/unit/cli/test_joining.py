@@ -115,6 +115,18 @@ def test_an_unclear_level_of_a_child_is_asked_for(root: Home) -> None:
     assert unknown.document["action"] == "Use one of: city, county, prefecture, province"
 
 
+def test_a_division_of_another_branch_is_not_given(root: Home, tmp_path: Path) -> None:
+    published = tmp_path / "divisions.csv"
+    lines = ("DivisionCode,DivisionName,ParentCode,DivisionLevel,Kind,ValidFrom", "440103,荔湾区,440100,县,法定区划,")
+    published.write_text("\n".join((*lines, "")), encoding="utf-8")
+    invitation = ("invite", "--org", "360103", "--name", "西湖区", "--level", "county", "--division", "440103")
+    root.call(*invitation)
+    root.call("publish", "divisions", str(published))
+    answer = root.call(*invitation, code=5)
+    assert "440103" in answer.err
+    assert "--division" in answer.err
+
+
 def test_an_invitation_is_shown_to_people_with_a_picture(root: Home) -> None:
     answer = root.call("invite", "--org", "360100", "--name", "南昌市", "--qr", "--lang", "en", json_wanted=False)
     assert len(answer.out.strip().split("-")) == 16

@@ -122,6 +122,21 @@ def test_an_issuer_speaks_of_its_own_children_only(
     assert certificate_reason(origin, audience, subject, parent) == expected
 
 
+@pytest.mark.parametrize(
+    ("origin", "audience", "divisions", "expected"),
+    [
+        (CITY, "ancestors", ["360104", SIBLING], None),
+        (CITY, "ancestors", ["360202"], "division 360202 is served by 360202, which does not stand below 360100"),
+        (PROVINCE, "trust", ["360202"], None),
+    ],
+)
+def test_an_issuer_gives_no_divisions_of_another_branch(
+    origin: str, audience: str, divisions: list[str], expected: str | None
+) -> None:
+    content = {**issued_by_code(identities(7))[COUNTY].content(), "NodeCode": "360104", "Division": divisions}
+    assert reason(origin, audience, RECORD_TYPE, **content) == expected
+
+
 def test_catalogue_records_are_judged_by_their_division() -> None:
     assert reason(COUNTY, "ancestors", "Organisation", **organisation(COUNTY)) is None
     assert reason(COUNTY, "ancestors", "Organisation", **organisation(SIBLING)) is not None

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from node.errors import IdentityError, RecordRefusedError
 from node.trust import invitations as module
+from node.trust.divisions import Above, nothing_published
 from node.trust.invitations import InvitationCode, code_text, count_open, invitations, invite, read_code
 from node.trust.issuing import Admission
 from node.trust.tables import invitation
@@ -40,6 +41,7 @@ def ask(
     secret: bytes = SECRET,
     validity: timedelta = module.VALIDITY,
     after: timedelta = timedelta(0),
+    above: Above = nothing_published,
 ) -> str:
     return node.store.write(
         lambda transaction: invite(
@@ -50,6 +52,7 @@ def ask(
             secret=secret,
             at=AT + after,
             validity=validity,
+            above=above,
         )
     )
 
@@ -166,6 +169,23 @@ def test_a_node_that_stands_elsewhere_is_not_invited(code: str, why: str) -> Non
         root.issue(issued_by_code(MADE)["360202"])
     with pytest.raises(IdentityError, match=why):
         ask(city, admission(code, place))
+
+
+def test_divisions_that_are_not_the_issuers_to_give_are_not_invited() -> None:
+    root = TrustNode(MADE["360000"])
+    root.found()
+    for code in ("360100", "360200", "360202"):
+        root.issue(issued_by_code(MADE)[code])
+    city = TrustNode(MADE["360100"], store=root.store)
+    asked = replace(COUNTY, divisions=("360104", "360202"))
+    with pytest.raises(IdentityError, match="360202 is served by 360202, which does not stand below 360100") as refused:
+        ask(city, asked)
+    assert "check --org and --division" in refused.value.action
+    with pytest.raises(IdentityError, match="360104 does not stand below one that 360100 serves"):
+        ask(city, above=lambda _: ("360200", "360000"))
+    with city.store.reading() as connection:
+        assert invitations(connection) == []
+    assert read_code(ask(city, above={"360104": ("360100", "360000")}.get)).secret == SECRET
 
 
 def test_a_child_may_be_invited_again(city: TrustNode) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.errors import IdentityError, JoinRefusedError, PeerUnavailableError
+from node.errors import AuthorityError, IdentityError, JoinRefusedError, PeerUnavailableError
+from node.journal.replay import read_entry
 from node.standard.seals import StreamName
 from node.trust import admission as admission_module
 from node.trust.admission import chain_document, redeem
@@ -22,7 +23,19 @@ from node.trust.join_forms import chain_bytes, read_answer, read_request
 from node.trust.joining import check_answer, check_parent, join, make_request
 from node.trust.keys import load_or_make_key, new_key
 from node.trust.suites import verify
-from tests.support.identities import AT, FOUR, Place, TrustNode, admission, identities, root_identity, root_with_tree
+from tests.support.identities import (
+    AT,
+    FOUR,
+    Place,
+    TrustNode,
+    admission,
+    child_of,
+    identities,
+    issued_body,
+    receive,
+    root_identity,
+    root_with_tree,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -479,6 +492,16 @@ def test_an_invitation_that_was_replaced_meanwhile_admits_nobody(
 
     monkeypatch.setattr(admission_module, "make_certificates", replaced)
     with pytest.raises(JoinRefusedError, match="not known here"):
+        redeemed(city, request)
+    assert issued_count(city) == 0
+
+
+def test_divisions_that_another_branch_took_meanwhile_admit_nobody(tmp_path: Path, city: TrustNode) -> None:
+    request = request_of(city, tmp_path)
+    other_city = child_of(MADE["360000"], "360200", FOUR["360100"])[1]
+    trust = StreamName("360000", "trust")
+    receive(city, trust, read_entry(issued_body(replace(other_city, divisions=("360200", "360104")))))
+    with pytest.raises(AuthorityError, match="360104 is served by 360200"):
         redeemed(city, request)
     assert issued_count(city) == 0
 

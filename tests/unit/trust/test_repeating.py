@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.journal.alarms import alarms
+from node.journal.entries import INVALID, NO_AUTHORITY
 from node.journal.replay import read_entry
 from node.standard.seals import StreamName
+from node.trust.divisions import Above, nothing_published
 from node.trust.issued import IssuedNode, read_issued
 from node.trust.repeating import repeat_certificates
 from tests.support.identities import (
@@ -43,7 +45,7 @@ def root() -> Iterator[TrustNode]:
     node.store.close()
 
 
-def repeat(node: TrustNode) -> int:
+def repeat(node: TrustNode, above: Above = nothing_published) -> int:
     return node.store.write(
         lambda transaction: repeat_certificates(
             node.journal,
@@ -53,6 +55,7 @@ def repeat(node: TrustNode) -> int:
             tree_of=node.tree,
             at=AT,
             token=node.randomness.token,
+            divisions_on=lambda _, day: above if day == "2026-01-05" else nothing_published,
         )
     )
 
@@ -116,6 +119,7 @@ _, FROM_NEIGHBOUR = child_of(MADE["360200"], "360104", FOUR["360102"])
         (replace(ISSUED["360102"], code="360104"), "of the kind issuing, of 360102"),
         (replace(ISSUED["360102"], certificate=ISSUED["360102"].issuing_certificate or b""), "of the kind issuing"),
         (replace(FROM_NEIGHBOUR, parent="360100"), "was not issued by 360100"),
+        (replace(ISSUED["360102"], divisions=("360102", "360202")), "360202 is served by 360202"),
     ],
 )
 def test_what_must_not_enter_the_tree_is_not_repeated_and_alarms(root: TrustNode, issued: IssuedNode, why: str) -> None:
@@ -130,3 +134,44 @@ def test_what_must_not_enter_the_tree_is_not_repeated_and_alarms(root: TrustNode
     assert [one.stream for one in raised] == [CITY_STREAM]
     assert why in raised[0].text
     assert repeat(root) == 0
+
+
+def test_divisions_that_stand_elsewhere_in_the_published_tree_are_not_repeated(root: TrustNode) -> None:
+    hijack = replace(ISSUED["360102"], divisions=("360102", "360281"))
+    above = {"360102": ("360100", "360000"), "360281": ("360200", "360000")}.get
+    receive(root, CITY_STREAM, read_entry(issued_body(hijack, "a")), read_entry(issued_body(ISSUED["360103"], "b")))
+    assert repeat(root, above) == 1
+    assert not root.current_tree().knows("360102")
+    with root.store.reading() as connection:
+        (alarm,) = alarms(connection)
+    assert "division 360281 does not stand below one that 360100 serves" in alarm.text
+
+
+def test_what_was_repeated_before_the_divisions_were_published_stands_after_a_rebuild(root: TrustNode) -> None:
+    receive(root, CITY_STREAM, read_entry(issued_body(replace(ISSUED["360102"], divisions=("360281",)))))
+    assert repeat(root) == 1
+    root.journal.rebuild()
+    assert repeat(root, {"360281": ("360200", "360000")}.get) == 0
+    assert root.current_tree().serves("360100", "360281")
+    with root.store.reading() as connection:
+        assert alarms(connection) == []
+
+
+def test_a_record_without_authority_is_told_too_and_repeated_once_it_has_it(root: TrustNode) -> None:
+    """Set aside at its arrival, as a receiver does; nobody is sent a rejection of a control record."""
+    invalid = read_entry(issued_body(ISSUED["360103"], "invalid"))
+    invalid.quarantine = INVALID
+    early = read_entry(issued_body(replace(ISSUED["360102"], divisions=("360102", "360202")), "early"))
+    early.quarantine = NO_AUTHORITY
+    _, broad = child_of(MADE["360000"], "360200", SEVEN["360200"])
+    root.issue(replace(broad, divisions=("360200", "360202")))
+    receive(root, CITY_STREAM, invalid, early)
+    assert repeat(root) == 0
+    with root.store.reading() as connection:
+        (alarm,) = alarms(connection)
+    assert "360202 is served by 360200, which does not stand below 360100" in alarm.text
+    _, again = child_of(MADE["360000"], "360200", SEVEN["360200"])
+    root.issue(again)
+    root.store.write(lambda transaction: root.journal.requeue(transaction, [early.key]))
+    assert repeat(root) == 1
+    assert root.current_tree().serves("360100", "360202")
