@@ -32,7 +32,7 @@ from node.errors import IdentityError
 from node.journal.alarms import raise_alarm
 from node.journal.entries import NO_AUTHORITY
 from node.journal.settings import drop_setting, save_setting, setting
-from node.journal.statements import insert_sql, upsert_sql
+from node.journal.statements import upsert_sql
 from node.standard.seals import ANCESTORS, TRUST
 from node.trust.certificates import NODE, read_certificate
 from node.trust.issued import RECORD_TYPE, IssuedNode, read_issued
@@ -103,8 +103,8 @@ class TreeProjection:
 
     def _note(self, transaction: Transaction, entry: Entry) -> None:
         if self._identity.code == self._identity.root_code:
-            statement = insert_sql(certificate_notice, transaction.dialect, ignore=True)
-            transaction.connection.exec_driver_sql(statement, (entry.key,))
+            statement = upsert_sql(certificate_notice, transaction.dialect, put=("waiting_for",))
+            transaction.connection.exec_driver_sql(statement, (entry.key, None))
 
     def _names_its_node(self, issued: IssuedNode) -> bool:
         """Tell whether the certificates are of this tree and of the node that the record names."""

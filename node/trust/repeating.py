@@ -1,7 +1,9 @@
 """The root's job that repeats into ``trust`` what other issuers wrote: every node of the tree reads it there (02, R14).
 
-The projection notes each CertificateIssued of another origin when it arrives; this looks at it once. What must not
-enter the tree is not repeated: the record stays where its issuer wrote it, and an alarm tells people.
+The projection notes each CertificateIssued of another origin when it arrives; this looks at it. What must not enter the
+tree is not repeated: the record stays where its issuer wrote it, an alarm tells people, and the note waits. It is
+looked at again when trust says something new of the issuer: streams arrive in any order, and what a county issued under
+a new key may come before the record of its city that names this key.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from node.errors import IdentityError
 from node.journal.alarms import raise_alarm
@@ -63,16 +65,13 @@ def repeat_certificates(
 ) -> int:
     """Repeat what arrived since the last call; return how many records were written. Elsewhere than at the root: 0.
 
-    ``token`` gives random bytes for salts, ``divisions_on`` the published tree of divisions of a day (YYYY-MM-DD). Safe
-    to repeat: a record's key is derived from the certificate.
+    ``token`` gives random salts, ``divisions_on`` the published divisions of a day (YYYY-MM-DD). Safe to repeat: a
+    record's key is derived from the certificate.
     """
     connection = transaction.connection
-    query = select(certificate_notice.c.record_key).order_by(certificate_notice.c.record_key).limit(REPEATED_MAX)
-    keys = connection.execute(query).scalars().all()
-    if not keys or identity.code != identity.root_code:
-        return 0
-    written = 0
-    for stream, element, issued in _noted(connection, keys):
+    keys = _fresh(connection) if identity.code == identity.root_code else ()
+    written, waiting = 0, list[int]()
+    for key, stream, element, issued in _noted(connection, keys):
         if issued.parent == stream.origin and stands_in_trust(connection, issued):
             # After a rebuild everything is looked at again, but not judged by what was published since.
             continue
@@ -84,6 +83,8 @@ def repeat_certificates(
         )
         if reason is not None:
             _report(transaction, stream, issued, reason, at)
+            _wait(transaction, key, stream.origin)
+            waiting.append(key)
             continue
         written += produce(
             journal,
@@ -96,17 +97,39 @@ def repeat_certificates(
             event_at=at,
             salt=token(_SALT_BYTES),
         )
-    connection.execute(delete(certificate_notice).where(certificate_notice.c.record_key.in_(keys)))
+        _wake(transaction, issued.code)
+    _put_away(transaction, [key for key in keys if key not in waiting])
     return written
 
 
-def _noted(connection: Connection, keys: Sequence[int]) -> Iterator[tuple[StreamName, Any, IssuedNode]]:
-    """Give the stream, the element and the content of each record that was noted and is held whole."""
+def _fresh(connection: Connection) -> Sequence[int]:
+    """Return the keys of the records to be looked at now, oldest first."""
+    query = select(certificate_notice.c.record_key).where(certificate_notice.c.waiting_for.is_(None))
+    return connection.execute(query.order_by(certificate_notice.c.record_key).limit(REPEATED_MAX)).scalars().all()
+
+
+def _put_away(transaction: Transaction, keys: Sequence[int]) -> None:
+    if keys:
+        transaction.connection.execute(delete(certificate_notice).where(certificate_notice.c.record_key.in_(keys)))
+
+
+def _wait(transaction: Transaction, key: int, issuer: str) -> None:
+    statement = update(certificate_notice).where(certificate_notice.c.record_key == key)
+    transaction.connection.execute(statement.values(waiting_for=issuer))
+
+
+def _wake(transaction: Transaction, issuer: str) -> None:
+    statement = update(certificate_notice).where(certificate_notice.c.waiting_for == issuer)
+    transaction.connection.execute(statement.values(waiting_for=None))
+
+
+def _noted(connection: Connection, keys: Sequence[int]) -> Iterator[tuple[int, StreamName, Any, IssuedNode]]:
+    """Give key, stream, element and content of each record that was noted and is held whole."""
     streams = stream_names(connection)
     for stored in records_at(connection, keys):
         if stored.body is not None:
             element = parse_unvalidated(stored.body)
-            yield streams[stream_id_of(stored.key)], element, read_issued(element)
+            yield stored.key, streams[stream_id_of(stored.key)], element, read_issued(element)
 
 
 def _fault_of_certificates(

@@ -59,8 +59,12 @@ certificate_notice = Table(
     "certificate_notice",
     metadata,
     Column("record_key", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("waiting_for", Text),
 )
-"""CertificateIssued records of other origins that the root has still to look at; empty at every other node."""
+"""CertificateIssued records of other origins that the root has still to look at; empty at every other node.
+
+``waiting_for`` is the issuer of one that did not stand: it is looked at again when trust says something new of it.
+"""
 
 invitation = Table(
     "invitation",

@@ -9,6 +9,7 @@ from node.journal.alarms import alarms
 from node.journal.entries import INVALID, NO_AUTHORITY
 from node.journal.replay import read_entry
 from node.standard.seals import StreamName
+from node.trust import repeating
 from node.trust.divisions import Above, nothing_published
 from node.trust.issued import IssuedNode, read_issued
 from node.trust.repeating import repeat_certificates
@@ -16,6 +17,7 @@ from tests.support.identities import (
     AT,
     FOUR,
     SEVEN,
+    Place,
     TrustNode,
     child_of,
     identities,
@@ -175,3 +177,30 @@ def test_a_record_without_authority_is_told_too_and_repeated_once_it_has_it(root
     root.store.write(lambda transaction: root.journal.requeue(transaction, [early.key]))
     assert repeat(root) == 1
     assert root.current_tree().serves("360100", "360202")
+
+
+def test_what_comes_before_the_certificate_of_its_issuer_waits_for_it(root: TrustNode) -> None:
+    """A county that joined again has admitted a township; its own new certificate comes later, by its city's stream."""
+    receive(root, CITY_STREAM, read_entry(issued_body(ISSUED["360102"], "first")))
+    assert repeat(root) == 1
+    county, again = child_of(MADE["360100"], "360102", FOUR["360102"])
+    township = Place(name="某镇", level="township", parent="360102", children_depth=0)
+    _, issued = child_of(county, "360102001", township)
+    receive(root, StreamName("360102", "ancestors"), read_entry(issued_body(issued)))
+    assert [repeat(root), repeat(root)] == [0, 0]
+    assert not root.current_tree().knows("360102001")
+    receive(root, CITY_STREAM, read_entry(issued_body(again, "again")))
+    assert [repeat(root), repeat(root), repeat(root)] == [1, 1, 0]
+    assert root.current_tree().parent("360102001") == "360102"
+    assert in_trust(root)[-2:] == ["360102", "360102001"]
+
+
+def test_what_waits_does_not_keep_others_waiting(root: TrustNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeating, "REPEATED_MAX", 1)
+    receive(
+        root,
+        CITY_STREAM,
+        read_entry(issued_body(STRANGER["360102"], "a")),
+        read_entry(issued_body(ISSUED["360103"], "b")),
+    )
+    assert [repeat(root), repeat(root)] == [0, 1]

@@ -1,4 +1,4 @@
-"""Every certificate that a record names, so that a node's newest counts from issue on; the tree keeps what counts."""
+"""Every certificate that a record names, so that a node's newest counts from issue on; notices that wait."""
 
 from __future__ import annotations
 
@@ -32,5 +32,6 @@ def upgrade() -> None:
         f"SELECT code, certificate, CASE WHEN from_trust THEN NULL ELSE position END, "
         f"CASE WHEN from_trust THEN position END, {names} FROM node_tree"
     )
+    op.add_column("certificate_notice", sa.Column("waiting_for", sa.Text))
     op.drop_column("node_tree", "from_trust")
     op.drop_column("node_tree", "position")
