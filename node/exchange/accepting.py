@@ -223,7 +223,7 @@ class Accepting:
             strangers: dict[bytes, IdentityError] = {}
             for der in pending:
                 try:
-                    self._context.book.learn(transaction, [der], self._context.clock.now())
+                    self._context.book.learn_brought(transaction, [der], self._context.clock.now())
                 except IdentityError as error:
                     strangers[der] = error
             if len(strangers) == len(pending):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from node.errors import IdentityError
 from node.journal.statements import insert_sql
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 LEARNED_MAX: Final = 64
 """Certificates that one call takes: a package brings the chains of a few signers."""
+BROUGHT_MAX: Final = 64
+"""Certificates of one node beyond which no neighbour's are taken; chosen by us: a node lives with a few at a time."""
 CACHED_MAX: Final = 4096
 """Parsed certificates kept in memory; a province has some two hundred."""
 
@@ -80,10 +82,33 @@ class CertificateBook:
         ``at`` is only noted. Raises IdentityError, with nothing stored, when one cannot be read or does not chain to
         the root through the others and those known.
         """
-        pending = self._unknown(transaction.connection, ders)
+        found = self._checked(transaction.connection, ders)
+        self._store(transaction, found.values(), at)
+        return list(found)
+
+    def learn_brought(self, transaction: Transaction, ders: Iterable[bytes], at: datetime) -> list[str]:
+        """Do as ``learn`` with certificates that a neighbour brings along: only with those that can count.
+
+        Whoever may issue could otherwise fill the book for ever. Left out are those of a node that the tree does not
+        know, or whose issuer is neither its parent nor the root; whatever is signed with them is not believed anyway,
+        and a node that comes into the tree brings its certificates by its record. Left out is also what goes beyond
+        ``BROUGHT_MAX`` of one node.
+        """
+        connection = transaction.connection
+        kept: dict[str, _Known] = {}
+        for name, known in self._checked(connection, ders).items():
+            issuer = kept.get(known.issuer or "") or self._find(connection, known.issuer or "")
+            if issuer is not None and self._counts(connection, known.certificate, issuer.certificate, kept.values()):
+                kept[name] = known
+        self._store(transaction, kept.values(), at)
+        return list(kept)
+
+    def _checked(self, connection: Connection, ders: Iterable[bytes]) -> dict[str, _Known]:
+        """Return what is new and chains up to the root, issuers before what they issued; IdentityError as ``learn``."""
+        pending = self._unknown(connection, ders)
         found: dict[str, _Known] = {}
         while pending:
-            chained = self._chained(transaction.connection, pending, found)
+            chained = self._chained(connection, pending, found)
             if not chained:
                 raise IdentityError(
                     f"A certificate of {pending[0].code} does not lead to the root of this tree.",
@@ -91,8 +116,17 @@ class CertificateBook:
                 )
             found.update((known.certificate.fingerprint, known) for known in chained)
             pending = [certificate for certificate in pending if certificate.fingerprint not in found]
-        self._store(transaction, found.values(), at)
-        return list(found)
+        return found
+
+    def _counts(
+        self, connection: Connection, subject: Certificate, issuer: Certificate, kept: Iterable[_Known]
+    ) -> bool:
+        tree = self._tree_of(connection)
+        if not tree.knows(subject.code) or issuer.code not in {tree.root, tree.parent(subject.code)}:
+            return False
+        query = select(func.count()).select_from(table).where(table.c.code == subject.code)
+        held = connection.scalar(query) or 0
+        return held + sum(one.certificate.code == subject.code for one in kept) < BROUGHT_MAX
 
     def _unknown(self, connection: Connection, ders: Iterable[bytes]) -> list[Certificate]:
         given = {fingerprint(der): der for der in ders}

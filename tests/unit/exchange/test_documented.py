@@ -14,6 +14,7 @@ from node.exchange.limits import Limits
 from node.exchange.receipts import Receipts
 from node.journal import checkpoints
 from node.standard.seals import ANCESTORS, Checkpoint, Receipt, StreamName
+from node.trust.book import BROUGHT_MAX
 from tests.support.exchanging import carrier_to, settled_nodes
 from tests.support.identities import identities
 
@@ -47,6 +48,7 @@ def test_the_limits_in_the_page_are_those_of_the_code() -> None:
     assert f"| slices in a package | {limits.slices_max} |" in PAGE
     assert f"| records in a slice | {limits.slice_records_max:,} |" in PAGE
     assert f"| {limits.receipts_max:,}, {limits.verdicts_max}, {limits.certificates_max} |" in PAGE
+    assert f"| certificates of one node that neighbours bring | {BROUGHT_MAX} |" in PAGE
     assert f"| digests and lines of a statement | {limits.lines_max:,} |" in PAGE
     assert f"at most {limits.evidence_files_max} files and {limits.evidence_bytes_max // 1024**2} MiB" in PAGE
 

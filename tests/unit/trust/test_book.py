@@ -230,6 +230,52 @@ def test_a_branch_cannot_invent_an_issuer_of_another_branch(root: TrustNode) -> 
         verify(root, checkpoint(impostor, StreamName("360100", "ancestors")))
 
 
+def brought(node: TrustNode, *ders: bytes) -> list[str]:
+    return node.store.write(lambda transaction: node.book.learn_brought(transaction, ders, AT))
+
+
+def test_of_what_a_neighbour_brings_only_what_can_count_is_taken(root: TrustNode) -> None:
+    again, _ = child_of(MADE["360100"], "360102", FOUR["360102"])
+    unknown, _ = child_of(MADE["360100"], "360104", FOUR["360102"])
+    foreign, _ = child_of(MADE["360102"], "360103", replace(FOUR["360103"], children_depth=0))
+    assert brought(root, *(one.der for one in again.chain)) == [again.fingerprint]
+    assert brought(root, *(one.der for one in (*unknown.chain, *foreign.chain))) == []
+
+
+def test_an_invented_issuer_is_not_taken_nor_what_it_issued(root: TrustNode) -> None:
+    city = MADE["360100"]
+    assert city.issuing_key is not None
+    assert city.issuing_certificate is not None
+    invented_key = new_key()
+    invented = make_issuing(
+        invented_key.public_key(),
+        code="360000",
+        path_length=0,
+        at=AT,
+        issuer=city.issuing_certificate,
+        issuer_key=city.issuing_key,
+    )
+    below = make_node(new_key().public_key(), code="360100", at=AT, issuer=invented, issuer_key=invented_key)
+    assert brought(root, invented.der, below.der) == []
+
+
+def test_neighbours_cannot_fill_the_book(root: TrustNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    with root.store.reading() as connection:
+        held = len(root.book.node_certificates(connection, "360102")) + 1  # and its issuing certificate
+    monkeypatch.setattr(book_module, "BROUGHT_MAX", held + 2)
+    ders = [child_of(MADE["360100"], "360102", FOUR["360102"])[1].certificate for _ in range(4)]
+    assert len(brought(root, *ders)) == 2
+    assert brought(root, *ders) == []
+    # Another node's are taken all the same, and what a record brings is learned without end.
+    assert len(brought(root, child_of(MADE["360100"], "360103", FOUR["360103"])[1].certificate)) == 1
+    assert len(learn(root, *ders)) == 2
+
+
+def test_what_a_neighbour_brings_must_chain_too(lonely: TrustNode) -> None:
+    with pytest.raises(IdentityError, match="does not lead to the root"):
+        brought(lonely, MADE["360102"].certificate.der)
+
+
 def test_the_root_may_certify_any_node(root: TrustNode) -> None:
     province = MADE["360000"]
     assert province.issuing_key is not None
