@@ -36,7 +36,8 @@ CHAIN_FILE: Final = "chain.pem"
 ISSUING_FILE: Final = "issuing.pem"
 IDENTITY_FILE: Final = "identity.json"
 IDENTITY_FORM: Final = "yizhan.identity/1"
-IDENTITY_BYTES_MAX: Final = 262_144
+IDENTITY_BYTES_MAX: Final = 1_048_576
+"""Twice the answer that it is written from (node.trust.join_forms): each division gets a line of its own here."""
 _PEM_GROWTH: Final = 2
 
 
@@ -226,13 +227,19 @@ def read_issued_document(values: Any) -> IssuedNode:
     """Read what ``issued_document`` wrote; ValueError, TypeError or KeyError when it is something else."""
     parent = values["parent"]
     return IssuedNode(
-        code=str(values["code"]),
-        name=str(values["name"]),
-        level=str(values["level"]),
-        parent=None if parent is None else str(parent),
-        divisions=tuple(str(division) for division in values["divisions"]),
+        code=_text(values["code"]),
+        name=_text(values["name"]),
+        level=_text(values["level"]),
+        parent=None if parent is None else _text(parent),
+        divisions=tuple(_text(division) for division in values["divisions"]),
         certificate=b64decode(values["certificate"], validate=True),
     )
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    text.encode()
+    return text
 
 
 def _check_key(certificate: Certificate, key: ec.EllipticCurvePrivateKey) -> None:

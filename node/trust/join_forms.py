@@ -196,6 +196,8 @@ def _base64(data: bytes | None) -> str | None:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
+    # JSON can name halves of characters, which no text that is signed, stored or answered can hold.
+    value.encode()
     return value
 
 

@@ -19,7 +19,7 @@ from node.trust.certificates import make_node
 from node.trust.identity import has_identity, load_identity
 from node.trust.invitations import invitations, invite, read_code
 from node.trust.issuing import make_certificates
-from node.trust.join_forms import chain_bytes, read_answer, read_request
+from node.trust.join_forms import ANSWER_BYTES_MAX, chain_bytes, read_answer, read_request
 from node.trust.joining import check_answer, check_parent, join, make_request
 from node.trust.keys import load_or_make_key, new_key
 from node.trust.suites import verify
@@ -180,6 +180,18 @@ def test_a_lost_answer_is_asked_for_again_and_is_the_same(tmp_path: Path, city: 
         assert [one.used for one in invitations(connection)] == [True]
 
 
+def test_the_largest_answer_that_is_taken_makes_an_identity_that_is_read_again(tmp_path: Path, city: TrustNode) -> None:
+    def padded(data: bytes) -> bytes:
+        room = ANSWER_BYTES_MAX - len(data) - 100
+        values = json.loads(data)
+        values["path"][1]["divisions"] = ["360100"] * (room // len('"360100", '))
+        return json.dumps(values).encode()
+
+    identity = try_join(tmp_path, DirectCarrier(city, answers=padded), invited(city))
+    assert len(identity.path[1].divisions) > 50_000
+    assert load_identity(tmp_path).path == identity.path
+
+
 def test_joining_again_after_it_worked_sends_nothing(tmp_path: Path, city: TrustNode) -> None:
     carrier = DirectCarrier(city)
     invitation = invited(city)
@@ -302,6 +314,7 @@ assert SIBLING_ISSUING is not None
         (changed(extra=1), "cannot be read"),
         (changed(form="yizhan.joined/2"), "another form"),
         (changed(time_zone=8), "cannot be read"),
+        (on_path(1, name="\ud800"), "cannot be read"),
         (lambda data: data + b" " * 600_000, "too large"),
         (lambda data: data[:-1], "cannot be read"),
     ],
@@ -416,6 +429,8 @@ def test_a_request_proves_both_keys(tmp_path: Path, city: TrustNode) -> None:
         ({"code": 7}, "cannot be read"),
         ({"more": 7}, "cannot be read"),
         ({"level": "x" * 9000}, "too large"),
+        ({"level": "\ud800"}, "cannot be read"),
+        ({"tree": "\ud800"}, "cannot be read"),
     ],
 )
 def test_a_request_that_is_not_what_its_keys_signed_is_refused(
