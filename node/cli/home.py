@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from node.clock import MachineClock
-from node.config import NodeConfig, load_config
+from node.config import NodeConfig, level_folders, level_names, load_config, load_level
 from node.config.files import OWNER_ONLY
 from node.errors import HomeInUseError, StoreUnavailableError, UsageError
 from node.randomness import SystemRandomness
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from node.bootstrap import Node
     from node.cli.frame import Frame
+    from node.config import Level
 
 LOCK_FILE = "node.lock"
 RUN = "run"
@@ -45,6 +46,18 @@ def home_of(frame: Frame) -> Path:
 def config_of(frame: Frame) -> NodeConfig:
     """Return the checked settings of the node that this call is about."""
     return load_config(home_of(frame), shipped_levels=level_folder())
+
+
+def level_named(home: Path, name: str) -> Level:
+    """Return the level of that name, of this home or shipped; raises UsageError when there is none."""
+    folders = level_folders(home, level_folder())
+    if name not in level_names(folders):
+        raise UsageError(
+            f"There is no level named {name[:40]!r}",
+            why="no level file has that name",
+            action=f"Use one of: {', '.join(level_names(folders))}",
+        )
+    return load_level(name, folders)
 
 
 @contextmanager

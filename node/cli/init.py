@@ -8,15 +8,18 @@ import click
 
 from node.cli.addresses import CodeAtPlace, HostPort
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.home import alone_in, config_of, home_of, node_of
+from node.cli.home import alone_in, config_of, home_of, level_named, node_of
 from node.cli.output import say, write_json
 from node.clock import MachineClock
-from node.config import NODE_FILE, check_node_values, level_folders, load_level, write_node_config
+from node.config import NODE_FILE, check_node_values, write_node_config
+from node.config.database import masked_url
 from node.config.files import make_home
+from node.errors import ConfigurationError, UsageError
 from node.randomness import SystemRandomness
-from node.standard.resources import level_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from node.config import NodeConfig
 
 SALT_BYTES = 16
@@ -39,10 +42,8 @@ SALT_BYTES = 16
 def init(frame: Frame, /, level: str, code: str, name: str, divisions: tuple[str, ...], **options: Any) -> None:
     """Make the home of a node. Doing it again changes nothing."""
     home = home_of(frame)
-    # What is wrong is told before anything is written.
-    load_level(level, level_folders(home, level_folder()))
     values = {"node.code": code, "node.name": name, "node.level": level, **_settings(options)}
-    check_node_values(home, values)
+    _check(home, values)
     make_home(home, ours=(home / NODE_FILE).is_file())
     with alone_in(home, "init"):
         made = write_node_config(home, values)
@@ -53,6 +54,25 @@ def init(frame: Frame, /, level: str, code: str, name: str, divisions: tuple[str
         document = {"schema": "yizhan.init/1", "made": made, "code": code, "home": config.home, "tree": tree}
         write_json({**document, "database": made, "joined": tree is not None})
     _say_next(frame, config)
+
+
+def _check(home: Path, values: dict[str, object]) -> None:
+    """Tell what is wrong before anything is written."""
+    level_named(home, str(values["node.level"]))
+    url = values.get("database.url", "")
+    if masked_url(url) != url:
+        raise UsageError(
+            "A password does not belong into --database",
+            why="every account of the machine can see the options of a program",
+            action="Name a password file: ?passfile=/PATH in the URL, or PGPASSFILE (docs/reference/configuration.md)",
+        )
+    try:
+        check_node_values(home, values)
+    except ConfigurationError as error:
+        if (home / NODE_FILE).is_file():
+            raise
+        # Nothing stands in a file yet: it is the call that is wrong.
+        raise UsageError(error.what, why=error.why, action=error.action) from error
 
 
 def _settings(options: dict[str, Any]) -> dict[str, object]:

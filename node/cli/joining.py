@@ -12,7 +12,7 @@ import click
 from node.cli.addresses import CodeAtPlace, HostPort
 from node.cli.arguments import NodeCode, Words
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.home import alone_in, config_of, home_of, node_of
+from node.cli.home import alone_in, config_of, home_of, level_named, node_of
 from node.cli.output import say, write_json
 from node.clock import MachineClock
 from node.config import Level, ParentAddress, level_folders, level_names, load_level, write_parent
@@ -144,15 +144,9 @@ def child_level(home: Path, own: Level, name: str | None) -> Level:
 
     Raises UsageError when there is no such level, or not exactly one fits.
     """
-    folders = level_folders(home, level_folder())
     if name is not None:
-        if name not in level_names(folders):
-            raise UsageError(
-                f"There is no level named {name[:40]!r}",
-                why="no level file has that name",
-                action=f"Use one of: {', '.join(level_names(folders))}",
-            )
-        return load_level(name, folders)
+        return level_named(home, name)
+    folders = level_folders(home, level_folder())
     levels = [load_level(each, folders) for each in level_names(folders)]
     fitting = [each for each in levels if not each.root and each.children_depth == own.children_depth - 1]
     if len(fitting) != 1:

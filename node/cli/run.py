@@ -31,7 +31,10 @@ _log = logging.getLogger(__name__)
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write the addresses here as JSON once ready.")
 @pass_frame
 def run(frame: Frame, ready_file: Path | None) -> None:
-    """Run the node: both listeners, its links, the sealer and its schedules. Stops cleanly on SIGTERM or Ctrl-C."""
+    """Run the node until SIGTERM or Ctrl-C.
+
+    Both listeners, its link to the parent, the sealer and its schedules, as one process.
+    """
     from node.cli.serving import Service
 
     config = config_of(frame)

@@ -11,7 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 
+from node.journal import schema
 from node.journal.memory import image_of, memory_store
 from node.journal.schema import upgrade_schema
 from node.journal.store import Store, Transaction, open_store
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TABLES_OF_0005 = ("dimension", "counter", "changed_day", "summary")
 KINDS = ("memory", "file", "postgresql")
 
 
@@ -47,13 +48,13 @@ def new_file_store(home: Path, *, lock_wait_s: float = 5.0) -> Store:
     return store
 
 
-def back_to_0004(store: Store) -> None:
-    """Make of a new store what the program left that knew the migrations up to 0004_cases."""
+def make_older(store: Store, version: str) -> None:
+    """Make in an empty store the schema of the program whose newest migration was ``version``."""
 
     def work(transaction: Transaction) -> None:
-        transaction.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004_cases'")
-        for table in TABLES_OF_0005:
-            transaction.connection.exec_driver_sql(f"DROP TABLE {table}")
+        config = schema._config()
+        config.attributes["connection"] = transaction.connection
+        command.upgrade(config, version)
 
     store.write(work)
 

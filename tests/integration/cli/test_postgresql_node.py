@@ -88,7 +88,7 @@ def test_the_password_stands_in_a_file_of_its_own(
     path.write_text(text.replace(named, ""), encoding="utf-8")
     assert home.call("status", code=4).document["what"] == "The database refuses us."
     monkeypatch.setenv("PGPASSFILE", str(passwords))
-    assert home.call("status").document["node"]["code"] == "360000"
+    assert home.call("status", code=3).document["node"]["code"] == "360000"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -103,15 +103,20 @@ def test_a_wrong_or_open_password_file_is_told_and_shows_nothing(tmp_path: Path,
     assert PASSWORD not in answer.out + answer.err
 
 
-def test_a_password_in_the_url_is_shown_by_no_command(tmp_path: Path, keeper_url: str) -> None:
-    home = Home(tmp_path / "360000")
-    url = keeper_url.replace("keeper@", f"keeper:{PASSWORD}@")
-    answers = [home.init("province", "360000", "江西省", "--database", url)]
+def test_a_password_in_the_url_is_shown_by_no_command(
+    tmp_path: Path, keeper_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, url = Home(tmp_path / "360000"), keeper_url.replace("keeper@", f"keeper:{PASSWORD}@")
+    refused = home.init("province", "360000", "江西省", "--database", url, code=2)
+    assert refused.document["what"] == "A password does not belong into --database"
+    with monkeypatch.context() as environment:
+        environment.setenv("PGPASSWORD", PASSWORD)
+        answers = [refused, home.init("province", "360000", "江西省", "--database", keeper_url)]
+    path = home.folder / NODE_FILE
+    path.write_text(path.read_text(encoding="utf-8").replace(keeper_url, url), encoding="utf-8")
     commands = (("config", "show"), ("config", "check"), ("status",))
     answers += [home.call(*command, "-vv", code=None) for command in commands]
-    wrong = url.replace(PASSWORD, f"{PASSWORD}-wrong")
-    answers.append(home.init("province", "360000", "江西省", "--database", wrong, code=4))
-    path = home.folder / NODE_FILE
+    assert answers[-1].document["node"]["code"] == "360000"
     path.write_text(path.read_text(encoding="utf-8").replace(PASSWORD, f"{PASSWORD}-wrong"), encoding="utf-8")
     answers += [home.call(*command, "-vv", code=4) for command in (("run",), ("status",))]
     assert PASSWORD not in "".join(answer.out + answer.err for answer in answers)

@@ -58,7 +58,7 @@ def test_init_of_another_node_in_the_same_home_is_refused(root: Home) -> None:
 
 def test_init_with_an_unknown_level_writes_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path / "x")
-    answer = home.call("init", "--level", "hamlet", "--org", "360102", "--name", "x", code=4)
+    answer = home.call("init", "--level", "hamlet", "--org", "360102", "--name", "x", code=2)
     assert "Use one of: city, county, province" in answer.err
     assert not home.folder.exists()
 
@@ -80,12 +80,19 @@ def test_a_parent_without_an_address_is_a_usage_error(tmp_path: Path) -> None:
     assert "CODE@HOST:PORT" in answer.err
 
 
-@pytest.mark.parametrize("url", ["mysql://host/x", "sqlite:////nowhere/at/all.sqlite"])
-def test_a_database_that_cannot_be_used_is_told(tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize(("url", "code"), [("mysql://host/x", 2), ("sqlite:////nowhere/at/all.sqlite", 6)])
+def test_a_database_that_cannot_be_used_is_told(tmp_path: Path, url: str, code: int) -> None:
     home = Home(tmp_path / "x")
-    answer = home.call("init", "--level", "county", "--org", "360102", "--name", "x", "--database", url, code=None)
-    assert answer.code in {4, 6}
+    answer = home.call("init", "--level", "county", "--org", "360102", "--name", "x", "--database", url, code=code)
     assert len(answer.err.splitlines()) == 3
+    assert home.folder.exists() == (code == 6)
+
+
+def test_a_code_that_no_node_can_have_is_a_usage_error_and_writes_nothing(tmp_path: Path) -> None:
+    home = Home(tmp_path / "x")
+    answer = home.call("init", "--level", "county", "--org", "36 01", "--name", "x", code=2)
+    assert answer.document["code"] == "YZ-USAGE-001"
+    assert not home.folder.exists()
 
 
 @pytest.mark.parametrize(

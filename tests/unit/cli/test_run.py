@@ -19,7 +19,7 @@ from node.cli.journal_log import log_to_stderr
 from node.config import NODE_FILE
 from node.journal.store import open_store
 from tests.support.homes import Home
-from tests.support.stores import back_to_0004
+from tests.support.stores import make_older
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,8 +135,10 @@ def test_the_log_shows_phrase_and_fields(verbosity: int, level: str, capsys: pyt
 
 
 def test_run_upgrades_the_database_of_an_older_program(root: Home, tmp_path: Path) -> None:
+    for file in root.folder.glob("yizhan.sqlite*"):
+        file.unlink()
     store = open_store("sqlite:///yizhan.sqlite", home=root.folder)
-    back_to_0004(store)
+    make_older(store, "0004_cases")
     store.close()
     assert root.call("status", code=4).document["code"] == "YZ-STORE-003"
     stopper = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM))

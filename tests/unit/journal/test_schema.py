@@ -14,7 +14,7 @@ from node.journal.memory import image_of, memory_store
 from node.journal.schema import bring_up_to_date, check_schema, newest_version, upgrade_schema
 from node.journal.store import Store, Transaction, open_store
 from tests.support.journals import OWN, append, journal_on, plain_entries
-from tests.support.stores import back_to_0004, new_file_store, template_image
+from tests.support.stores import make_older, new_file_store, template_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,10 +74,10 @@ def test_an_older_database_is_refused_until_it_is_upgraded() -> None:
 
 def test_an_older_database_is_brought_up_to_date(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="node.journal.schema")
-    store = new_file_store(tmp_path)
-    assert not bring_up_to_date(store)
-    back_to_0004(store)
+    store = open_store("sqlite:///journal.db", home=tmp_path)
+    make_older(store, "0004_cases")
     assert bring_up_to_date(store)
+    assert not bring_up_to_date(store)
     check_schema(store)
     assert [record.message for record in caplog.records] == ["database upgraded"]
     store.close()

@@ -11,9 +11,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
-from alembic import command
 
-from node.journal import schema
 from node.journal.alarms import alarms
 from node.journal.memory import memory_store
 from node.journal.replay import read_entry
@@ -21,11 +19,11 @@ from node.journal.schema import upgrade_schema
 from node.standard.seals import StreamName
 from node.trust.projection import OWN_CODE
 from tests.support.identities import AT, FOUR, TrustNode, child_of, identities, issued_body, issued_by_code, receive
+from tests.support.stores import make_older
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from node.journal.store import Transaction
     from node.trust.identity import Identity
     from node.trust.issued import IssuedNode
 
@@ -203,15 +201,9 @@ def test_the_own_certificate_with_an_issuing_one_of_somebody_else_alarms() -> No
 # --- the store ---------------------------------------------------------------------------------------------------
 
 
-def upgrade_to(transaction: Transaction, version: str) -> None:
-    config = schema._config()
-    config.attributes["connection"] = transaction.connection
-    command.upgrade(config, version)
-
-
 def test_a_tree_of_the_version_before_is_kept_by_the_upgrade() -> None:
     store = memory_store()
-    store.write(lambda transaction: upgrade_to(transaction, "0005_statistics"))
+    make_older(store, "0005_statistics")
     columns = "code, from_trust, position, name, level, parent, divisions, certificate"
     rows = [
         ("360100", True, 2, "南昌市", "city", "360000", "360100", "c" * 64),
