@@ -9,17 +9,21 @@ from node.journal.engines import memory_engine
 from node.journal.store import LOCK_WAIT_S, Store
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
 
 def memory_store(image: bytes | None = None, *, lock_wait_s: float = LOCK_WAIT_S) -> Store:
     """Return a store in memory: empty, or with the content of ``image`` (``image_of``)."""
+    return Store(memory_engine() if image is None else engine_of(image), lock_wait_s=lock_wait_s)
+
+
+def engine_of(image: bytes) -> Engine:
+    """Return an engine on a memory database with the content of ``image``; it ends with the store that gets it."""
     engine = memory_engine()
-    if image is not None:
-        with engine.connect() as connection:
-            connection.rollback()
-            _driver(connection).deserialize(image)
-    return Store(engine, lock_wait_s=lock_wait_s)
+    with engine.connect() as connection:
+        connection.rollback()
+        _driver(connection).deserialize(image)
+    return engine
 
 
 def image_of(store: Store) -> bytes:

@@ -213,7 +213,7 @@ class Steps:
         text = NoticeText(subject="核查", text="请核查并反馈。", actor="监察员")
         try:
             sent = publish_notice(self._publisher(origin), to, text)
-        except AuthorityError:
+        except NotFoundError:
             return f"{origin} to {to}, which is not in the tree yet"
         self._notices.append((to, sent.number))
         return f"{origin} to {to}"

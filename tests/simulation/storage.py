@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
-from node.journal.memory import image_of, memory_store
+from node.journal.memory import engine_of, image_of
 from node.journal.store import Store, Transaction
 from tests.support.stores import template_image
 
@@ -22,7 +22,7 @@ FULL = 2
 
 @lru_cache(maxsize=1)
 def _first_engine() -> Engine:
-    return memory_store(template_image()).writer
+    return engine_of(template_image())
 
 
 def memory_engine_of(image: bytes) -> Engine:
@@ -30,7 +30,7 @@ def memory_engine_of(image: bytes) -> Engine:
 
     A history opens some twenty: they share one dialect and what was compiled for it, which is a third of the time.
     """
-    engine = memory_store(image).writer
+    engine = engine_of(image)
     engine.dialect = _first_engine().dialect
     engine._compiled_cache = _first_engine()._compiled_cache
     return engine

@@ -157,7 +157,8 @@ class TrustNode:
         self.code = identity.code
         self.store = new_memory_store() if store is None else store
         self.clock = clock or SetClock(AT)
-        self.randomness = SeededRandomness(identity.code)
+        # A node that has joined again is another process too: it must not begin with the same start id.
+        self.randomness = SeededRandomness(f"{identity.code} {identity.fingerprint}")
         self.tree = TreeSource(identity.tree_path)
         self.book = CertificateBook(identity.tree, self.tree)
         self.projection = TreeProjection(identity, self.book, self.clock)
