@@ -157,6 +157,11 @@ def _text(element: Any, name: str) -> str | None:
     return found or None
 
 
+def _date(element: Any, name: str) -> str | None:
+    """Return a date as ``YYYY-MM-DD``, without the blanks that the schema lets stand around it."""
+    return (_text(element, name) or "").strip() or None
+
+
 def _needed(element: Any, name: str) -> str:
     """Return the text of an element that the schema requires."""
     return _text(element, name) or ""
@@ -174,8 +179,8 @@ def _item_row(element: Any, origin: str, key: int) -> Row:
         _needed(element, "TaskName"),
         _needed(element, "OrgCode"),
         _needed(element, "DivisionCode"),
-        _text(element, "ValidFrom") or EVER,
-        _text(element, "ValidTo"),
+        _date(element, "ValidFrom") or EVER,
+        _date(element, "ValidTo"),
         _needed(element, "IsFee").strip() in _TRUE,
         len(required),
         _needed(element, "TaskState"),
@@ -186,25 +191,25 @@ def _organisation_row(element: Any, origin: str, key: int) -> Row:
     return (
         _needed(element, "OrgCode"),
         origin,
-        _text(element, "ValidFrom") or EVER,
+        _date(element, "ValidFrom") or EVER,
         key,
         _needed(element, "OrgName"),
         _needed(element, "DivisionCode"),
         _text(element, "ParentOrgCode"),
-        _text(element, "ValidTo"),
+        _date(element, "ValidTo"),
     )
 
 
 def _division_row(element: Any, origin: str, key: int) -> Row:  # noqa: ARG001 - divisions come from the root alone.
     return (
         _needed(element, "DivisionCode"),
-        _text(element, "ValidFrom") or EVER,
+        _date(element, "ValidFrom") or EVER,
         key,
         _needed(element, "DivisionName"),
         _text(element, "ParentCode"),
         int(_needed(element, "DivisionLevel")),
         _needed(element, "Kind"),
-        _text(element, "ValidTo"),
+        _date(element, "ValidTo"),
         _text(element, "ReplacedBy"),
     )
 
@@ -216,8 +221,8 @@ def _calendar_row(element: Any, origin: str, key: int) -> Row:  # noqa: ARG001 -
         key,
         _needed(element, "Status") == "OFFICIAL",
         _text(element, "SourceDocument"),
-        " ".join(sorted(day.text for day in element.findall(f"{TAG_PREFIX}OffDay"))),
-        " ".join(sorted(day.text for day in element.findall(f"{TAG_PREFIX}WorkDay"))),
+        " ".join(sorted(day.text.strip() for day in element.findall(f"{TAG_PREFIX}OffDay"))),
+        " ".join(sorted(day.text.strip() for day in element.findall(f"{TAG_PREFIX}WorkDay"))),
     )
 
 

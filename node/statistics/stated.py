@@ -60,12 +60,13 @@ def part_of(element: Any) -> tuple[int, int]:
 def read_parts(elements: Sequence[Any]) -> Stated | None:
     """Return what the parts of one summary state together; None when they are not its parts 1 to n in order."""
     numbers = [part_of(element) for element in elements]
-    days = {element.findtext(f"{TAG_PREFIX}Day") for element in elements}
-    versions = {element.findtext(f"{TAG_PREFIX}DefinitionVersion") for element in elements}
+    # The schema lets blanks stand around a date and a number.
+    days = {element.findtext(f"{TAG_PREFIX}Day").strip() for element in elements}
+    versions = {int(element.findtext(f"{TAG_PREFIX}DefinitionVersion")) for element in elements}
     expected = [(index + 1, len(elements)) for index in range(len(elements))]
     if not elements or numbers != expected or len(days) != 1 or len(versions) != 1:
         return None
-    stated = Stated(day=days.pop(), definition_version=int(versions.pop()))
+    stated = Stated(day=days.pop(), definition_version=versions.pop())
     for element in elements:
         add_figures(stated.own, _figures(element.find(f"{TAG_PREFIX}Own")))
         subtree = element.find(f"{TAG_PREFIX}Subtree")
