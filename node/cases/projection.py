@@ -31,6 +31,7 @@ from node.cases.history import (
 from node.cases.reference import items_of
 from node.cases.rows import CaseRow, CaseRows, StoredStep, case_number_of_body, clear_cases, places, recorded_steps
 from node.cases.states import CASE_RECORD_TYPES
+from node.journal.records import save_outcomes
 from node.standard.seals import ANCESTORS
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class CaseProjection:
         """Put records that can be applied now into the history of their cases and re-project these."""
         if batch.stream.audience == ANCESTORS:
             work = _Work(self, transaction, batch.stream_id, own=batch.own)
-            work.requeue([(number, entry) for entry in batch.entries if (number := _number(entry)) is not None])
+            work.requeue([(_number(entry), entry) for entry in batch.entries])
             work.finish()
 
     def re_project(self, transaction: Transaction, case_id: int) -> None:
@@ -144,7 +145,7 @@ class CaseProjection:
             by_stream.setdefault((stream_id, own), []).append(case_id)
         for (stream_id, own), ids in by_stream.items():
             work = _Work(self, transaction, stream_id, own=own)
-            work.replays = {number: [] for number in work.rows.load_ids(ids)}
+            work.replays = {number: [] for number in sorted(work.rows.load_ids(ids).values())}
             work.finish()
 
     def clear(self, transaction: Transaction) -> None:
@@ -204,16 +205,41 @@ class _Work:
                 if number in self.replays:
                     self.replays[number].append(entry)
 
-    def requeue(self, numbered: Sequence[tuple[str, Entry]]) -> None:
-        """Chain records into their cases where they are not in them yet, and mark the cases for a replay."""
-        if not numbered:
-            return
-        self.rows.load({number for number, _ in numbered})
+    def requeue(self, numbered: Sequence[tuple[str | None, Entry]]) -> None:
+        """Mark the cases of records for a replay, and mend the chains in which these do not stand where they belong.
+
+        A quarantined record stands in the chain of the case that it seems to name. Read again, it may belong to another
+        one, or to none.
+        """
+        rows = self.rows
+        rows.load({number for number, _ in numbered if number is not None})
+        numbers = rows.load_ids(entry.case_id for _, entry in numbered if entry.case_id is not None)
+        joining: dict[str, list[Entry]] = {}
+        leaving: dict[str, list[Entry]] = {}
         for number, entry in numbered:
-            self.replays.setdefault(number, []).append(entry)
-        members = self.rows.members([self.rows.case(number) for number in self.replays])
-        for number, entries in self.replays.items():
-            self.rows.splice(self.rows.case(number), members.get(number, []), entries)
+            stands_in = numbers.get(entry.case_id or 0)
+            if number is not None:
+                self.replays.setdefault(number, []).append(entry)
+            if number != stands_in:
+                if number is not None:
+                    joining.setdefault(number, []).append(entry)
+                if stands_in is not None:
+                    self.replays.setdefault(stands_in, [])
+                    leaving.setdefault(stands_in, []).append(entry)
+        self._mend(joining, leaving)
+
+    def _mend(self, joining: Mapping[str, Sequence[Entry]], leaving: Mapping[str, Sequence[Entry]]) -> None:
+        """Take records out of the chains of their cases, then put others in."""
+        gone = [entry for entries in leaving.values() for entry in entries]
+        for entry in gone:
+            entry.case_id = entry.previous = entry.state_after = None
+        histories = self.rows.histories([self.rows.case(number) for number in sorted({*joining, *leaving})])
+        save_outcomes(self._transaction, gone)
+        for number in sorted({*joining, *leaving}):
+            keys = {entry.key for entry in leaving.get(number, ())}
+            row = self.rows.case(number)
+            if not self.rows.splice(row, histories.get(number, []), joining.get(number, ()), keys):
+                del self.replays[number]
 
     def finish(self) -> None:
         """Replay what has to be replayed, then write everything once."""

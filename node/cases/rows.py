@@ -14,7 +14,7 @@ from node.cases.history import CaseMemory, Outcome, Recorded, seconds_of
 from node.cases.tables import case_fact, case_state, finding
 from node.errors import RecordRefusedError
 from node.journal.statements import in_parameter, insert_sql, update_sql
-from node.journal.tables import HELD_BACK, QUARANTINED, record, record_key, stream
+from node.journal.tables import HELD_BACK, QUARANTINED, record, stream
 from node.standard.codec import parse_unvalidated
 from node.standard.compression import expand_record
 from node.standard.facts import case_number_of, facts_of
@@ -48,11 +48,6 @@ _WALK = (
 _HISTORY = {
     "sqlite": _WALK.format(start="SELECT j.value, j.value FROM json_each(?) j"),
     "postgresql": _WALK.format(start="SELECT j.value, j.value FROM unnest(%s::bigint[]) j(value)"),
-}
-_STEPS = 'SELECT "case_id", "key", "body", "flags", "state_after", "previous" FROM "record" WHERE "key" BETWEEN'
-_MEMBERS = {
-    "sqlite": f'{_STEPS} ? AND ? AND "case_id" IN (SELECT value FROM json_each(?)) ORDER BY "key"',  # noqa: S608 - constants.
-    "postgresql": f'{_STEPS} %s AND %s AND "case_id" = ANY(%s) ORDER BY "key"',
 }
 _FACT_COLUMNS = ("task", "organisation", "division", "channel", "began_at")
 _STATE_COLUMNS = ("state", "flags", "last_key", "memory", "contribution")
@@ -135,11 +130,12 @@ class CaseRows:
         found = self._connection.exec_driver_sql(_BY_NUMBER[self._dialect], (parameter, self._stream_id))
         self._keep(found)
 
-    def load_ids(self, ids: Iterable[int]) -> list[str]:
-        """Read the cases with these ids and return their numbers, sorted."""
-        found = self._connection.exec_driver_sql(_BY_ID[self._dialect], in_parameter(self._dialect, ids))
+    def load_ids(self, ids: Iterable[int]) -> dict[int, str]:
+        """Read the cases with these ids and return their numbers by id, as far as they exist."""
+        wanted = set(ids)
+        found = self._connection.exec_driver_sql(_BY_ID[self._dialect], in_parameter(self._dialect, sorted(wanted)))
         self._keep(found)
-        return sorted(self._rows)
+        return {row.id: row.case_no for row in self._rows.values() if row.id in wanted}
 
     def _keep(self, found: Iterable[Any]) -> None:
         for case_no, number, state, flags, last_key, memory, contribution, task in found:
@@ -178,38 +174,28 @@ class CaseRows:
                 steps.setdefault(starts[start], []).append(StoredStep(*values))
         return steps
 
-    def members(self, rows: Iterable[CaseRow]) -> dict[str, list[StoredStep]]:
-        """Return what the journal holds of each case by reading the whole stream: for chains that must be mended."""
-        numbers = {row.id: row.case_no for row in rows}
-        steps: dict[str, list[StoredStep]] = {}
-        for case_id, *values in self._connection.exec_driver_sql(
-            _MEMBERS[self._dialect],
-            (
-                record_key(self._stream_id, 0),
-                record_key(self._stream_id + 1, 0) - 1,
-                *in_parameter(self._dialect, sorted(numbers)),
-            ),
-        ):
-            steps.setdefault(numbers[case_id], []).append(StoredStep(*values))
-        return steps
-
-    def splice(self, row: CaseRow, steps: list[StoredStep], entries: Sequence[Entry]) -> None:
-        """Put records that no case had been known for at their place in the chain of ``steps``."""
+    def splice(
+        self, row: CaseRow, steps: Sequence[StoredStep], joining: Sequence[Entry], leaving: Collection[int]
+    ) -> bool:
+        """Put records into the chain of ``steps`` and take others (keys) out; False: none is left, the case is gone."""
         links = {step.key: step.previous for step in steps}
-        keys = sorted({*links, *(entry.key for entry in entries)})
+        keys = sorted({*links, *(entry.key for entry in joining)}.difference(leaving))
         previous = dict(zip(keys[1:], keys[:-1], strict=True))
-        for entry in entries:
+        for entry in joining:
             entry.case_id = row.id
             entry.previous = previous.get(entry.key)
-            # Its row is written whatever it held: the journal cleared it when it read the record again.
+            # Its row is written whatever it held.
             links.pop(entry.key, None)
         changed = [
             (row.id, previous.get(key), key) for key in keys if key not in links or links[key] != previous.get(key)
         ]
-        if changed:
-            self._connection.exec_driver_sql(update_sql(record, self._dialect, ("case_id", "previous")), changed)
+        self._many(update_sql(record, self._dialect, ("case_id", "previous")), changed)
+        if not keys:
+            self._drop(row)
+            return False
         row.last_key = row.stored_last = keys[-1]
         row.changed = True
+        return True
 
     def correct(self, steps: Sequence[StoredStep], outcome: Outcome) -> None:
         """Write state and held-back mark where a replay changed those of records that are in the journal already."""
@@ -220,6 +206,12 @@ class CaseRows:
                 changed.append((flags, outcome.states[step.key], step.key))
         if changed:
             self._connection.exec_driver_sql(update_sql(record, self._dialect, ("flags", "state_after")), changed)
+
+    def _drop(self, row: CaseRow) -> None:
+        for table in (case_state, case_fact):
+            self._connection.execute(delete(table).where(table.c.id == row.id))
+        self._connection.execute(delete(finding).where(finding.c.case_id == row.id))
+        del self._rows[row.case_no]
 
     def write(self) -> None:
         """Insert the new cases and update the changed ones, one executemany per table, sorted by id."""
@@ -248,9 +240,9 @@ class CaseRows:
             [(row.id, code, key) for row in rows for code, key in row.findings or ()],
         )
 
-    def _many(self, statement: str, values: list[tuple[object, ...]]) -> None:
+    def _many(self, statement: str, values: Sequence[tuple[object, ...]]) -> None:
         if values:
-            self._connection.exec_driver_sql(statement, values)
+            self._connection.exec_driver_sql(statement, list(values))
 
 
 def _state_values(row: CaseRow) -> tuple[object, ...]:

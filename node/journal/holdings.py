@@ -14,6 +14,8 @@ from node.journal.tables import stream as stream_table
 from node.standard.seals import StreamName
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Transaction
@@ -74,9 +76,17 @@ def all_held(connection: Connection) -> list[Held]:
     return [_held(row) for row in connection.execute(query)]
 
 
-def stream_names(connection: Connection) -> dict[int, StreamName]:
-    """Return the name of every stream by its id."""
+def with_ids(connection: Connection, ids: Collection[int]) -> list[Held]:
+    """Return the streams with these ids as held, sorted by name."""
+    query = select(*_COLUMNS).where(stream_table.c.id.in_(list(ids)))
+    return [_held(row) for row in connection.execute(query.order_by(stream_table.c.origin, stream_table.c.audience))]
+
+
+def stream_names(connection: Connection, ids: Collection[int] | None = None) -> dict[int, StreamName]:
+    """Return the name of every stream, or of those with these ids, by its id."""
     query = select(stream_table.c.id, stream_table.c.origin, stream_table.c.audience)
+    if ids is not None:
+        query = query.where(stream_table.c.id.in_(list(ids)))
     return {row.id: StreamName(row.origin, row.audience) for row in connection.execute(query)}
 
 

@@ -51,9 +51,9 @@ def listed(
 
     ``after`` is the last key of the page before.
     """
-    names = holdings.stream_names(connection)
     chosen = (table.c.key > after, *_filter(connection, stream, reasons))
-    query = select(table).where(*chosen).order_by(table.c.key).limit(limit)
+    rows = connection.execute(select(table).where(*chosen).order_by(table.c.key).limit(limit)).all()
+    names = holdings.stream_names(connection, {stream_id_of(row.key) for row in rows})
     return [
         Quarantined(
             key=row.key,
@@ -64,7 +64,7 @@ def listed(
             detail=row.detail,
             quarantined_at=row.quarantined_at,
         )
-        for row in connection.execute(query)
+        for row in rows
     ]
 
 

@@ -69,6 +69,8 @@ def requeue(transaction: Transaction, projections: Sequence[Projection], keys: I
     for one in records.records_at(transaction.connection, sorted(set_aside)):
         entry = read_entry(one.body or b"", leaf=one.leaf)
         entry.key, entry.position = one.key, one.position
+        # What projections had linked it to stays until they say otherwise: a chain must not break here.
+        entry.case_id, entry.previous, entry.state_after = one.case_id, one.previous, one.state_after
         if entry.quarantine:
             note_reason(transaction, entry)
         else:
@@ -209,11 +211,11 @@ def _number(transaction: Transaction, entries: list[Entry]) -> None:
 
 
 def _by_stream(transaction: Transaction, entries: list[Entry]) -> Iterator[tuple[Held, list[Entry]]]:
-    streams: dict[int, Held] = {held.stream_id: held for held in holdings.all_held(transaction.connection)}
-    for stream_id, held in streams.items():
-        chosen = [entry for entry in entries if stream_id_of(entry.key) == stream_id]
-        if chosen:
-            yield held, chosen
+    by_stream: dict[int, list[Entry]] = {}
+    for entry in entries:
+        by_stream.setdefault(stream_id_of(entry.key), []).append(entry)
+    for held in holdings.with_ids(transaction.connection, by_stream):
+        yield held, by_stream[held.stream_id]
 
 
 def _batch(held: Held, entries: list[Entry]) -> Batch:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, event, select
 
 from node.cases.findings import ACCEPT_AFTER_CONCLUSION, STEPS_INCOMPLETE
 from node.cases.history import EMPTY, INCOMPLETE
@@ -26,6 +26,7 @@ from node.statistics.summaries import stream_ids
 from tests.support.case_nodes import CaseNode
 from tests.support.case_records import WORDS, bodies, body, case_no, entry
 from tests.support.samples import CASE_NO
+from tests.support.samples import record as record_body
 from tests.support.stores import new_memory_store
 
 if TYPE_CHECKING:
@@ -146,6 +147,51 @@ def test_a_requeued_record_that_no_case_was_known_for_finds_its_place(any_store:
     straight = node_of(new_memory_store())
     straight.receive([read_entry(one) for one in bodies(FULL)], "360103")
     assert node.tables() == straight.tables()
+
+
+def test_a_requeued_record_that_belongs_to_no_case_leaves_the_history_that_it_held_back(any_store: Store) -> None:
+    node = node_of(any_store)
+    # 接办 names a case and is none of its records; while nobody knows who may write it, it holds the case back.
+    lines = [*bodies("apply accept"), record_body("Takeover"), *bodies("handle review", start=3)]
+    entries = [read_entry(one) for one in lines]
+    entries[2].quarantine = NO_AUTHORITY
+    for one in entries:
+        node.receive([one], "360103")
+    assert node.case(CASE_NO).flags & INCOMPLETE
+    node.store.write(lambda transaction: node.journal.requeue(transaction, [entries[2].key]))
+    straight = node_of(new_memory_store())
+    straight.receive([read_entry(one) for one in lines], "360103")
+    assert node.case(CASE_NO).state == State.REVIEWING
+    assert node.tables() == straight.tables()
+    before = node.tables()
+    node.journal.rebuild()
+    assert node.tables() == before
+
+
+def test_a_case_that_only_a_foreign_record_had_named_is_gone_when_that_is_requeued(any_store: Store) -> None:
+    node = node_of(any_store)
+    lines = [record_body("Takeover"), *bodies("apply", case_no=case_no(2))]
+    entries = [read_entry(one) for one in lines]
+    entries[0].quarantine = NO_AUTHORITY
+    node.receive(entries, "360103")
+    assert node.case(CASE_NO).state == State.NONE
+    node.store.write(lambda transaction: node.journal.requeue(transaction, [entries[0].key]))
+    straight = node_of(new_memory_store())
+    straight.receive([read_entry(one) for one in lines], "360103")
+    assert node.tables() == straight.tables()
+    node.receive([entry("Application")], "360103")
+    assert node.case(CASE_NO).state == State.APPLIED
+
+
+def test_a_requeue_reads_the_cases_that_it_touches_and_not_their_stream(memory: Store) -> None:
+    node = node_of(memory)
+    entries = [read_entry(one) for one in bodies(FULL)]
+    entries[1].quarantine = NO_AUTHORITY
+    node.receive(entries, "360103")
+    read: list[str] = []
+    event.listen(memory.writer, "before_cursor_execute", lambda *sent: read.append(sent[2]))
+    node.store.write(lambda transaction: node.journal.requeue(transaction, [entries[1].key]))
+    assert not [one for one in read if "BETWEEN" in one and "record" in one]
 
 
 def test_a_quarantined_record_of_an_unknown_type_holds_back_by_its_case_number(any_store: Store) -> None:
