@@ -72,7 +72,7 @@ class CaseMemory:
     """What a case remembers between records; packs to some 20 bytes.
 
     ``before`` is the state before a suspension; ``last_s`` the newest event time in seconds since 1970, cut to 32
-    bits; ``sequences`` the highest Sequence seen of each record type.
+    bits; ``sequences`` the highest Sequence seen of each record type, cut to 16 bits.
     """
 
     __slots__ = ("before", "count", "flags", "last_s", "materials", "notices", "sequences", "state")
@@ -243,14 +243,14 @@ def _fold(memory: CaseMemory, slots: Sequence[Sequence[Recorded]]) -> tuple[list
 def advance_quietly(memory: CaseMemory, facts: Facts, items: Sequence[ItemTerms]) -> bool:
     """Add one more record to a case if nothing can be wrong with it; False (nothing changed): the case needs a replay.
 
-    Quiet is: a first data version with a new Sequence, dated not before anything known, by a legal row of the state
-    table, and none of the records that can make or end a finding.
+    Quiet is: a first data version with a new Sequence (of 16 bits, as they are remembered), dated not before anything
+    known, by a legal row of the state table, and none of the records that can make or end a finding.
     """
     number = record_number(facts.record_type)
     moment_s = seconds_of(facts.event_at)
     if (
         facts.data_version != 1
-        or facts.sequence <= memory.sequences.get(number, 0)
+        or not memory.sequences.get(number, 0) < facts.sequence <= _SEQUENCE_MAX
         or moment_s < memory.last_s
         or not 0 < moment_s < _SECONDS_MAX
         or memory.count >= CASE_RECORDS_MAX

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.cases.findings import Finding, ItemTerms
+from node.cases.findings import VERSION_REPEATED, Finding, ItemTerms
 from node.cases.history import (
     CASE_RECORDS_MAX,
     FINDINGS,
@@ -43,11 +43,13 @@ def histories(draw: st.DrawFn) -> list[Recorded]:
     """Give a case: mostly legal, with odd records, repeated sequences, corrected versions and times out of order."""
     records = []
     counts: dict[str, int] = {}
+    first_sequence = draw(st.sampled_from([0, 0, 65_534, 999_000]))
     for index, name in enumerate(draw(steps)):
         record_type, changes = WORDS[name]
         counts[record_type] = counts.get(record_type, 0) + 1
         values: dict[str, Any] = {
-            "sequence": max(1, counts[record_type] - draw(st.sampled_from([0, 0, 0, 0, 1]))),
+            # Sequences reach 999,999; a case remembers 16 bits of them.
+            "sequence": max(1, counts[record_type] - draw(st.sampled_from([0, 0, 0, 0, 1]))) + first_sequence,
             "data_version": draw(st.sampled_from([1, 1, 1, 1, 2])),
             "hour": index + draw(st.sampled_from([0, 0, 0, 0, 0, -3])),
             **changes,
@@ -89,6 +91,17 @@ def test_what_a_case_remembers_survives_packing(records: list[Recorded]) -> None
 @given(histories())
 def test_the_records_in_effect_are_those_that_a_replay_walked(records: list[Recorded]) -> None:
     assert [record.key for record in effective(records)] == [step.key for step in replay(records, ()).steps]
+
+
+def test_a_sequence_beyond_16_bits_that_comes_twice_is_found_and_counts_once() -> None:
+    memory = CaseMemory()
+    records = [
+        Recorded(key, facts(record_type, sequence=sequence, hour=key), quarantined=False)
+        for key, record_type, sequence in ((1, "Application", 1), (2, "Material", 70_000), (3, "Material", 70_000))
+    ]
+    assert advance_quietly(memory, facts("Application"), ())
+    assert not advance_quietly(memory, facts("Material", sequence=70_000, hour=2), ())
+    assert replay(records, ()).findings == (Finding(VERSION_REPEATED, 3),)
 
 
 def test_a_case_at_its_limit_is_not_advanced_quietly() -> None:
