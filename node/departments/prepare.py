@@ -168,9 +168,11 @@ def _stamped(markup: bytes, channel: str, salt: bytes) -> bytes:
     at = start.end()
     given = _SALT.match(markup, at)
     rest = markup[given.end() if given else at :]
+    # Every line of the sender's stays a line, so that problems name the right one.
+    breaks = b"\n" * given[0].count(b"\n") if given else b""
     if channel:
         rest = _with_channel(rest, channel.encode())
-    return markup[:at] + b"<Salt>" + b64encode(salt) + b"</Salt>" + rest
+    return markup[:at] + breaks + b"<Salt>" + b64encode(salt) + b"</Salt>" + rest
 
 
 def _with_channel(rest: bytes, channel: bytes) -> bytes:

@@ -56,6 +56,16 @@ def test_a_single_record_is_one_candidate() -> None:
     assert (one.record_type, one.markup, one.line, one.problems) == ("Fee", FEE, 1, ())
 
 
+def test_problems_of_an_indented_record_name_the_lines_of_the_file(intake: Intake) -> None:
+    indented = FEE.replace(b"><", b">\n<").replace(b"</DivisionCode>", b"X</DivisionCode>")
+    line = 1 + indented[: indented.index(b"X</DivisionCode>")].count(b"\n") + 1
+    for salt in (b"", b"\n", b"\r\n  \n"):
+        begin, end = indented.index(b"<Salt>"), indented.index(b"</Salt>")
+        sent = indented[:begin] + b"<Salt>" + salt + indented[begin + len(b"<Salt>") : end] + salt + indented[end:]
+        report = offer(intake, wrapped([sent]), "standard")
+        assert report.problems[0].line == line + 2 * salt.count(b"\n")
+
+
 def test_a_file_of_many_blocks_is_cut_into_its_records_with_their_lines() -> None:
     bodies = standard_records(generated(300))
     assert sum(map(len, bodies)) > 2 * BLOCK_BYTES
