@@ -137,6 +137,15 @@ def encoding_of(sample: bytes) -> str | None:
     return UTF_8 if sum(valid) * 2 >= len(valid) else GB18030
 
 
+def is_text(text: str) -> bool:
+    """Tell whether every byte of a line was text in the encoding that was found."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_utf8(line: bytes) -> bool:
     try:
         line.decode(UTF_8)

@@ -35,6 +35,7 @@ from node.departments.dialects.csv_rows import (
     LineReader,
     Row,
     encoding_of,
+    is_text,
     read_rows,
 )
 from node.errors import Problem
@@ -51,6 +52,7 @@ RULE_QUOTES: Final = "quotes"
 RULE_RECORD_TYPE: Final = "record-type"
 _NAMED_MAX: Final = 5
 _BYTE_ORDER_MARK: Final = "\ufeff"
+_OTHER_ENCODING: Final = "the headings are in another encoding than the rows; save the file in one encoding"
 
 
 def read_csv(
@@ -119,6 +121,8 @@ class _Head:
         if first is None:
             return cls(problems=(Problem(rule=RULE_EMPTY, text="there is nothing in it", line=1),))
         number, text, _ = first
+        if not is_text(text):
+            return cls(problems=(Problem(rule=RULE_NOT_UTF8, text=_OTHER_ENCODING, line=1),))
         delimiter = max(DIALECT["delimiters"], key=lambda mark: len(known.intersection(_split(text, mark))))
         lines.push_back([(number, text.removeprefix(_BYTE_ORDER_MARK), False)])
         row = next(read_rows(lines, delimiter), None)
@@ -218,9 +222,7 @@ class _Table:
         if len(row.fields) < width or any(cell.strip() for cell in row.fields[width:]):
             text = f"{len(row.fields)} columns, the headings have {width}: a value is missing, or holds the delimiter"
             return Problem(rule=RULE_COLUMNS, text=text)
-        try:
-            row.text.encode()
-        except UnicodeEncodeError:
+        if not is_text(row.text):
             return Problem(rule=RULE_NOT_UTF8, text="bytes that are not text in the file's encoding")
         return None
 

@@ -21,6 +21,10 @@ DEPTH_MAX: Final = 8
 RULE_NOT_JSON: Final = "not-json"
 
 
+class _StandsTwiceError(ValueError):
+    """A name stands twice in one object."""
+
+
 def read_json(stream: BinaryIO) -> Iterator[Candidate]:
     """Yield the records of a JSON document as candidates; ``row`` is the place in the list, from 1."""
     data = stream.read(BYTES_MAX + 1)
@@ -28,9 +32,18 @@ def read_json(stream: BinaryIO) -> Iterator[Candidate]:
         yield _whole(data, RULE_TOO_LARGE, f"more than {BYTES_MAX} bytes")
         return
     try:
-        document = json.loads(data.decode("utf-8-sig"), parse_float=str, parse_int=str, parse_constant=_no_constant)
+        document = json.loads(
+            data.decode("utf-8-sig"),
+            parse_float=str,
+            parse_int=str,
+            parse_constant=_no_constant,
+            object_pairs_hook=_object,
+        )
     except UnicodeDecodeError:
         yield _whole(data, RULE_NOT_TEXT, "JSON is UTF-8")
+        return
+    except _StandsTwiceError:
+        yield _whole(data, RULE_NOT_JSON, "a name stands twice in one object: which value is meant?")
         return
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
@@ -54,25 +67,44 @@ def _candidate(row: int, record: Any) -> Candidate:
         problem = Problem(rule=RULE_NOT_JSON, row=row, text="a record needs type (text) and content (object)")
         return Candidate(record_type="", kept=kept, row=row, problems=(problem,))
     try:
+        _check_name(record_type)
         value = _value(content, DEPTH_MAX)
     except ValueError as error:
         problem = Problem(rule=RULE_SCHEMA, row=row, text=str(error))
-        return Candidate(record_type=record_type, kept=kept, row=row, problems=(problem,))
+        shown = record_type if record_type.isprintable() else ""
+        return Candidate(record_type=shown, kept=kept, row=row, problems=(problem,))
     return Candidate(record_type=record_type, content=value, kept=kept, row=row)
 
 
 def _value(value: Any, depth: int) -> Any:
-    """Return a value as text, mapping or list; raises ValueError when it nests too deep."""
+    """Return a value as text, mapping or list; raises ValueError when it nests too deep, or for a name of no text."""
     if depth == 0:
         message = f"content nests deeper than {DEPTH_MAX}"
         raise ValueError(message)
     if isinstance(value, dict):
+        for name in value:
+            _check_name(name)
         return {name: _value(item, depth - 1) for name, item in value.items()}
     if isinstance(value, list):
         return [_value(item, depth - 1) for item in value]
     if isinstance(value, bool):
         return "true" if value else "false"
     return value
+
+
+def _check_name(name: str) -> None:
+    """Refuse what stands in no name and in no database: half characters, NUL, other control characters."""
+    if not name.isprintable():
+        message = "a name holds control characters, or is not Unicode"
+        raise ValueError(message)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; one of two values under the same name would be lost in silence."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _StandsTwiceError
+    return found
 
 
 def _no_constant(name: str) -> Any:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.intake import intake_on
-from tests.support.stores import memory
+from tests.support.stores import any_store, memory, postgres, postgres_url
 
 if TYPE_CHECKING:
     from node.departments.accept import Intake
     from node.journal.store import Store
 
-__all__ = ["intake", "memory"]
+__all__ = ["any_store", "intake", "memory", "postgres", "postgres_url"]
 
 
 @pytest.fixture

@@ -219,6 +219,12 @@ def test_one_damaged_line_does_not_turn_a_utf8_file_into_nonsense(intake: Intake
     assert report.problems[0].rule == "not-utf8"
 
 
+def test_headings_in_another_encoding_than_the_rows_are_named_so(intake: Intake) -> None:
+    rows = "".join(f"Application,测试{number}\n" for number in range(3))
+    report = offer(intake, "RecordType,办件编号\n".encode("gb18030") + rows.encode(), "csv")
+    assert (report.refused, [(one.rule, one.line) for one in report.problems]) == (1, [("not-utf8", 1)])
+
+
 def test_a_file_with_ascii_headings_and_rows_in_gb18030_is_read_as_gb18030() -> None:
     data = b"RecordType,CaseNo,OrgName\n" + "办结,A1,测试局\n办结,A2,甲乙丙丁\n".encode("gb18030")
     first, second = candidates(data)

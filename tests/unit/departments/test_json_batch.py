@@ -11,11 +11,12 @@ import pytest
 from node.demo.writers import api_body
 from node.departments.dialects import json_batch
 from node.departments.dialects.json_batch import read_json
-from tests.support.intake import NODE, generated, offer
+from tests.support.intake import NODE, generated, intake_on, offer
 from tests.support.samples import sample
 
 if TYPE_CHECKING:
     from node.departments.accept import Intake
+    from node.journal.store import Store
 
 
 def fee(**changes: Any) -> dict[str, Any]:
@@ -52,6 +53,8 @@ def test_truth_values_are_written_as_the_standard_writes_them(intake: Intake) ->
         (b"[" * 200_000, "not-json", 1),
         (b"[]", "not-json", 1),
         (b'{"records": {}}', "not-json", 1),
+        (b'{"records": [], "records": []}', "not-json", 1),
+        (b'{"records": [{"type": "Fee", "content": {"CaseNo": "A", "CaseNo": "B"}}]}', "not-json", 1),
         (b'{"records": "\xff"}', "not-text", 1),
     ],
 )
@@ -91,3 +94,14 @@ def test_a_bad_record_costs_itself_only_and_names_its_place(intake: Intake, reco
 def test_a_refused_record_is_kept_as_a_batch_of_itself() -> None:
     bad = list(read_json(BytesIO(batch(fee(), "text"))))[1]
     assert json.loads(bad.kept()) == {"records": ["text"]}
+
+
+@pytest.mark.parametrize("name", ["A\0", "\ud800", "A\n", "\ufeffFee"])
+def test_names_that_no_store_can_keep_cost_their_record_only(any_store: Store, name: str) -> None:
+    intake = intake_on(any_store)
+    twisted = [{"type": name, "content": {}}, {"type": "Fee", "content": {name: "1"}}, fee()]
+    report = offer(intake, batch(*twisted), "json")
+    assert (report.accepted, report.refused) == (1, 2)
+    assert {(one.rule, one.text) for one in report.problems} == {
+        ("schema", "a name holds control characters, or is not Unicode")
+    }
