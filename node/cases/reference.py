@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 from node.cases.findings import ItemTerms
 from node.cases.tables import calendar, case_fact, case_repair, division, item, organisation
 from node.journal.statements import in_parameter, select_in_sql, upsert_sql
+from node.journal.tables import record_key
 from node.standard.codec import TAG_PREFIX, parse_unvalidated
 from node.standard.seals import DESCENDANTS
 
@@ -78,7 +79,7 @@ class ReferenceProjection:
         entries = [entry for entry in batch.entries if entry.quarantine is None and entry.record_type in _READERS]
         if not entries:
             return
-        changed = self._write(transaction, batch.stream.origin, entries)
+        changed = self._write(transaction, batch, entries)
         self._queue(transaction, changed)
         # Records of a batch are not in the journal yet when it is applied; a descendants stream holds no case.
         if batch.stream.audience == DESCENDANTS:
@@ -93,20 +94,20 @@ class ReferenceProjection:
         for table in (item, organisation, division, calendar, case_repair):
             transaction.connection.execute(delete(table))
 
-    def _write(self, transaction: Transaction, origin: str, entries: list[Entry]) -> set[str]:
+    def _write(self, transaction: Transaction, batch: Batch, entries: list[Entry]) -> set[str]:
         """Write versions; return the tasks whose terms are others than before."""
         rows: dict[Table, list[Row]] = {}
         tasks = set()
         for entry in entries:
             element = entry.element if entry.element is not None else parse_unvalidated(entry.body)
             table, read = _READERS[entry.record_type]
-            row = read(element, origin, entry.key)
+            row = read(element, batch.stream.origin, entry.key)
             rows.setdefault(table, []).append(row)
             if table is item:
                 tasks.add(str(row[0]))
         before = items_of(transaction, tasks)
         for table, values in rows.items():
-            transaction.connection.exec_driver_sql(_upsert(table, transaction.dialect), values)
+            transaction.connection.exec_driver_sql(_upsert(table, transaction.dialect, batch), values)
         after = items_of(transaction, tasks)
         return {task for task in tasks if before.get(task) != after.get(task)}
 
@@ -144,12 +145,19 @@ def repair_in(transaction: Transaction, cases: CaseProjection, limit: int) -> in
     return done
 
 
-def _upsert(table: Table, dialect: str) -> str:
-    """Return an upsert that keeps the record further on in its stream: requeued records may come late."""
+def _upsert(table: Table, dialect: str, batch: Batch) -> str:
+    """Return an upsert that keeps what counts, in whatever order streams and requeued records come.
+
+    Of one stream the record further on counts. An origin may write the same thing into two streams (a department hands
+    it in, and a person publishes it); then the one to its descendants counts, which is what everyone below works by.
+    """
     keys = {column.name for column in table.primary_key}
     put = tuple(column.name for column in table.columns if column.name not in keys)
-    newer = f'excluded."record_key" >= "{table.name}"."record_key"'
-    return f"{upsert_sql(table, dialect, put=put)} WHERE {newer}"
+    held = f'"{table.name}"."record_key"'
+    here = f"{held} BETWEEN {record_key(batch.stream_id, 0)} AND {record_key(batch.stream_id + 1, 0) - 1}"
+    newer = f'excluded."record_key" >= {held}'
+    counts = f"(NOT {here} OR {newer})" if batch.stream.audience == DESCENDANTS else f"({here} AND {newer})"
+    return f"{upsert_sql(table, dialect, put=put)} WHERE {counts}"
 
 
 def _text(element: Any, name: str) -> str | None:

@@ -98,6 +98,25 @@ def test_two_origins_of_one_version_do_not_depend_on_who_came_first(memory: Stor
     assert node.finding_codes(CASE_NO) == []
 
 
+def test_an_item_in_two_streams_of_its_origin_does_not_depend_on_which_came_first(any_store: Store) -> None:
+    node = CaseNode(any_store, "360100")
+    asks_none = read_entry(item_body(MaterialItem=None))
+    node.receive([read_entry(FREE)], "360102")
+    node.receive([asks_none], "360102", "descendants")
+    other = CaseNode(new_memory_store(), "360100")
+    other.receive([asks_none], "360102", "descendants")
+    other.receive([read_entry(FREE), read_entry(FREE)], "360102")
+    for one in (node, other):
+        one.receive([read_entry(made) for made in bodies("apply accept")], "360103")
+        assert one.finding_codes(CASE_NO) == []
+        with one.store.reading() as connection:
+            assert connection.scalar(select(item.c.charges))
+    # Within the stream that counts the later record counts.
+    node.receive([read_entry(FREE)], "360102", "descendants")
+    repair_cases(any_store, node.cases)
+    assert node.finding_codes(CASE_NO) == [MATERIALS_INCOMPLETE]
+
+
 def test_all_kinds_of_reference_data_are_kept_with_their_versions(any_store: Store) -> None:
     node = CaseNode(any_store, "360000")
     node.append(
