@@ -185,10 +185,7 @@ def replay(records: Sequence[Recorded], items: Sequence[ItemTerms]) -> Outcome:
 
 
 def effective(records: Sequence[Recorded]) -> list[Recorded]:
-    """Return the records in effect of one case, in order: nothing from the first quarantined one on.
-
-    Statistics recomputed from records use this, so that what is counted is defined once.
-    """
+    """Return the records in effect of one case, in order: nothing from the first quarantined one on."""
     blocked = next((index for index, record in enumerate(records) if record.quarantined), len(records))
     slots, _ = _slots(records[: min(blocked, CASE_RECORDS_MAX)])
     return [slot[0] for slot in slots]

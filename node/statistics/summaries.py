@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from node.journal.records import stored
 from node.journal.statements import upsert_sql
@@ -107,7 +107,7 @@ class SummaryProjection:
         known = stated.definition_version == DEFINITION_VERSION
         verdict = AGREED if batch.own else PENDING
         differing: list[Difference] = []
-        if exact and known and not batch.own and not quarantined_below(connection, last_key):
+        if exact and known and not batch.own and not _quarantined_below(connection, last_key):
             verdict, differing = compare(stated.own, figures_of_day(connection, batch.stream_id, day))
         row = (
             last_key,
@@ -142,11 +142,11 @@ def compare(stated: Mapping[FigureKey, int], computed: Mapping[FigureKey, int]) 
     return (DISPUTED if keys else AGREED), differing
 
 
-def quarantined_below(connection: Connection, key: int) -> bool:
-    """Tell whether a quarantined record stands below ``key`` in its stream; held-back ones imply one."""
-    first = record_key(stream_id_of(key), 0)
-    query = select(quarantine.c.key).where(quarantine.c.key.between(first, key - 1)).limit(1)
-    return connection.execute(query).first() is not None
+def first_quarantined(connection: Connection, stream_id: int) -> int | None:
+    """Return the key of the first quarantined record of a stream; held-back ones come behind one."""
+    keys = quarantine.c.key.between(record_key(stream_id, 0), record_key(stream_id + 1, 0) - 1)
+    first: int | None = connection.scalar(select(func.min(quarantine.c.key)).where(keys))
+    return first
 
 
 def newest_summary(connection: Connection, stream_id: int, day: int) -> HeldSummary | None:
@@ -193,6 +193,11 @@ def held_summary(row: Any) -> HeldSummary:
         own_verdict=row.own_verdict,
         own_differing=tuple(tuple(difference) for difference in json.loads(row.own_differing)),
     )
+
+
+def _quarantined_below(connection: Connection, key: int) -> bool:
+    first = first_quarantined(connection, stream_id_of(key))
+    return first is not None and first < key
 
 
 def _elements(connection: Connection, first_key: int, last_key: int) -> list[Any]:

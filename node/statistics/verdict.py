@@ -2,9 +2,9 @@
 
 Own figures were compared when the summary arrived, with the counters at exactly its position
 (``node.statistics.summaries``); where a quarantined record stood below it, the comparison waits until that is applied
-and is then made from the records. The subtree is compared with own figures plus the children's summaries at the
-positions that it names; it waits until those are held. ``publish_verdicts`` is called by a job; its records have keys
-derived from the summary, so none is written twice.
+and is then made from the records, for all summaries of a stream in one reading of it. The subtree is compared with own
+figures plus the children's summaries at the positions that it names; it waits until those are held.
+``publish_verdicts`` is called by a job; its records have keys derived from the summary, so none is written twice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
@@ -24,7 +25,7 @@ from node.journal.tables import stream as stream_table
 from node.standard.seals import ANCESTORS, StreamName
 from node.statistics.counters import day_number, day_text, figures_of_day
 from node.statistics.indicators import Figures, add_figures
-from node.statistics.recount import figures_from_records
+from node.statistics.recount import figures_at
 from node.statistics.summaries import (
     AGREED,
     DIFFERING_MAX,
@@ -33,9 +34,9 @@ from node.statistics.summaries import (
     Difference,
     HeldSummary,
     compare,
+    first_quarantined,
     held_summary,
     newest_summary,
-    quarantined_below,
     stated_by,
     stream_ids,
     summary_at,
@@ -44,12 +45,14 @@ from node.statistics.tables import summary
 from node.trust.tables import node_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Store, Transaction
     from node.statistics.summary import Producer
+
+T = TypeVar("T")
 
 RECORD_TYPE = "SummaryVerdict"
 VERDICTS_MAX = 500
@@ -92,6 +95,7 @@ def publish_verdicts(store: Store, *, node_code: str, produce: Producer) -> int:
     What has to wait (a quarantined record below, a child's summary not held yet) stays pending for the next call. A
     summary that cannot be judged or answered is logged and left open; it does not keep the others from their verdicts.
     """
+    _recount(store)
     with store.reading() as connection:
         verdicts = list(_judged(connection))
     written = 0
@@ -164,13 +168,59 @@ def _overall(verdicts: set[int]) -> str:
     return NONE
 
 
+def _recount(store: Store) -> None:
+    """Compare the own figures that could not be compared at their arrival, where nothing is in the way any more."""
+    with store.reading() as connection:
+        origins = _origins(connection)
+        found = [one for waiting in _recountable(connection) for one in _recounted(connection, waiting, origins)]
+    if found:
+        store.write(lambda transaction: _save_own(transaction, found))
+
+
+def _recountable(connection: Connection) -> Iterator[list[HeldSummary]]:
+    """Give the summaries that can be compared now, those of one stream together, ``VERDICTS_MAX`` at most."""
+    pending = (summary.c.recorded.is_(False), summary.c.own_verdict == PENDING)
+    left = VERDICTS_MAX
+    for number in connection.execute(select(summary.c.stream_id).where(*pending).distinct()).scalars().all():
+        query = select(summary).where(*pending, summary.c.stream_id == number)
+        lowest = first_quarantined(connection, number)
+        if lowest is not None:
+            query = query.where(summary.c.first_key < lowest)
+        waiting = [held_summary(row) for row in connection.execute(query.order_by(summary.c.last_key).limit(left))]
+        if waiting:
+            yield waiting
+        left -= len(waiting)
+        if not left:
+            return
+
+
+def _recounted(
+    connection: Connection, waiting: Sequence[HeldSummary], origins: Mapping[int, str]
+) -> Iterator[tuple[HeldSummary, int, str]]:
+    """Give (summary, own verdict, differing figures as JSON) of summaries of one stream, which is read once."""
+    wanted = [(held.first_position, day_text(held.day)) for held in waiting]
+    for held, counted in zip(waiting, figures_at(connection, waiting[0].stream_id, wanted), strict=True):
+        stated = _alone(partial(stated_by, connection, held), origins[held.stream_id], held.position)
+        if stated is not None:
+            verdict, differing = compare(stated.own, counted)
+            yield held, verdict, json.dumps(differing)
+
+
+def _save_own(transaction: Transaction, found: Iterable[tuple[HeldSummary, int, str]]) -> None:
+    for held, verdict, differing in found:
+        statement = update(summary).where(summary.c.last_key == record_key(held.stream_id, held.position))
+        transaction.connection.execute(statement.values(own_verdict=verdict, own_differing=differing))
+
+
 def _judged(connection: Connection) -> Iterator[Verdict]:
     """Give a verdict on each open summary that can be judged now, oldest first."""
-    origins = {number: origin for origin, number in stream_ids(connection).items()}
-    query = select(summary).where(summary.c.recorded.is_(False)).order_by(summary.c.last_key)
+    origins = _origins(connection)
+    query = select(summary).where(summary.c.recorded.is_(False), summary.c.own_verdict != PENDING)
     found = 0
-    for row in connection.execute(query).all():
-        verdict = _judged_alone(connection, held_summary(row), origins[row.stream_id])
+    for row in connection.execute(query.order_by(summary.c.last_key)).all():
+        held = held_summary(row)
+        origin = origins[held.stream_id]
+        verdict = _alone(partial(_judge, connection, held, origin), origin, held.position)
         if verdict is not None:
             yield verdict
             found += 1
@@ -178,14 +228,18 @@ def _judged(connection: Connection) -> Iterator[Verdict]:
             return
 
 
-def _judged_alone(connection: Connection, held: HeldSummary, origin: str) -> Verdict | None:
-    """Judge one summary; None, and a line in the log, when that fails: others do not have to wait for it."""
+def _origins(connection: Connection) -> dict[int, str]:
+    return {number: origin for origin, number in stream_ids(connection).items()}
+
+
+def _alone(work: Callable[[], T], origin: str, position: int) -> T | None:
+    """Do work about one summary; None, and a line in the log, when that fails: others do not have to wait for it."""
     try:
-        return _judge(connection, held, origin)
+        return work()
     except _STORE_TROUBLE:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the others go on; only its class is logged.
-        _log.warning("summary cannot be judged", extra=_failure(origin, held.position, error))
+        _log.warning("summary cannot be judged", extra=_failure(origin, position, error))
         return None
 
 
@@ -194,15 +248,8 @@ def _failure(origin: str, position: int, error: Exception) -> dict[str, object]:
 
 
 def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | None:
-    """Compare own figures and subtree; None while something has to be waited for."""
+    """Compare the subtree and join it with what was found of own figures; None while a child is waited for."""
     stated = stated_by(connection, held)
-    verdict, differing = held.own_verdict, list(held.own_differing)
-    if verdict == PENDING:
-        key = record_key(held.stream_id, held.first_position)
-        if quarantined_below(connection, key):
-            return None
-        counted = figures_from_records(connection, held.stream_id, held.first_position, stated.day)
-        verdict, differing = compare(stated.own, counted[stated.day])
     subtree = dict(stated.own)
     for child in _children(connection, origin, stated.children):
         if child is None:
@@ -214,8 +261,8 @@ def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | 
         position=held.position,
         key=record_key(held.stream_id, held.position),
         day=stated.day,
-        verdict=max(verdict, below),
-        differing=tuple(dict.fromkeys([*differing, *below_differing])),
+        verdict=max(held.own_verdict, below),
+        differing=tuple(dict.fromkeys([*held.own_differing, *below_differing])),
     )
 
 

@@ -8,17 +8,19 @@ import pytest
 from sqlalchemy import insert, select
 
 from node.errors import StoreUnavailableError
+from node.journal import records
 from node.journal.entries import NO_AUTHORITY
 from node.standard.seals import StreamName
+from node.statistics import recount as recount_module
 from node.statistics import stated as stated_module
 from node.statistics import verdict as verdict_module
-from node.statistics.recount import figures_from_records
+from node.statistics.recount import figures_at, figures_from_records
 from node.statistics.stated import Stated, compose_parts
 from node.statistics.summaries import stream_ids, summary_at
 from node.statistics.tables import summary
 from node.statistics.verdict import publish_verdicts
 from node.trust.tables import node_tree
-from tests.support.case_records import TASK, bodies, case_no
+from tests.support.case_records import TASK, bodies, body, case_no
 from tests.support.roll_up import DAY, FULL, directed, entries_of, figures, publish, state, tampered, verdicts
 from tests.support.samples import CREDIT_CODE
 
@@ -301,3 +303,67 @@ def failing(error: Exception) -> Any:
         raise error
 
     return produce
+
+
+def test_summaries_that_waited_are_recounted_in_one_reading_of_their_stream(
+    tree: dict[str, CaseNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    county, city = tree["360102"], tree["360100"]
+    for number in range(1, 6):
+        county.append(bodies("apply accept", case_no=case_no(number)))
+        publish(county)
+    entries = entries_of(county)
+    entries[1].quarantine = NO_AUTHORITY
+    city.receive(entries, "360102")
+    read: list[int] = []
+    stored = records.stored
+
+    def counting(connection: Any, stream_id: int, first: int, last: int) -> Any:
+        read.extend(range(first, last + 1))
+        return stored(connection, stream_id, first, last)
+
+    monkeypatch.setattr(recount_module, "stored", counting)
+    assert (verdicts(city), read) == (0, [])
+    city.store.write(lambda transaction: city.journal.requeue(transaction, [entries[1].key]))
+    assert verdicts(city) == 5
+    # The last summary stands at position 15: each record before it is read once.
+    assert read == list(range(1, 15))
+    assert state(city)[0] == "agreed"
+
+
+def test_a_summary_recounted_once_waits_for_its_children_without_another_recount(
+    tree: dict[str, CaseNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, province = tree["360100"], tree["360000"]
+    tree["360102"].append(bodies("apply"))
+    publish(tree["360102"])
+    city.append(bodies("apply", case_no=case_no(2)))
+    city.copy_from(tree["360102"])
+    publish(city)
+    entries = entries_of(city)
+    entries[0].quarantine = NO_AUTHORITY
+    province.receive(entries, "360100")
+    province.store.write(lambda transaction: province.journal.requeue(transaction, [entries[0].key]))
+    assert verdicts(province) == 0
+    monkeypatch.setattr(recount_module, "stored", failing(AssertionError("recounted again")))
+    assert verdicts(province) == 0
+    province.copy_from(tree["360102"])
+    assert verdicts(province) == 2
+    assert state(province)[0] == "agreed"
+
+
+def test_a_recount_takes_corrections_and_their_days_into_account(tree: dict[str, CaseNode]) -> None:
+    county = tree["360102"]
+    county.append(bodies("apply accept"))
+    county.append([body("Acceptance", data_version=2, hour=24), body("Acceptance", data_version=1, hour=48)])
+    with county.store.reading() as connection:
+        number = stream_ids(connection)["360102"]
+        # Position 3 is the correction: up to it the acceptance counts on its first day, from it on a day later.
+        wanted = [(3, DAY), (3, "2026-01-06"), (4, DAY), (5, "2026-01-06"), (5, "2026-01-07")]
+        assert list(figures_at(connection, number, wanted)) == [
+            figures(applied=1, accepted=1),
+            {},
+            figures(applied=1),
+            figures(accepted=1),
+            {},
+        ]
