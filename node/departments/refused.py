@@ -23,6 +23,7 @@ from node.departments.stored_bytes import pressed, unpressed
 from node.departments.tables import DISCARDED, OPEN, SETTLED
 from node.departments.tables import refused_delivery as table
 from node.errors import NotFoundError, Problem, StateConflictError
+from node.journal.settings import save_setting, setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,8 @@ DELIVERIES_MAX: Final = 100_000
 """Open refused deliveries kept. Our own choice: more than a person will ever read."""
 KEPT_BYTES_MAX: Final = 512 * 1024 * 1024
 """Stored bytes of all open refused deliveries together. Our own choice."""
+TALLY_SETTING: Final = "refused.open"
+"""Setting: number and stored bytes of the open deliveries, written with every change of them."""
 LISTED_MAX: Final = 500
 REASON_LENGTH_MAX: Final = 1000
 _PROBLEMS_KEPT: Final = 50
@@ -92,8 +95,10 @@ def keep_refused(
     transaction: Transaction, refusals: Sequence[Prepared], *, source: Source, dialect: str, at: datetime
 ) -> list[int | None]:
     """Store refused candidates in the transaction of their batch; return their numbers, None where there is no room."""
+    if not refusals:
+        return []
     connection = transaction.connection
-    count, size = _kept(connection)
+    count, size = _tally(connection)
     numbers: list[int | None] = []
     for refused in refusals:
         content = refused.candidate.kept()
@@ -118,9 +123,11 @@ def keep_refused(
             "settled_by": "",
             "reason": "",
         }
+        before = _open_size(connection, known)
         numbers.append(_put(connection, fingerprint, known, values))
-        if known is None:
-            count, size = count + 1, size + len(stored)
+        count += before is None
+        size += len(stored) - (before or 0)
+    _save_tally(transaction, count, size)
     return numbers
 
 
@@ -137,7 +144,7 @@ def list_refused(
 
 def count_refused(connection: Connection) -> int:
     """Return how many refused deliveries are open: the figure of the status page."""
-    return _kept(connection)[0]
+    return _tally(connection)[0]
 
 
 def show_refused(connection: Connection, number: int) -> RefusedDelivery:
@@ -202,11 +209,31 @@ def discard_refused(store: Store, number: int, *, reason: str, by: str, clock: C
         return show_refused(connection, number)
 
 
-def _kept(connection: Connection) -> tuple[int, int]:
+def _tally(connection: Connection) -> tuple[int, int]:
+    """Return number and stored bytes of the open deliveries.
+
+    They are remembered: counting a hundred thousand anew for each commit would hold the journal's lock for long.
+    """
+    remembered = setting(connection, TALLY_SETTING)
+    if remembered is not None:
+        count, _, size = remembered.partition(" ")
+        return int(count), int(size)
     row = connection.execute(
         select(func.count(), func.coalesce(func.sum(table.c.size), 0)).where(table.c.state == OPEN)
     ).one()
     return int(row[0]), int(row[1])
+
+
+def _save_tally(transaction: Transaction, count: int, size: int) -> None:
+    save_setting(transaction, TALLY_SETTING, f"{count} {size}")
+
+
+def _open_size(connection: Connection, number: int | None) -> int | None:
+    """Return the stored bytes of a delivery when it is open, else None."""
+    if number is None:
+        return None
+    size: int | None = connection.scalar(select(table.c.size).where(table.c.id == number, table.c.state == OPEN))
+    return size
 
 
 def _known(connection: Connection, fingerprint: bytes) -> int | None:
@@ -223,9 +250,14 @@ def _put(connection: Connection, fingerprint: bytes, known: int | None, values: 
 
 
 def _settle(transaction: Transaction, number: int, state: str, at: datetime, by: str, reason: str) -> bool:
-    done = transaction.connection.execute(
+    connection = transaction.connection
+    size = _open_size(connection, number)
+    if size is None:
+        return False
+    count, total = _tally(connection)
+    connection.execute(
         update(table)
-        .where(table.c.id == number, table.c.state == OPEN)
+        .where(table.c.id == number)
         .values(
             state=state,
             content=None,
@@ -235,7 +267,8 @@ def _settle(transaction: Transaction, number: int, state: str, at: datetime, by:
             reason=reason[:REASON_LENGTH_MAX],
         )
     )
-    return done.rowcount == 1
+    _save_tally(transaction, count - 1, total - size)
+    return True
 
 
 def _link(transaction: Transaction, number: int, others: Sequence[int]) -> None:

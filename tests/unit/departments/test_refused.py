@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event, select
 
 from node.departments import refused
 from node.departments.refused import (
@@ -16,8 +17,9 @@ from node.departments.refused import (
     show_refused,
 )
 from node.departments.sources import OPERATOR, add_source
-from node.departments.tables import DISCARDED, OPEN, SETTLED
+from node.departments.tables import DISCARDED, OPEN, SETTLED, refused_delivery
 from node.errors import NotFoundError, StateConflictError
+from node.journal.settings import drop_setting
 from tests.support.intake import NODE, generated, intake_on, offer, standard_records, table, wrapped
 from tests.support.samples import record
 
@@ -212,3 +214,31 @@ def test_the_list_is_read_page_by_page_and_by_state(intake: Intake) -> None:
         rest = list_refused(connection, after=first[-1].id)
         assert [one.id for one in [*first, *rest]] == [one.id for one in list_refused(connection, state=None)]
         assert list_refused(connection, state=DISCARDED) == []
+
+
+def test_what_is_open_is_counted_through_every_change_and_without_reading_it_all(intake: Intake) -> None:
+    def counted() -> tuple[int, int]:
+        with intake.store.reading() as connection:
+            sizes = connection.execute(select(refused_delivery.c.size).where(refused_delivery.c.state == OPEN)).all()
+            assert count_refused(connection) == len(sizes)
+            assert refused._tally(connection) == (len(sizes), sum(size for (size,) in sizes))
+            return refused._tally(connection)
+
+    assert counted() == (0, 0)
+    offer(intake, wrapped([BAD, record("Fee", DivisionCode="369903"), GOOD]), "standard")
+    offer(intake, BAD, "standard")
+    assert counted()[0] == 2
+    read: list[str] = []
+    event.listen(intake.store.writer, "before_cursor_execute", lambda *sent: read.append(sent[2]))
+    offer(intake, wrapped([BAD, record("Fee", DivisionCode=NODE, Sequence="9")]), "standard")
+    assert not [one for one in read if "sum(" in one.lower()]
+    first, second = opened(intake)
+    discard_refused(intake.store, first.id, reason="测试", by="x", clock=intake.clock)
+    assert counted()[0] == 1
+    offer_refused(intake, second.id, by="x", corrected=GOOD)
+    assert counted() == (0, 0)
+    offer(intake, BAD, "standard")
+    assert counted()[0] == 1
+    # A database of an older version has no such setting: it is counted once.
+    intake.store.write(lambda transaction: drop_setting(transaction, refused.TALLY_SETTING))
+    assert counted()[0] == 1
