@@ -15,7 +15,7 @@ from node.standard.codec import TAG_PREFIX
 from node.statistics.indicators import FigureKey, Figures, add_figures, within_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 RECORD_TYPE = "StatisticsSummary"
 PART_BYTES_MAX = 200 * 1024
@@ -57,24 +57,34 @@ def part_of(element: Any) -> tuple[int, int]:
     return int(element.findtext(f"{TAG_PREFIX}Part")), int(element.findtext(f"{TAG_PREFIX}Parts"))
 
 
-def read_parts(elements: Sequence[Any]) -> Stated | None:
-    """Return what the parts of one summary state together; None when they are not its parts 1 to n in order."""
-    numbers = [part_of(element) for element in elements]
-    # The schema lets blanks stand around a date and a number.
-    days = {element.findtext(f"{TAG_PREFIX}Day").strip() for element in elements}
-    versions = {int(element.findtext(f"{TAG_PREFIX}DefinitionVersion")) for element in elements}
-    expected = [(index + 1, len(elements)) for index in range(len(elements))]
-    if not elements or numbers != expected or len(days) != 1 or len(versions) != 1:
-        return None
-    stated = Stated(day=days.pop(), definition_version=versions.pop())
+def read_parts(elements: Iterable[Any]) -> Stated | None:
+    """Return what the parts of one summary state together; None when they are not its parts 1 to n in order.
+
+    They are taken one by one, and no further than the first that does not fit: a summary may be large.
+    """
+    stated: Stated | None = None
+    expected = (0, 0)
     for element in elements:
-        add_figures(stated.own, _figures(element.find(f"{TAG_PREFIX}Own")))
-        subtree = element.find(f"{TAG_PREFIX}Subtree")
-        add_figures(stated.subtree, _figures(subtree))
-        for child in subtree.iterfind(f"{TAG_PREFIX}Child"):
-            stated.children[child.get("Code")] = int(child.get("Position"))
-        stated.missing += [missing.get("Code") for missing in subtree.iterfind(f"{TAG_PREFIX}Missing")]
-    return stated
+        # The schema lets blanks stand around a date and a number.
+        day = element.findtext(f"{TAG_PREFIX}Day").strip()
+        version = int(element.findtext(f"{TAG_PREFIX}DefinitionVersion"))
+        part, parts = part_of(element)
+        if stated is None:
+            stated, expected = Stated(day=day, definition_version=version), (0, parts)
+        if (part, parts) != (expected[0] + 1, expected[1]) or (day, version) != (stated.day, stated.definition_version):
+            return None
+        expected = part, parts
+        _take_part(stated, element)
+    return stated if expected[0] == expected[1] else None
+
+
+def _take_part(stated: Stated, element: Any) -> None:
+    add_figures(stated.own, _figures(element.find(f"{TAG_PREFIX}Own")))
+    subtree = element.find(f"{TAG_PREFIX}Subtree")
+    add_figures(stated.subtree, _figures(subtree))
+    for child in subtree.iterfind(f"{TAG_PREFIX}Child"):
+        stated.children[child.get("Code")] = int(child.get("Position"))
+    stated.missing += [missing.get("Code") for missing in subtree.iterfind(f"{TAG_PREFIX}Missing")]
 
 
 def compose_parts(stated: Stated) -> list[Content]:

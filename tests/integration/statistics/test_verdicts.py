@@ -13,6 +13,7 @@ from node.journal.entries import NO_AUTHORITY
 from node.standard.seals import StreamName
 from node.statistics import recount as recount_module
 from node.statistics import stated as stated_module
+from node.statistics import summaries as summaries_module
 from node.statistics import verdict as verdict_module
 from node.statistics.recount import figures_at, figures_from_records
 from node.statistics.stated import Stated, compose_parts
@@ -196,6 +197,35 @@ def test_parts_without_their_first_one_are_no_summary(
     assert state(province)[0] == "none"
     province.store.write(lambda transaction: province.journal.requeue(transaction, [forbidden[0].key]))
     assert state(province)[0] == "pending"
+
+
+def test_parts_that_are_requeued_together_are_read_once(
+    tree: dict[str, CaseNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stated_module, "PART_BYTES_MAX", 2 * 1024 + 600)
+    county, city = tree["360102"], tree["360100"]
+    county.append(
+        [one for number in range(1, 21) for one in bodies("apply", case_no=case_no(number), TaskCode=f"T-{number}")]
+    )
+    publish(county)
+    entries = entries_of(county)
+    parts = [one for one in entries if one.record_type == "StatisticsSummary"]
+    assert len(parts) > summaries_module.PARTS_READ
+    for one in parts:
+        one.quarantine = NO_AUTHORITY
+    city.receive(entries, "360102")
+    read: list[int] = []
+    stored = records.stored
+
+    def counting(connection: Any, stream_id: int, first: int, last: int) -> Any:
+        read.extend(range(first, last + 1))
+        return stored(connection, stream_id, first, last)
+
+    monkeypatch.setattr(summaries_module, "stored", counting)
+    city.store.write(lambda transaction: city.journal.requeue(transaction, [one.key for one in parts]))
+    assert read == [one.position for one in parts]
+    monkeypatch.setattr(summaries_module, "stored", stored)
+    assert (verdicts(city), state(city)[0]) == (1, "agreed")
 
 
 def test_summaries_count_in_streams_to_ancestors_only(tree: dict[str, CaseNode]) -> None:

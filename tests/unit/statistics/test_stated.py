@@ -82,3 +82,12 @@ def test_missing_figures_differ_from_any_but_zero() -> None:
     one, two = many(2)
     assert differing_keys({one: 1}, {one: 1, two: 2}) == [two]
     assert differing_keys({one: 1, two: 0}, {one: 1}) == []
+
+
+def test_parts_are_taken_no_further_than_the_first_that_does_not_fit() -> None:
+    large = elements(Stated(day="2026-01-05", definition_version=1, own=many(2500)))
+    assert len(large) > 2
+    taken = iter([large[0], large[2], large[1]])
+    assert read_parts(taken) is None
+    assert list(taken) == [large[1]]
+    assert read_parts(large[:-1]) is None
