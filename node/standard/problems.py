@@ -1,7 +1,8 @@
 """Turn what the two validators say into problems that people can act on, without a single personal value.
 
-A value is quoted only when it is a code, a number or a time of an element without a privacy mark; free text and marked
-elements are described by what was expected. Names of elements are quoted always.
+A value is quoted only when it looks like a code, a number or a time and stands in an element of such a kind without a
+privacy mark: in a table whose columns are shifted a person's name or number stands where a code belongs. Free text and
+marked elements are described by what was expected. Names of elements are quoted always.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from node.standard.shape import ElementShape, Shape
 
 RULE = "schema"
-VALUE_LENGTH_MAX = 40
+DIGITS_SHOWN_MAX = 6
 TEXT_LENGTH_MAX = 300
 
+_TIME = re.compile(r"[12][0-9]{3}[-/.年][0-9]{1,2}[-/.月][0-9T:+\-/. Z日时分秒]{1,30}\Z")
+_SHORT = re.compile(r"[0-9A-Za-z_.,\-]{1,12}\Z")
 _NAMESPACE = re.compile(r"\{[^}]*\}")
 _ATTRIBUTE = re.compile(r"attribute '([^']{1,64})'")
 _ATTRIBUTE_VALUE = re.compile(r"attribute ([\w.\-]{1,64})=")
@@ -82,13 +85,24 @@ def _structure_text(error: Any, shape: ElementShape | None) -> str | None:
     return "text between elements is not allowed" if reason.startswith("character data between") else None
 
 
+def is_harmless(value: str) -> bool:
+    """Tell whether a value that stands where a code, number or time belongs can be shown: no name, no person's number.
+
+    A time begins with its year and month; anything else is short and has at most six digits, fewer than a telephone
+    number.
+    """
+    if _TIME.match(value):
+        return True
+    return bool(_SHORT.match(value)) and sum(map(str.isdigit, value)) <= DIGITS_SHOWN_MAX
+
+
 def _unaccepted(node: Any, shape: ElementShape | None, attribute: str | None) -> str:
     if attribute is not None:
         return _attribute_text(shape, attribute)
     if shape is None or shape.simple is None:
         return "the content is not accepted"
     value = node.text or ""
-    quoted = f" {value[:VALUE_LENGTH_MAX]!r}" if shape.privacy is None and shape.simple.plain and value else ""
+    quoted = f" {value!r}" if shape.privacy is None and shape.simple.plain and is_harmless(value) else ""
     state = "the value is empty" if not value else f"the value{quoted} is not accepted"
     return f"{state}; expected {shape.simple.expectation()}"
 

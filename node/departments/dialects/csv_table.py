@@ -41,6 +41,7 @@ from node.departments.dialects.csv_rows import (
 from node.errors import Problem
 from node.standard.codec import RULE_NOT_UTF8
 from node.standard.facts import TREE_ZONE
+from node.standard.problems import is_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,7 +197,8 @@ class _Table:
             return self._refused(number, row, problem or Problem(rule=RULE_QUOTES, text=row.fault))
         record_type = self._type_of(fields)
         if record_type is None:
-            text = f"{fields[self.head.type_index or 0].strip()[:40]!r} is not a record type"
+            cell = fields[self.head.type_index or 0].strip()
+            text = f"{cell!r} is not a record type" if is_harmless(cell) else "this cell is not a record type"
             return self._refused(number, row, Problem(rule=RULE_RECORD_TYPE, element="RecordType", text=text))
         mapping = self.mappings.get(record_type)
         if mapping is None:

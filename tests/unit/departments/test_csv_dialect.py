@@ -331,6 +331,12 @@ def test_one_column_serves_several_types_that_call_the_element_by_other_names() 
     assert (one.content or {})["StepCode"] == "2"
 
 
+def test_what_is_no_record_type_is_quoted_only_where_it_cannot_be_a_person() -> None:
+    data = "RecordType,CaseNo\nFees,1\n测试乙,1\n110105194912310021,1\n"
+    texts = [one.problems[0].text for one in read_csv(BytesIO(data.encode()))]
+    assert texts == ["'Fees' is not a record type", *["this cell is not a record type"] * 2]
+
+
 def test_divisions_come_from_the_county_only(intake: Intake) -> None:
     text = f"{HEADINGS}\n{rows(1)}".replace(NODE, "360102")
     assert offer(intake, text.encode(), "csv").problems[0].rule == "no-authority"

@@ -31,6 +31,26 @@ def test_the_refusal_names_line_element_and_what_is_expected() -> None:
 
 
 @pytest.mark.parametrize(
+    ("element", "value", "shown"),
+    [
+        ("ApplicantIdType", "110105194912310021", False),
+        ("ApplicantIdType", "13900000000", False),
+        ("ApplicantIdType", "测试乙", False),
+        ("Sequence", "13900000000 ", False),
+        ("EventTime", "110105194912310021", False),
+        ("EventTime", "0791-86250000 ", False),
+        ("EventTime", "2026-02-30T09:30:00+08:00", True),
+        ("ApplicantIdType", "ID-7", True),
+        ("Sequence", "1.5", True),
+    ],
+)
+def test_what_shifted_columns_put_where_a_code_belongs_is_not_quoted(element: str, value: str, *, shown: bool) -> None:
+    body = record("Application", **{element: value})
+    assert (value in problem_text(body)) == shown
+    assert all((value in problem.text) == shown for problem in codec.diagnose(body))
+
+
+@pytest.mark.parametrize(
     ("record_type", "changes", "secret"),
     [
         ("Application", {"ApplicantIdNo": "secret!"}, "secret"),
