@@ -173,11 +173,12 @@ def history(connection: Connection, case_id: int, last: int | None = None) -> li
     if last is None:
         found = connection.exec_driver_sql(f"{_SELECT} WHERE r.case_id = {mark} ORDER BY r.key", (case_id,))
         return [_stored(row) for row in found]
+    # UNION and not UNION ALL: a chain that some fault had closed into a ring must not run for ever.
     walk = (
-        f"WITH RECURSIVE walk(key, previous, back) AS ("  # noqa: S608 - constants only.
-        f"SELECT key, previous, 0 FROM record WHERE key = {mark} "
-        f"UNION ALL SELECT r.key, r.previous, walk.back + 1 FROM record r JOIN walk ON r.key = walk.previous) "
-        f"{_SELECT} JOIN walk ON walk.key = r.key WHERE r.case_id = {mark} ORDER BY walk.back DESC"
+        f"WITH RECURSIVE walk(key, previous) AS ("  # noqa: S608 - constants only.
+        f"SELECT key, previous FROM record WHERE key = {mark} "
+        f"UNION SELECT r.key, r.previous FROM record r JOIN walk ON r.key = walk.previous) "
+        f"{_SELECT} JOIN walk ON walk.key = r.key WHERE r.case_id = {mark} ORDER BY r.key"
     )
     return [_stored(row) for row in connection.exec_driver_sql(walk, (last, case_id))]
 
