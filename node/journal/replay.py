@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 REPLAY_RECORDS_MAX: Final = 500
 """Records replayed as one batch: as in a package, so that memory stays flat."""
+ARRIVALS_READ: Final = 10_000
 _VALID: Final = (None, NO_AUTHORITY)
 """Quarantine reasons of records that follow the standard: their facts can be read."""
 _REASONS: Final = {RULE_UNKNOWN_TYPE: UNKNOWN_TYPE, RULE_NEWER_VERSION: NEWER_VERSION}
@@ -131,8 +132,7 @@ class _Run:
 def _runs(transaction: Transaction) -> Iterator[_Run]:
     """Yield all arrivals in order; neighbours of one stream are joined, up to REPLAY_RECORDS_MAX records."""
     open_run: _Run | None = None
-    query = select(arrival.c.stream_id, arrival.c.first, arrival.c.last).order_by(arrival.c.number)
-    for stream_id, first, last in transaction.connection.execute(query).all():
+    for stream_id, first, last in _arrivals(transaction):
         for low in range(first, last + 1, REPLAY_RECORDS_MAX):
             high = min(low + REPLAY_RECORDS_MAX - 1, last)
             if open_run and open_run.stream_id == stream_id and high - open_run.first < REPLAY_RECORDS_MAX:
@@ -143,6 +143,15 @@ def _runs(transaction: Transaction) -> Iterator[_Run]:
             open_run = _Run(stream_id=stream_id, first=low, last=high)
     if open_run:
         yield open_run
+
+
+def _arrivals(transaction: Transaction) -> Iterator[tuple[int, int, int]]:
+    """Yield (stream id, first, last) of every arrival in order, a page in memory at a time: there may be millions."""
+    after = 0
+    query = select(arrival.c.number, arrival.c.stream_id, arrival.c.first, arrival.c.last).order_by(arrival.c.number)
+    while page := transaction.connection.execute(query.where(arrival.c.number > after).limit(ARRIVALS_READ)).all():
+        for after, stream_id, first, last in page:  # noqa: B007 - where the next page begins.
+            yield stream_id, first, last
 
 
 def _set_aside(body: bytes, leaf: bytes, error: RecordRefusedError) -> Entry:

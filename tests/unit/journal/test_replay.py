@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from node.journal import quarantine
+from node.journal import quarantine, replay
 from node.journal.entries import INVALID, NEWER_VERSION, NO_AUTHORITY, UNKNOWN_TYPE
 from node.journal.merkle import leaf_hash, root_of
 from node.journal.records import save_outcomes
@@ -184,6 +184,23 @@ def test_a_rebuild_reads_at_most_500_records_at_once(memory: Store) -> None:
     tally.batches.clear()
     journal.rebuild()
     assert [batch[1:] for batch in tally.batches] == [(1, 500), (501, 1000), (1001, 1204)]
+
+
+def test_a_rebuild_reads_the_order_of_arrival_in_pages(memory: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "ARRIVALS_READ", 3)
+    tally, journal = _tallied(memory)
+    for number in range(1, 8):
+        append(journal, real_entries(number, 1), OWN if number % 3 else StreamName(OWN.origin, "descendants"))
+    before = list(tally.batches)
+    tally.batches.clear()
+    assert journal.rebuild() == 7
+    assert [batch[0] for batch in tally.batches] == [
+        before[0][0],
+        before[2][0],
+        before[3][0],
+        before[5][0],
+        before[6][0],
+    ]
 
 
 def test_an_empty_journal_is_rebuilt_to_nothing(memory: Store) -> None:
