@@ -161,13 +161,14 @@ class Journal:
         """
         return replay.requeue(transaction, self.projections, keys)
 
-    def rebuild(self, projections: Sequence[Projection] | None = None) -> int:
-        """Drop what ``projections`` (none named: all) derived and replay every record in order of arrival.
+    def rebuild(self) -> int:
+        """Drop everything derived and replay every record in order of arrival.
+
+        All projections together: what a record did stands in its own row, which is written anew.
 
         One transaction: readers see the old figures until it commits. Returns the number of records replayed.
         """
-        chosen = self.projections if projections is None else tuple(projections)
-        return self.store.write(lambda transaction: replay.rebuild(transaction, chosen))
+        return self.store.write(lambda transaction: replay.rebuild(transaction, self.projections))
 
     # --- reading -------------------------------------------------------------------------------------------------
 

@@ -165,10 +165,10 @@ def test_a_rebuild_knows_why_a_record_was_set_aside(memory: Store) -> None:
             seen.update({entry.key: (entry.quarantine, entry.facts is not None) for entry in entries})
             super().apply(transaction, batch)
 
-    _, journal = _filled(memory, frozenset())
+    _filled(memory, frozenset())
     looking = Looking("looking")
     looking.make_table(memory)
-    assert journal.rebuild([looking]) == 13
+    assert journal_on(memory, looking).rebuild() == 13
     key = record_key(1, 0)
     assert [seen[key + position] for position in (1, 3, 4)] == [(None, True), (NO_AUTHORITY, True), (INVALID, False)]
 
