@@ -1,8 +1,8 @@
 """Intake: from candidates to records in the node's own stream, with a verdict for each.
 
 How a delivery goes in
-    1. A dialect yields candidates, one record each. They are taken in batches of at most 500, so memory is bounded by
-       a batch whatever the size of the delivery.
+    1. A dialect yields candidates, one record each. They are taken in batches of at most 500 and some 8 MB, so memory
+       is bounded by a batch whatever the size of the delivery.
     2. Outside the journal's lock each candidate becomes a record: composed with its own salt, parsed, validated,
        proved canonical, hashed, compressed (``node.departments.prepare``).
     3. One transaction decides and writes: the source's keys are looked up; a record is *repeated* (same key, same
@@ -23,7 +23,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from node.departments.answers import RequestKey, find_answer, store_answer
@@ -54,6 +53,8 @@ if TYPE_CHECKING:
     from node.trust.tree import Tree
 
 BATCH_MAX: Final = TOGETHER_MAX
+BATCH_WEIGHT_MAX: Final = 8 * 1024 * 1024
+"""Bytes of a delivery after which a batch ends: of each several copies are in memory at once. Our own choice."""
 RULE_CONFLICT: Final = "conflict"
 RULE_NO_AUTHORITY: Final = "no-authority"
 RULE_NOT_THIS_SOURCE: Final = "not-this-source"
@@ -371,6 +372,13 @@ def _known_answer(connection: Connection, job: Job) -> Settled | None:
 
 
 def _batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    iterator = iter(candidates)
-    while batch := list(islice(iterator, BATCH_MAX)):
+    batch: list[Candidate] = []
+    weight = 0
+    for candidate in candidates:
+        batch.append(candidate)
+        weight += candidate.weight
+        if len(batch) == BATCH_MAX or weight >= BATCH_WEIGHT_MAX:
+            yield batch
+            batch, weight = [], 0
+    if batch:
         yield batch

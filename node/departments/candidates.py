@@ -41,7 +41,8 @@ class Candidate:
     Exactly one of ``content`` (typed, without Salt) and ``markup`` (bytes of one XML element as they came) is set,
     unless ``problems`` is not empty. ``row`` counts the data rows of a table and ``line`` the lines of the file, both
     from 1. ``kept`` gives the bytes that are kept if the record is refused, complete enough to be offered again by
-    themselves in the same dialect; ``complete`` is False when a limit cut them.
+    themselves in the same dialect; ``complete`` is False when a limit cut them. ``weight`` is about how many bytes the
+    delivery gave for it: batches are bounded by it as well.
     """
 
     record_type: str
@@ -52,6 +53,7 @@ class Candidate:
     line: int | None = None
     problems: tuple[Problem, ...] = ()
     complete: bool = True
+    weight: int = 0
 
     def located(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Return problems of the record with its row, and with lines counted in the delivery."""
@@ -65,4 +67,6 @@ class Candidate:
 
 def unreadable(*problems: Problem, kept: bytes, line: int | None = None, complete: bool = True) -> Candidate:
     """Return the candidate of something in which no record could be recognised."""
-    return Candidate(record_type="", kept=lambda: kept, line=line, problems=problems, complete=complete)
+    return Candidate(
+        record_type="", kept=lambda: kept, line=line, problems=problems, complete=complete, weight=len(kept)
+    )

@@ -211,6 +211,7 @@ class _Table:
             row=number,
             line=row.line,
             problems=tuple(replace(problem, row=number, line=row.line) for problem in problems),
+            weight=len(row.text),
         )
 
     def _fault(self, row: Row) -> Problem | None:
@@ -242,6 +243,7 @@ class _Table:
             row=number,
             line=row.line,
             problems=(located,),
+            weight=len(row.text),
         )
 
     def _kept(self, row: Row) -> bytes:

@@ -165,7 +165,7 @@ class _Cutter:
             return self._endless(name)
         markup = self._with_namespace(self._buffer[:end], found)
         self._advance(end)
-        return Candidate(record_type=name, markup=markup, kept=lambda: markup, line=line)
+        return Candidate(record_type=name, markup=markup, kept=lambda: markup, line=line, weight=len(markup))
 
     def _end_of(self, name: bytes, begin: int) -> int:
         """Return where the record ends, 0 when neither its end tag nor another record comes within the limit."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from node.departments import accept
 from node.departments.accept import BATCH_MAX, Intake, Job
 from node.departments.answers import RequestKey
 from node.departments.dialects import read
@@ -259,3 +260,22 @@ def test_the_content_hash_leaves_out_what_the_node_put_in(intake: Intake) -> Non
         key = facts_of(parse_record(body)).source_key
         known = lookup_many(connection, "import", [key])[key]
     assert known.content_hash == hashlib.sha256(bare).digest()
+
+
+def test_a_batch_is_bounded_by_bytes_as_well(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "BATCH_WEIGHT_MAX", 2_000)
+    commits = intake.store.commits
+    bodies = standard_records(generated(12))
+    report = offer(intake, wrapped(bodies), "standard")
+    assert report.accepted == 12
+    # Each batch ends with the record by which it reaches the bound.
+    batches, weight = 0, 0
+    for body in bodies:
+        weight += len(body)
+        if weight >= 2_000:
+            batches, weight = batches + 1, 0
+    assert intake.store.commits - commits == batches + bool(weight)
+    assert batches > 2
+    before = intake.store.commits
+    assert offer(intake, table(generated(12)).encode(), "csv").repeated == 12
+    assert intake.store.commits - before > 1
