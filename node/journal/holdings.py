@@ -76,6 +76,12 @@ def all_held(connection: Connection) -> list[Held]:
     return [_held(row) for row in connection.execute(query)]
 
 
+def all_own(connection: Connection) -> list[Held]:
+    """Return every stream of which this node is the origin, sorted by name: few among the many that it holds."""
+    query = select(*_COLUMNS).where(stream_table.c.own)
+    return [_held(row) for row in connection.execute(query.order_by(stream_table.c.origin, stream_table.c.audience))]
+
+
 def with_ids(connection: Connection, ids: Collection[int]) -> list[Held]:
     """Return the streams with these ids as held, sorted by name."""
     query = select(*_COLUMNS).where(stream_table.c.id.in_(list(ids)))

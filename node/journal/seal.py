@@ -49,7 +49,7 @@ def seal(store: Store, journal: Journal, signer: Signer, clock: Clock) -> list[C
     nothing, not even a transaction.
     """
     with store.reading() as connection:
-        due = [_due(connection, held, clock) for held in journal.streams(connection) if held.own and held.size]
+        due = [_due(connection, held, clock) for held in journal.own_streams(connection) if held.size]
     signed = [(held, found, _signed(held, found, signer, clock)) for held, found in due if found]
     if not signed:
         return []

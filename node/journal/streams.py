@@ -180,9 +180,13 @@ class Journal:
         """Return every stream as held, sorted by name."""
         return holdings.all_held(connection)
 
+    def own_streams(self, connection: Connection) -> list[Held]:
+        """Return every stream of which this node is the origin, sorted by name."""
+        return holdings.all_own(connection)
+
     def unsealed(self, connection: Connection) -> list[Held]:
         """Return the own streams that hold records beyond their newest checkpoint."""
-        return [held for held in self.streams(connection) if held.own and held.sealed < held.size]
+        return [held for held in self.own_streams(connection) if held.sealed < held.size]
 
     def seal_points(self, connection: Connection, stream: StreamName) -> list[tuple[int, bytes]]:
         """Return size and root of each checkpoint due: 500 records and 1 MB apart at most, the last at the size."""

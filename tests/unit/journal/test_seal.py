@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from node.clock import SetClock
-from node.journal import checkpoints
+from node.journal import checkpoints, holdings
 from node.journal.cursors import advance
 from node.journal.merkle import root_of
 from node.journal.receipts import all_receipts, receipt_of, receipts_for, save_receipt
@@ -120,6 +120,19 @@ def test_streams_of_others_and_empty_streams_are_not_signed(memory: Store) -> No
     signed = checkpoint(2, root_of([entry.leaf for entry in entries]))
     memory.write(lambda transaction: journal.extend(transaction, OTHER, entries, signed))
     assert _seal(journal, SetClock(NOON + timedelta(days=9))) == []
+
+
+def test_sealing_looks_at_own_streams_only(any_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = journal_on(any_store)
+    others = plain_entries(1, 1)
+    sealed_there = checkpoint(1, root_of([others[0].leaf]))
+    any_store.write(lambda transaction: journal.extend(transaction, OTHER, others, sealed_there))
+    append(journal, plain_entries(1, 2))
+    with any_store.reading() as connection:
+        assert [held.stream for held in journal.own_streams(connection)] == [OWN]
+    # A province holds thousands of streams and seals at every commit.
+    monkeypatch.setattr(holdings, "all_held", None)
+    assert [one.stream for one in _seal(journal)] == [OWN]
 
 
 def test_a_seal_that_was_overtaken_saves_nothing(any_store: Store) -> None:
