@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from node.journal import quarantine
 from node.journal.entries import NO_AUTHORITY
+from node.journal.holdings import stream_names
 from node.journal.records import records_at
 from node.journal.replay import note_reason, read_entry
 from node.journal.settings import save_setting, setting
@@ -55,7 +56,7 @@ class Reviewing:
         """
         connection = transaction.connection
         tree = self._tree(connection)
-        names = {held.stream_id: held.stream for held in self._journal.streams(connection)}
+        names = stream_names(connection, {stream_id_of(key) for key in keys})
         allowed: list[int] = []
         for stored in records_at(connection, keys):
             entry = _read(stored)
