@@ -27,7 +27,7 @@ class Plan:
     intake_records: int = 4_000
     intake_rounds: int = 3
     singles: int = 2_000
-    singles_s_max: float = 45.0
+    singles_s_max: float = 70.0
     idle_s: float = 5.0
     tries: int = 100
 
