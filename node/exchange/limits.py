@@ -6,6 +6,10 @@ They are part of the protocol as far as a neighbour meets them: docs/reference/p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+SLOWEST_BYTES_PER_S: Final = 2_048
+"""The slowest line on which a package must get through: 16 kbit/s, less than any modem, GPRS or satellite gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

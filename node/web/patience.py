@@ -11,6 +11,8 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from node.exchange.limits import SLOWEST_BYTES_PER_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,15 +24,15 @@ class Patience:
     ``handshake_s``: a handshake takes three packets, so five seconds are generous even over a satellite line.
     ``idle_s``: a kept connection saves the handshake of the next package; a quiet one is given up after a minute.
     ``silence_s``: a peer that has begun a request, or takes an answer, and falls silent gives its thread back.
-    ``allowance_s``: how far a request or an answer may fall behind ``bytes_per_s`` (64 kbit/s: a package of 4 MiB may
-    take nine minutes on the slowest line), and so the longest that a few bytes can hold a thread.
+    ``allowance_s``: how far a request or an answer may fall behind ``bytes_per_s``, and so the longest that a few bytes
+    can hold a thread.
     """
 
     handshake_s: float = 5.0
     idle_s: int = 60
     silence_s: float = 10.0
     allowance_s: float = 30.0
-    bytes_per_s: int = 8192
+    bytes_per_s: int = SLOWEST_BYTES_PER_S
 
 
 class PacedSocket:

@@ -17,6 +17,7 @@ import httpx
 import zstandard
 
 from node.errors import PackageRefusedError, PeerUnavailableError, RecordRefusedError
+from node.exchange.limits import SLOWEST_BYTES_PER_S
 from node.standard.compression import expand_limited
 from node.trust.tls import client_context, server_name
 
@@ -28,7 +29,7 @@ WAIT_HEADER: Final = "X-Yizhan-Wait"
 CONTENT_TYPE: Final = "application/zstd"
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 30.0
-"""How long an answer may take beyond the wait that was asked for: committing 4 MiB on a slow disk."""
+"""How long an answer may take once its request has arrived: committing 4 MiB on a slow disk."""
 KEPT_S: Final = 45.0
 """A connection is kept shorter than the listener keeps it (60 s), so that it is rarely found closed."""
 CONNECTIONS_MAX: Final = 4
@@ -68,8 +69,8 @@ class HttpsCarrier:
         if self._closed:
             raise PeerUnavailableError("The carrier is closed.")
         headers = {"Content-Type": CONTENT_TYPE, WAIT_HEADER: f"{wait_s:g}"}
-        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S, read=wait_s + ANSWER_S)
         content = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(package)
+        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S, read=wait_s + answer_s_max(len(content)))
         try:
             with self._client.stream(
                 "POST", EXCHANGE_PATH, content=content, headers=headers, timeout=timeout, extensions=self._extensions
@@ -126,6 +127,14 @@ class HttpsCarrier:
             if found is not None:
                 with self._sockets_lock:
                     self._sockets.add(found)
+
+
+def answer_s_max(content_bytes: int) -> float:
+    """Return how long an answer may take, beyond the wait that was asked for, once its request is given to the system.
+
+    The system takes a whole package at once, so on a slow line the sending falls into this time.
+    """
+    return ANSWER_S + content_bytes / SLOWEST_BYTES_PER_S
 
 
 def _problem_of(body: bytes) -> dict[str, Any]:

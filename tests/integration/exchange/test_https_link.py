@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
+from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from flask import Flask
 from node.clock import MachineClock
 from node.config import Listener
 from node.errors import PackageRefusedError, PeerUnavailableError, YizhanError
+from node.exchange.carriers import https
 from node.exchange.carriers.https import EXCHANGE_PATH, HttpsCarrier
 from node.exchange.links import LinkWorker
 from node.journal import links
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from node.trust.identity import Identity
 
 PROVINCE, CITY = "360000", "360100"
+LOOPBACK = "127.0.0.1"
 THREADS = 6
 
 
@@ -58,7 +62,7 @@ class ParentSide:
         self.listener = HttpListener(
             "link",
             application_of(node),
-            Listener(host="127.0.0.1", port=port),
+            Listener(host=LOOPBACK, port=port),
             threads=THREADS,
             body_bytes_max=8_000_000,
             context=server_context(node.identity),
@@ -113,7 +117,7 @@ def listener(parent: RunningNode) -> Iterator[HttpListener]:
 
 
 def carrier_of(identity: Identity, listener: HttpListener, *, parent: str = PROVINCE, most: int = 4_194_304) -> Any:
-    return HttpsCarrier(identity, parent=parent, host="127.0.0.1", port=listener.port, package_bytes_max=most)
+    return HttpsCarrier(identity, parent=parent, host=LOOPBACK, port=listener.port, package_bytes_max=most)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -208,6 +212,68 @@ def test_a_link_whose_parent_is_away_backs_off_and_comes_back(
     assert said.count("link down") == 1
 
 
+@contextmanager
+def slow_line(port: int, bytes_per_s: int) -> Iterator[int]:
+    """Pass one connection on to ``port``, upward at this rate only; give the port to connect to."""
+    pause = threading.Event()
+    with socket.create_server((LOOPBACK, 0)) as near, socket.create_connection((LOOPBACK, port)) as far:
+
+        def up(child_end: socket.socket) -> None:
+            with suppress(OSError):
+                while piece := child_end.recv(bytes_per_s // 20):
+                    pause.wait(0.05)
+                    far.sendall(piece)
+
+        def down(child_end: socket.socket) -> None:
+            with suppress(OSError):
+                while piece := far.recv(65_536):
+                    child_end.sendall(piece)
+
+        def run() -> None:
+            child_end, _ = near.accept()
+            with child_end:
+                answering = threading.Thread(target=down, args=(child_end,))
+                answering.start()
+                up(child_end)
+                far.shutdown(socket.SHUT_RDWR)
+                answering.join()
+
+        passing = threading.Thread(target=run)
+        passing.start()
+        yield int(near.getsockname()[1])
+        passing.join(10)
+    assert not passing.is_alive()
+
+
+@pytest.mark.integration
+def test_a_package_gets_through_on_a_line_that_takes_longer_for_it_than_an_answer_may(
+    parent: RunningNode, child: RunningNode, listener: HttpListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(carrier_of(child.identity, listener)) as carrier:
+        child.exchange.open_conversation(PROVINCE, carrier)
+    stream = child.write(1_900)
+    outgoing = child.exchange.next_package(PROVINCE)
+    assert outgoing is not None
+    size = len(zstandard.ZstdCompressor(level=https.COMPRESSION_LEVEL).compress(outgoing.data))
+    # The line needs three seconds and an answer is waited for half a second: the system takes the package at once.
+    monkeypatch.setattr(https, "ANSWER_S", 0.5)
+    monkeypatch.setattr(https, "SLOWEST_BYTES_PER_S", size // 6)
+    with slow_line(listener.port, size // 3) as port:
+        carrier = HttpsCarrier(child.identity, parent=PROVINCE, host=LOOPBACK, port=port, package_bytes_max=4_194_304)
+        with closing(carrier):
+            began_s = child.clock.monotonic_s()
+            child.exchange.accept_answer(carrier.exchange(outgoing.data, wait_s=0.0), PROVINCE, outgoing)
+            taken_s = child.clock.monotonic_s() - began_s
+    assert parent.size(stream) == outgoing.record_count > 1_000
+    assert taken_s > 2.0
+
+
+def test_an_answer_may_take_as_long_as_its_request_on_the_slowest_line() -> None:
+    # 2,048 bytes a second: two minutes for 240 KiB, beside the half minute for the commit.
+    assert https.answer_s_max(0) == 30
+    assert https.answer_s_max(240 * 1024) == 150
+
+
 @pytest.mark.integration
 def test_an_answer_larger_than_a_package_is_cut_off(child: RunningNode, listener: HttpListener) -> None:
     carrier = carrier_of(child.identity, listener, most=200)
@@ -277,7 +343,7 @@ def test_without_a_client_certificate_only_chain_and_join_answer(listener: HttpL
 @pytest.mark.integration
 def test_a_stranger_of_another_tree_cannot_even_shake_hands(listener: HttpListener) -> None:
     stranger, _ = child_of(root_identity(), CITY, FOUR[CITY])
-    carrier = HttpsCarrier(stranger, parent=PROVINCE, host="127.0.0.1", port=listener.port, package_bytes_max=4_194_304)
+    carrier = HttpsCarrier(stranger, parent=PROVINCE, host=LOOPBACK, port=listener.port, package_bytes_max=4_194_304)
     with pytest.raises(PeerUnavailableError):
         carrier.exchange(b"x", wait_s=0.0)
     carrier.close()
@@ -298,7 +364,7 @@ def moody(parent: RunningNode) -> Iterator[tuple[Flask, HttpListener]]:
     listener = HttpListener(
         "link",
         application,
-        Listener(host="127.0.0.1", port=0),
+        Listener(host=LOOPBACK, port=0),
         threads=2,
         body_bytes_max=8_000_000,
         context=server_context(parent.identity),

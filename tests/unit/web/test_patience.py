@@ -177,12 +177,12 @@ def held_s(peer: Peer, paced: PacedSocket, transfer: Callable[[PacedSocket], int
 @pytest.mark.parametrize("transfer", [receive, lambda paced: paced.send(b"")], ids=["read", "write"])
 @pytest.mark.parametrize(
     ("count", "wait_s", "bound_s"),
-    [(0, 60, 10), (1, 9.9, 30), (1, 0.1, 30.1), (8192, 1.1, 319), (8192, 1.0, None), (8192, 0.5, None)],
+    [(0, 60, 10), (1, 9.9, 30), (1, 0.1, 30.1), (2048, 1.1, 319), (2048, 1.0, None), (2048, 0.5, None)],
 )
 def test_whoever_falls_behind_the_rate_is_held_for_the_allowance(
     transfer: Callable[[PacedSocket], int], count: int, wait_s: float, bound_s: float | None
 ) -> None:
-    # At 8192 bytes in 1.1 s each round falls 0.1 s behind: after 290 rounds no whole round is left of 30 s.
+    # At 2048 bytes in 1.1 s each round falls 0.1 s behind: after 290 rounds no whole round is left of 30 s.
     peer = Peer(count, wait_s)
     found = held_s(peer, paced_socket(peer), transfer)
     assert (found is None) == (bound_s is None)
@@ -194,7 +194,7 @@ def test_a_fast_beginning_buys_no_time_for_the_end() -> None:
     paced = paced_socket(peer)
     receive(paced)
     peer.count, peer.wait_s, before_s = 1, 5, peer.now_s
-    # A byte is worth an eighth of a millisecond.
+    # A byte is worth half a millisecond.
     assert held_s(peer, paced) == pytest.approx(before_s + 30, abs=0.01)
 
 
