@@ -17,6 +17,7 @@ from node.journal.statements import in_parameter, select_in_sql, upsert_sql
 from node.journal.tables import record_key
 from node.standard.codec import TAG_PREFIX, parse_unvalidated
 from node.standard.seals import DESCENDANTS
+from node.trust.notices import wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -108,6 +109,9 @@ class ReferenceProjection:
         before = items_of(transaction, tasks)
         for table, values in rows.items():
             transaction.connection.exec_driver_sql(_upsert(table, transaction.dialect, batch), values)
+        if division in rows:
+            # What the root did not let into the tree because of a division may stand now.
+            wake(transaction)
         after = items_of(transaction, tasks)
         return {task for task in tasks if before.get(task) != after.get(task)}
 

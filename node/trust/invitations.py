@@ -49,6 +49,7 @@ OPEN_MAX: Final = 2_000
 
 _PART: Final = 16
 _GROUP: Final = 5
+_NAMED_MAX: Final = 5
 _LETTERS: Final = 80
 _CRC_START: Final = 0xFFFF
 _MISREAD: Final = str.maketrans({"0": "O", "1": "I", "8": "B", "-": "", " ": "", "\t": "", "\n": "", "\r": ""})
@@ -185,6 +186,12 @@ def _check_admission(identity: Identity, tree: Tree, admission: Admission) -> No
             f"Node {admission.code} cannot stand below {identity.code}.",
             why="it is the root" if standing is None else f"it stands below {standing}",
             action="check the code; a node moves by an act of the root only",
+        )
+    if tree.knows(admission.code) and (children := tree.children(admission.code)):
+        raise IdentityError(
+            f"Node {admission.code} has children and cannot join again.",
+            why=f"{', '.join(children[:_NAMED_MAX])} would not know its new key, and hear of it only through it",
+            action="put the newest backup of its home in place: keys are part of it",
         )
     # The record that will be written, with a stand-in for the certificate: the standard says what is allowed.
     content = issued_node(admission, identity.code, b"-", None).content()

@@ -34,6 +34,7 @@ from node.journal.entries import NO_AUTHORITY
 from node.journal.settings import drop_setting, save_setting, setting
 from node.journal.statements import upsert_sql
 from node.standard.seals import ANCESTORS, TRUST
+from node.trust import notices
 from node.trust.certificates import NODE, read_certificate
 from node.trust.issued import RECORD_TYPE, IssuedNode, read_issued
 from node.trust.standing import note_issued, standing_of, trust_position
@@ -99,12 +100,12 @@ class TreeProjection:
             self._learn(transaction, issued)
             if batch.stream.audience == TRUST:
                 self._watch_own_code(transaction, issued, entry.position)
+                notices.wake(transaction)
             self._put(transaction, batch, entry, issued)
 
     def _note(self, transaction: Transaction, entry: Entry) -> None:
         if self._identity.code == self._identity.root_code:
-            statement = upsert_sql(certificate_notice, transaction.dialect, put=("waiting_for",))
-            transaction.connection.exec_driver_sql(statement, (entry.key, None))
+            notices.note(transaction, entry.key)
 
     def _names_its_node(self, issued: IssuedNode) -> bool:
         """Tell whether the certificates are of this tree and of the node that the record names."""

@@ -2,16 +2,15 @@
 
 The projection notes each CertificateIssued of another origin when it arrives; this looks at it. What must not enter the
 tree is not repeated: the record stays where its issuer wrote it, an alarm tells people, and the note waits. It is
-looked at again when trust says something new of the issuer: streams arrive in any order, and what a county issued under
-a new key may come before the record of its city that names this key.
+looked at again when the tree or the published divisions change: streams arrive in any order, and what a county issued
+under a new key may come before the record of its city that names this key.
 """
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import delete, select, update
+from zoneinfo import ZoneInfo
 
 from node.errors import IdentityError
 from node.journal.alarms import raise_alarm
@@ -19,15 +18,14 @@ from node.journal.holdings import stream_names
 from node.journal.records import records_at
 from node.journal.tables import stream_id_of
 from node.standard.codec import parse_unvalidated
-from node.standard.facts import facts_of
 from node.standard.seals import TRUST, StreamName
 from node.trust.authority import check_authority
 from node.trust.certificates import NODE, read_certificate
 from node.trust.divisions import check_divisions, nothing_published
 from node.trust.issued import RECORD_TYPE, read_issued
+from node.trust.notices import fresh, put_away, wait
 from node.trust.produce import produce
 from node.trust.standing import stands_in_trust
-from node.trust.tables import certificate_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
     from node.trust.issued import IssuedNode
     from node.trust.tree import Tree
 
-REPEATED_MAX: Final = 500
-"""Records that one call looks at: a whole province in one transaction, and a bound."""
 NOT_REPEATED: Final = "PACKAGE"
 """Kind of the alarm about a certificate that must not enter the tree."""
 _SALT_BYTES: Final = 16
@@ -69,7 +65,9 @@ def repeat_certificates(
     record's key is derived from the certificate.
     """
     connection = transaction.connection
-    keys = _fresh(connection) if identity.code == identity.root_code else ()
+    keys = fresh(connection) if identity.code == identity.root_code else ()
+    # The root's own day: the issuer could choose one on which what it gives was not published yet.
+    day = at.astimezone(ZoneInfo(identity.time_zone)).date().isoformat()
     written, waiting = 0, list[int]()
     for key, stream, element, issued in _noted(connection, keys):
         if issued.parent == stream.origin and stands_in_trust(connection, issued):
@@ -79,11 +77,11 @@ def repeat_certificates(
         reason = (
             check_authority(tree, stream, RECORD_TYPE, None, element)
             or _fault_of_certificates(transaction, book, issued, at)
-            or _fault_of_divisions(tree, issued, divisions_on(connection, facts_of(element).event_day or ""))
+            or _fault_of_divisions(tree, issued, divisions_on(connection, day))
         )
         if reason is not None:
             _report(transaction, stream, issued, reason, at)
-            _wait(transaction, key, stream.origin)
+            wait(transaction, key, stream.origin)
             waiting.append(key)
             continue
         written += produce(
@@ -97,30 +95,8 @@ def repeat_certificates(
             event_at=at,
             salt=token(_SALT_BYTES),
         )
-        _wake(transaction, issued.code)
-    _put_away(transaction, [key for key in keys if key not in waiting])
+    put_away(transaction, [key for key in keys if key not in waiting])
     return written
-
-
-def _fresh(connection: Connection) -> Sequence[int]:
-    """Return the keys of the records to be looked at now, oldest first."""
-    query = select(certificate_notice.c.record_key).where(certificate_notice.c.waiting_for.is_(None))
-    return connection.execute(query.order_by(certificate_notice.c.record_key).limit(REPEATED_MAX)).scalars().all()
-
-
-def _put_away(transaction: Transaction, keys: Sequence[int]) -> None:
-    if keys:
-        transaction.connection.execute(delete(certificate_notice).where(certificate_notice.c.record_key.in_(keys)))
-
-
-def _wait(transaction: Transaction, key: int, issuer: str) -> None:
-    statement = update(certificate_notice).where(certificate_notice.c.record_key == key)
-    transaction.connection.execute(statement.values(waiting_for=issuer))
-
-
-def _wake(transaction: Transaction, issuer: str) -> None:
-    statement = update(certificate_notice).where(certificate_notice.c.waiting_for == issuer)
-    transaction.connection.execute(statement.values(waiting_for=None))
 
 
 def _noted(connection: Connection, keys: Sequence[int]) -> Iterator[tuple[int, StreamName, Any, IssuedNode]]:

@@ -12,6 +12,7 @@ from node.cases.reference import EVER, repair_cases
 from node.cases.tables import calendar, case_repair, division, item, organisation
 from node.journal.entries import NO_AUTHORITY
 from node.journal.replay import read_entry
+from node.trust import notices
 from tests.support.case_nodes import CaseNode
 from tests.support.case_records import bodies, case_no, item_body
 from tests.support.samples import CASE_NO, CREDIT_CODE, record
@@ -38,6 +39,17 @@ def test_an_item_that_arrives_late_gives_the_same_as_one_that_was_there(any_stor
     assert late.finding_codes(CASE_NO) == early.finding_codes(CASE_NO) == [FREE_ITEM_CHARGED, MATERIALS_INCOMPLETE]
     # Rows of records name streams by name, so arrival order does not show in them either.
     assert late.tables() == early.tables()
+
+
+def test_a_division_has_the_admissions_that_wait_looked_at_again(memory: Store) -> None:
+    root = CaseNode(memory, "360000")
+    memory.write(lambda transaction: notices.note(transaction, 7))
+    memory.write(lambda transaction: notices.wait(transaction, 7, "360100"))
+    with memory.reading() as connection:
+        assert list(notices.fresh(connection)) == []
+    root.append([record("Division", DivisionCode="360102", RecordKey="360102")], "descendants")
+    with memory.reading() as connection:
+        assert list(notices.fresh(connection)) == [7]
 
 
 def test_an_item_of_another_day_or_task_changes_nothing(memory: Store) -> None:

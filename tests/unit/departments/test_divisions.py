@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert
 
+from node.cases.divisions import DEPTH_MAX
 from node.cases.tables import division as table
-from node.departments.divisions import DEPTH_MAX, Divisions
+from node.departments.divisions import Divisions
 from node.departments.sources import OPERATOR
 from node.standard.facts import Facts
 from node.trust.tree import Tree

@@ -193,6 +193,18 @@ def test_a_child_may_be_invited_again(city: TrustNode) -> None:
     assert read_code(ask(city, admission("360102", FOUR["360102"]))).secret == SECRET
 
 
+def test_a_node_with_children_is_not_invited_again() -> None:
+    """They would refuse its new key, and could hear of it only through it."""
+    root = TrustNode(MADE["360000"])
+    root.found()
+    for code in ("360200", "360202", "360203"):
+        root.issue(issued_by_code(MADE)[code])
+    with pytest.raises(IdentityError, match="360200 has children and cannot join again") as refused:
+        ask(root, admission("360200", SEVEN["360200"]))
+    assert refused.value.why.startswith("360202, 360203 would not know its new key")
+    assert "backup" in refused.value.action
+
+
 @pytest.mark.parametrize(("code", "depth"), [("360100", 2), ("360102", 1)])
 def test_a_level_that_does_not_fit_below_is_not_invited(code: str, depth: int) -> None:
     asked = Admission(code="360104", name="x", level="city", divisions=("360104",), children_depth=depth)

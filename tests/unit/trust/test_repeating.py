@@ -8,8 +8,9 @@ import pytest
 from node.journal.alarms import alarms
 from node.journal.entries import INVALID, NO_AUTHORITY
 from node.journal.replay import read_entry
+from node.standard.compose import compose
 from node.standard.seals import StreamName
-from node.trust import repeating
+from node.trust import notices
 from node.trust.divisions import Above, nothing_published
 from node.trust.issued import IssuedNode, read_issued
 from node.trust.repeating import repeat_certificates
@@ -149,6 +150,27 @@ def test_divisions_that_stand_elsewhere_in_the_published_tree_are_not_repeated(r
     assert "division 360281 does not stand below one that 360100 serves" in alarm.text
 
 
+def test_the_day_on_which_divisions_are_judged_is_not_the_issuers_to_choose(root: TrustNode) -> None:
+    hijack = replace(ISSUED["360102"], divisions=("360102", "360281"))
+    header = {"RecordKey": "a", "EventTime": "1999-01-01T00:00:00+08:00"}
+    backdated = compose("CertificateIssued", {**header, **hijack.content()}, salt=bytes(16))
+    receive(root, CITY_STREAM, read_entry(backdated))
+    assert repeat(root, {"360102": ("360100", "360000"), "360281": ("360200", "360000")}.get) == 0
+    assert not root.current_tree().serves("360100", "360281")
+
+
+def test_what_waits_is_looked_at_again_when_the_root_itself_says_something_new(root: TrustNode) -> None:
+    _, broad = child_of(MADE["360000"], "360200", SEVEN["360200"])
+    root.issue(replace(broad, divisions=("360200", "360104")))
+    receive(root, CITY_STREAM, read_entry(issued_body(replace(ISSUED["360102"], divisions=("360102", "360104")))))
+    assert [repeat(root), repeat(root)] == [0, 0]
+    # The other city gives the division up: a record that the root writes into trust without being asked to repeat it.
+    _, again = child_of(MADE["360000"], "360200", SEVEN["360200"])
+    root.issue(again)
+    assert [repeat(root), repeat(root)] == [1, 0]
+    assert root.current_tree().serves("360100", "360104")
+
+
 def test_what_was_repeated_before_the_divisions_were_published_stands_after_a_rebuild(root: TrustNode) -> None:
     receive(root, CITY_STREAM, read_entry(issued_body(replace(ISSUED["360102"], divisions=("360281",)))))
     assert repeat(root) == 1
@@ -196,7 +218,7 @@ def test_what_comes_before_the_certificate_of_its_issuer_waits_for_it(root: Trus
 
 
 def test_what_waits_does_not_keep_others_waiting(root: TrustNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeating, "REPEATED_MAX", 1)
+    monkeypatch.setattr(notices, "LOOKED_AT_MAX", 1)
     receive(
         root,
         CITY_STREAM,
