@@ -50,7 +50,8 @@ def import_file(
                 read(dialect, stream, DialectOptions(record_type=record_type)),
                 source=source.on_channel(OPERATOR.channel),
                 dialect=dialect,
-                committed=lambda report: progress(stream.tell(), report.offered),
+                # Nobody knows how far a pipe is.
+                committed=lambda report: progress(stream.tell() if stream.seekable() else 0, report.offered),
             )
     except OSError as error:
         raise NotFoundError(

@@ -15,6 +15,7 @@ from node.exchange.conversation import Replies
 from node.exchange.head import EARLY, GAP, HELD, REFUSED
 from node.exchange.package import Package, read_package
 from node.exchange.receiver import EVIDENT_REASONS, Receiver
+from node.journal.alarms import raise_alarm
 from node.trust.certificates import fingerprint
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ EARLY_LOOK_S: Final = 0.5
 KEPT_REASONS: Final = frozenset({"frame", "forbidden", "head", "signature", "lengths", "too many"})
 """Refusals of a whole package that make it evidence against whoever brought it."""
 
+SIGNATURE_ALARM: Final = "PACKAGE"
+"""Kind of the alarm that a package raises whose signature is not its sender's."""
 REPLACED: Final = "replaced"
 """Reason for a package that a replaced certificate of its sender has signed: no evidence of anything bad."""
 REPLACED_MAX: Final = 4
@@ -165,8 +168,21 @@ class Accepting:
             _LOG.warning("package refused", extra={"peer": peer, "reason": error.reason})
             if error.reason in KEPT_REASONS:
                 context.evidence.keep(peer, data, error.reason)
+            if error.reason == "signature":
+                context.store.write(lambda transaction: self._alarm(transaction, peer))
             raise
         return package
+
+    def _alarm(self, transaction: Transaction, peer: str) -> None:
+        """Tell people: TLS says that it is the neighbour, so its certificate has changed, or its packages have."""
+        raise_alarm(
+            transaction,
+            SIGNATURE_ALARM,
+            f"signature of {peer}",
+            f"Packages of {peer} are not signed with the certificate that the tree names for it; nothing is taken from "
+            f"it. If {peer} was made anew, its own home must come back from a backup; else look at both nodes.",
+            raised_at=self._context.clock.now(),
+        )
 
     def _verified(self, data: bytes, peer: str) -> Package:
         """Return the package if the certificate that the link expects has signed it.

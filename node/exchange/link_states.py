@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from node.errors import YizhanError
 from node.exchange.opening import RETURNED_NOTE
 from node.exchange.retry import BOUND_S_MAX, retry_delay_s
 from node.journal.links import CHILD, Link, link_to, links, save_link
@@ -50,7 +51,13 @@ class LinkStates:
             if written_at_s is not None and now_s - written_at_s < self._context.limits.contact_s:
                 return
             self._written_at_s[peer] = now_s
-        self._context.store.write(lambda transaction: self._up(transaction, peer, role, start_id))
+        try:
+            self._context.store.write(lambda transaction: self._up(transaction, peer, role, start_id))
+        except YizhanError:
+            # Nothing is written: the next contact tries again.
+            with self._lock:
+                self._written_at_s.pop(peer, None)
+            raise
 
     def failed(self, peer: str, role: str, why: str, *, retry_after_s: float | None = None) -> float:
         """Note a failed attempt and return the seconds to wait before the next one (02, R13)."""

@@ -204,7 +204,7 @@ class Sender:
             return
         left = bytes_max
         for held in travelling:
-            if loader.load.receipted.get(held.stream, 0) != held.sealed:
+            if loader.load.receipted.get(held.stream, 0) != held.sealed or conversation.rests(held.stream, now_s):
                 continue
             newest = checkpoints.newest(loader.connection, held.stream)
             shown_at = cursors.shown_at(loader.connection, conversation.peer, held.stream)

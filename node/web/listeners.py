@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import queue
 import socket
 import ssl
 import threading
@@ -36,6 +37,8 @@ CONNECTIONS_PER_THREAD = 4
 HEADER_BYTES_MAX = 65_536
 BACKLOG = 128
 STOP_S = 2
+CROWDED_S = 1
+"""How long a connection waits for a place in the queue of the threads; nobody is accepted meanwhile. Our own choice."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ class HttpListener:
             timeout=patience.idle_s,
             shutdown_timeout=STOP_S,
             accepted_queue_size=BACKLOG,
+            accepted_queue_timeout=CROWDED_S,
         )
         self._server.patience = patience
         self._server.ConnectionClass = _PacedConnection
@@ -194,7 +198,11 @@ class _LoggingServer(Server):
                 conn.close()
             return
         self.connections.works(conn)
-        super().process_conn(conn)
+        try:
+            self.requests.put(conn)
+        except queue.Full:
+            # cheroot would answer 503, and never close a peer that is gone meanwhile.
+            conn.close()
 
     def put_conn(self, conn: Any) -> None:
         """Let a connection wait among the idle ones."""

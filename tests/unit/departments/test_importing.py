@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +54,18 @@ def test_progress_tells_bytes_and_rows_after_each_batch(
     assert [rows for _, rows in told] == [4, 8, 10]
     assert [read for read, _ in told] == sorted(read for read, _ in told)
     assert told[-1][0] == path.stat().st_size
+
+
+def test_a_pipe_is_imported_to_its_end(intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "BATCH_MAX", 4)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writing = threading.Thread(target=path.write_bytes, args=(wrapped(standard_records(generated(10))),))
+    writing.start()
+    told: list[tuple[int, int]] = []
+    report = import_file(intake, path, dialect="standard", progress=lambda size, rows: told.append((size, rows)))
+    writing.join(10)
+    assert (report.accepted, told) == (10, [(0, 4), (0, 8), (0, 10)])
 
 
 def test_problems_have_row_line_element_rule_and_text(intake: Intake, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.errors import StoreBusyError
+from node.errors import PackageRefusedError, StoreBusyError
 from node.exchange.head import Verdict
 from node.exchange.links import LinkWorker
 from node.exchange.package import BODY_END, BODY_START, write_package
@@ -90,6 +90,23 @@ def write_forged(county: ExchangeNode, head: Any, outgoing: Outgoing) -> bytes:
     """Return ``outgoing`` with another Head, signed by the county."""
     body = outgoing.data[outgoing.data.index(BODY_START) + len(BODY_START) : outgoing.data.rindex(BODY_END)]
     return write_package(head, [body], county.identity.private_key)
+
+
+def test_newer_seals_of_a_silent_stream_that_rests_are_not_shown_meanwhile() -> None:
+    county, _ = opened()
+    county.write(2)
+    answered(county, sent(county.exchange), "HELD")
+    county.store.write(lambda transaction: cursors.advance(transaction, CITY, STREAM, 2))
+    county.clock.advance(90_000)
+    county.seal()
+    for _ in range(3):
+        refreshing = sent(county.exchange)
+        assert [(one.stream, one.first) for one in refreshing.head.slices] == [(STREAM, 2)]
+        answered(county, refreshing, "REFUSED")
+        assert county.exchange.next_package(CITY) is None
+        county.exchange.conversation(CITY).refreshed_at_s = None
+        assert county.exchange.next_package(CITY) is None
+        county.clock.advance(3_601)
 
 
 # --- digestion -----------------------------------------------------------------------------------------------------
@@ -240,6 +257,26 @@ def test_a_certificate_of_a_stranger_keeps_no_other_from_being_learned() -> None
     assert city.exchange.counted[EAST, "certificates"] == 1
 
 
+def test_a_neighbour_that_signs_with_another_key_is_told_to_people() -> None:
+    """A child whose parent was made anew could not learn it otherwise: trust comes in the packages that it refuses."""
+    county, city = opened()
+    anew, _ = child_of(root_identity(), CITY, FOUR[CITY])
+    head = replace(sent_down(city).head, slices=())
+    with pytest.raises(PackageRefusedError, match="signature"):
+        county.exchange.accept_package(write_package(head, [], anew.private_key), CITY)
+    with county.store.reading() as connection:
+        (alarm,) = alarms.alarms(connection)
+    assert (alarm.kind, alarm.subject) == ("PACKAGE", "signature of 360100")
+    assert "its own home must come back from a backup" in alarm.text
+
+
+def sent_down(city: ExchangeNode) -> Outgoing:
+    city.write(1, DESCENDANTS)
+    outgoing = city.exchange.next_package(EAST)
+    assert outgoing is not None
+    return outgoing
+
+
 # --- the link's own notes --------------------------------------------------------------------------------------------
 
 
@@ -250,6 +287,24 @@ def test_what_a_neighbour_answers_is_noted_without_characters_that_no_database_t
         row = links.link_to(connection, CITY)
     assert row is not None
     assert row.note == "HTTP 500: a b"
+
+
+def test_a_contact_that_could_not_be_noted_is_noted_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    county, _ = opened()
+    county.exchange.links.failed(CITY, links.PARENT, "no answer")
+
+    def busy(*_: object) -> None:
+        raise StoreBusyError("locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(county.store, "write", busy)
+        with pytest.raises(StoreBusyError):
+            county.exchange.links.heard(CITY, links.PARENT)
+    county.exchange.links.heard(CITY, links.PARENT)
+    with county.store.reading() as connection:
+        row = links.link_to(connection, CITY)
+    assert row is not None
+    assert row.state == "up"
 
 
 def test_a_defect_in_noting_a_failure_costs_a_rest_and_no_thread(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import queue
 import socket
 import ssl
 import threading
@@ -180,6 +181,21 @@ def test_a_flood_of_connections_stays_below_the_files_of_a_process(plain: HttpLi
         peers = [silent.enter_context(socket.create_connection(("127.0.0.1", plain.port))) for _ in range(200)]
         assert httpx.get(plain.address, timeout=5).text == "0 http"
         assert sum(is_open(peer) for peer in peers) <= SPARE * CONNECTIONS_PER_THREAD * 2
+    assert httpx.get(plain.address, timeout=5).text == "0 http"
+
+
+def test_a_connection_that_finds_no_place_in_the_queue_is_closed_and_counted_out(
+    plain: HttpListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise queue.Full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plain._server.requests, "put", full)
+        with socket.create_connection(("127.0.0.1", plain.port)) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert not is_open(peer)
+    assert plain._server.connections._open == set()
     assert httpx.get(plain.address, timeout=5).text == "0 http"
 
 
