@@ -40,9 +40,11 @@ Silence
 What can go wrong
     - No answer: the caller drops the flight (``Exchange.failed``) and opens the conversation again; statements put the
       cursors right, in both directions.
-    - ``GAP``: something before the slice is missing at the receiver. The flight lands, the cursor has not moved, the
-      next package begins at the cursor. A gap names what the receiver holds; where that is less than it had receipted
-      when the slice was sent, it is the neighbour's own signed statement, and puts the cursor back like any other.
+    - ``GAP``: something before the slice is missing at the receiver: late, or lost with a package that nobody answers.
+      The flight lands, the cursor has not moved, and the stream rests as after ``BUSY``: until what is late is held, or
+      what is lost is forgotten and the next package begins at the cursor. A gap names what the receiver holds; where
+      that is less than it had receipted when the slice was sent, it is the neighbour's own signed statement, and puts
+      the cursor back like any other.
     - ``BUSY``: the receiver cannot judge the stream yet (its origin is not in its tree): the stream rests a second.
     - ``REFUSED``: one slice was bad. The stream rests half a minute; the others go on. The certificate chains of all
       signers are given again, because a chain that got lost is the one harmless reason.
@@ -176,6 +178,9 @@ class Sender:
             elif verdict.word in {GAP, EARLY}:
                 if verdict.held is not None and verdict.held < sent.cursor:
                     outcome.returned[verdict.stream] = verdict.held
+                else:
+                    # What comes before is late or lost; without a rest the same would be sent again meanwhile.
+                    conversation.pause(verdict.stream, now_s, limits.busy_pause_s, limits.busy_pause_s_max)
             elif verdict.word == BUSY:
                 conversation.pause(verdict.stream, now_s, limits.busy_pause_s, limits.busy_pause_s_max)
             elif verdict.word == REFUSED:

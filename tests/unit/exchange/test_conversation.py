@@ -248,6 +248,7 @@ def test_packages_in_the_wrong_order_all_arrive(link: Link) -> None:
     link.county.exchange.accept_answer(held, CITY, first)
     link.county.exchange.accept_answer(gap, CITY, second)
     assert link.cursor() == 5
+    link.county.clock.advance(1.1)
     link.settle()
     assert (link.city.size(STREAM), link.cursor()) == (7, 7)
 
@@ -301,6 +302,7 @@ def test_a_package_keeps_within_its_bytes_and_says_that_more_waits() -> None:
     assert outgoing is not None
     assert outgoing.head.more
     assert len(outgoing.data) <= 400_000
+    link.county.exchange.failed(CITY, outgoing)
     link.settle()
     assert link.city.size(STREAM) == 2_400
 

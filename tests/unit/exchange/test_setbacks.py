@@ -68,6 +68,24 @@ def test_a_stream_rests_twice_as_long_each_time(word: str, rests_s: list[float])
     assert county.exchange.next_package(CITY) is not None
 
 
+def test_a_slice_behind_a_lost_package_is_not_sent_again_without_pause() -> None:
+    """The package before it went as the answer to a copy of a request, so nobody ever tells that it was lost."""
+    county, city = opened()
+    county.write(2)
+    lost = sent(county.exchange)
+    county.write(2, first=9)
+    later = sent(county.exchange)
+    assert (lost.head.slices[0].first, later.head.slices[0].first) == (1, 3)
+    gap = city.exchange.answer(later.data, EAST)
+    county.exchange.accept_answer(gap, CITY, later)
+    assert county.exchange.next_package(CITY) is None
+    county.clock.advance(1.1)
+    assert sent(county.exchange).head.slices[0].first == 3
+    # Forgotten after a minute: now all of it goes again.
+    county.clock.advance(61)
+    assert sent(county.exchange).head.slices[0].first == 1
+
+
 def test_a_refused_slice_that_comes_again_is_kept_once(tmp_path: Path) -> None:
     nodes = settled_nodes()
     county, city = nodes[EAST], nodes[CITY]
