@@ -20,6 +20,8 @@ from node.cases.projection import CaseProjection
 from node.cases.reference import ReferenceProjection, repair_cases
 from node.clock import MachineClock
 from node.departments.accept import Intake
+from node.departments.dialects import FOLDER as MAPPINGS_FOLDER
+from node.departments.dialects import Dialects
 from node.departments.publish import Publisher
 from node.exchange.exchange import Exchange
 from node.exchange.limits import Limits
@@ -266,7 +268,7 @@ def build_node(
         book=book,
         tree=tree,
         exchange=exchange,
-        intake=Intake(store, journal, tree, _authority, clock=clock, randomness=randomness, node_code=config.code),
+        intake=_intake(config, journal, tree, clock=clock, randomness=randomness),
         publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
         cases=cases,
         wakeups=NodeWakeups(store),
@@ -279,6 +281,19 @@ def _checked_store(config: NodeConfig) -> Store:
     store = open_store(config.database_url, home=config.home)
     check_schema(store)
     return store
+
+
+def _intake(config: NodeConfig, journal: Journal, tree: TreeSource, *, clock: Clock, randomness: Randomness) -> Intake:
+    return Intake(
+        journal.store,
+        journal,
+        tree,
+        _authority,
+        clock=clock,
+        randomness=randomness,
+        node_code=config.code,
+        dialects=Dialects(folder=config.home / MAPPINGS_FOLDER),
+    )
 
 
 def _authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from node.standard.seals import StreamName
 
 READABLE_FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 """A file that is there and that this account may read."""
+DIALECT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_\-]{0,39}(@[a-z0-9][a-z0-9_\-]{0,39})?\Z")
 
 
 class StreamArgument(click.ParamType[StreamName]):
@@ -52,3 +54,15 @@ class Words(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text as it is; an empty one is a usage error."""
         return str(value) if str(value).strip() else self.fail("it is empty", param, ctx)
+
+
+class DialectName(click.ParamType[str]):
+    """The name of a dialect, or NAME@VARIANT; whether it exists is for the node to say, which may have its own."""
+
+    name = "NAME[@VARIANT]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; what can be none is a usage error."""
+        if DIALECT_NAME.match(str(value)):
+            return str(value)
+        return self.fail(f"{str(value)[:40]!r} is not NAME or NAME@VARIANT, for example csv", param, ctx)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.arguments import READABLE_FILE
+from node.cli.arguments import READABLE_FILE, DialectName
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.home import node_of
+from node.cli.home import home_of, node_of
 from node.cli.output import say, write_json, write_table
 from node.cli.progress import import_progress
 
@@ -18,33 +18,47 @@ if TYPE_CHECKING:
     from node.departments.report import ImportReport
 
 DIALECTS = ("auto", "standard", "csv", "json")
-"""What node.departments.dialects reads, written out so that ``--help`` need not load it."""
+"""The built-in dialects, written out so that ``--help`` need not load them; a site has its own beside them."""
 
 
 @click.command("import", cls=LazyCommand)
 @click.argument("file", type=READABLE_FILE)
 @click.option(
-    "--dialect", type=click.Choice(DIALECTS), default="auto", show_default=True, help="auto tells it by the content."
+    "--dialect",
+    type=DialectName(),
+    default="auto",
+    show_default=True,
+    help=f"One of {', '.join(DIALECTS)} or of the site's own; auto tells it by the content.",
 )
 @click.option("--type", "record_type", default="", help="Record type of every row, when the file does not say it.")
+@click.option("--table", default="", help="The source's table of every row, when the file does not say it.")
 @click.option("--source", "source_name", default="import", show_default=True, help="The source that delivers.")
 @pass_frame
-def import_command(frame: Frame, file: Path, dialect: str, record_type: str, source_name: str) -> int:
+def import_command(frame: Frame, file: Path, dialect: str, record_type: str, table: str, source_name: str) -> int:
     """Take in the records of FILE.
 
     Leaves with 0 when all were accepted or repeated, 9 when some were refused, 1 when nothing was usable. What is
     refused is kept: yizhan refused list.
     """
+    from node.departments.dialects import AUTO, FOLDER, Dialects
     from node.departments.importing import import_file
     from node.departments.sources import find_source
 
+    if dialect != AUTO:
+        Dialects(folder=home_of(frame) / FOLDER).find(dialect)
     with node_of(frame) as node:
         with node.store.reading() as connection:
             source = find_source(connection, source_name)
         try:
             with import_progress(frame, file) as progress:
                 report = import_file(
-                    node.intake, file, dialect=dialect, source=source, record_type=record_type, progress=progress
+                    node.intake,
+                    file,
+                    dialect=dialect,
+                    source=source,
+                    record_type=record_type,
+                    table=table,
+                    progress=progress,
                 )
         except KeyboardInterrupt:
             say(

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from node.departments.answers import RequestKey, find_answer, store_answer
+from node.departments.dialects import Dialects
 from node.departments.divisions import Divisions
 from node.departments.group_commit import TOGETHER_MAX, GroupCommit
 from node.departments.prepare import Prepared, prepare
@@ -108,7 +109,8 @@ class Settled:
 class Intake:
     """The one way in for records of departments.
 
-    ``load_tree`` gives the tree by which ``authority`` (rule R10) is asked. Any process of the home may hold one.
+    ``load_tree`` gives the tree by which ``authority`` (rule R10) is asked; ``dialects`` are those of the node, by
+    which doors read what they are given. Any process of the home may hold one.
     """
 
     def __init__(
@@ -121,12 +123,14 @@ class Intake:
         clock: Clock,
         randomness: Randomness,
         node_code: str,
+        dialects: Dialects | None = None,
     ) -> None:
         self.store = store
         self.journal = journal
         self.clock = clock
         self.randomness = randomness
         self.node_code = node_code
+        self.dialects = dialects or Dialects()
         self.stream = StreamName(node_code, ANCESTORS)
         self._load_tree = load_tree
         self._authority = authority

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from node.departments.dialects import AUTO, DialectOptions, read, recognise
+from node.departments.dialects import AUTO, DialectOptions, recognise
 from node.departments.sources import OPERATOR, Source
 from node.errors import NotFoundError
 
@@ -32,22 +32,24 @@ def import_file(
     dialect: str = AUTO,
     source: Source = OPERATOR,
     record_type: str = "",
+    table: str = "",
     progress: Progress = lambda _bytes, _rows: None,
 ) -> ImportReport:
     """Take in the records of a file and report.
 
-    ``dialect`` is one of ``node.departments.dialects.DIALECTS`` or ``auto``; ``record_type`` is for tables whose rows
-    do not say it; ``progress`` is told how far it is after each batch. The channel of the records is IMPORT, whatever
-    channel the source has. Raises NotFoundError when the file cannot be read, UsageError for an unknown dialect, and
-    what ``Intake.accept`` raises.
+    ``dialect`` is one of the node's dialects, with ``@`` and a variant where it has them, or ``auto``; ``record_type``
+    is for tables whose rows do not say it, ``table`` for rows that do not say their source's table; ``progress`` is
+    told how far it is after each batch. The channel of the records is IMPORT, whatever channel the source has. Raises
+    NotFoundError when the file cannot be read, UsageError for an unknown dialect, and what ``Intake.accept`` raises.
     """
+    options = DialectOptions(record_type=record_type, table=table, system=source.name)
     try:
         with path.open("rb") as stream:
             if dialect == AUTO:
                 dialect = recognise(path.name, stream.read(_HEAD_BYTES))
                 stream.seek(0)
             return intake.accept(
-                read(dialect, stream, DialectOptions(record_type=record_type)),
+                intake.dialects.read(dialect, stream, options),
                 source=source.on_channel(OPERATOR.channel),
                 dialect=dialect,
                 # Nobody knows how far a pipe is.

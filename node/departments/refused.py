@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, insert, select, update
 
-from node.departments.dialects import DialectOptions, read
+from node.departments.dialects import DialectOptions
 from node.departments.report import ImportReport, problem_json
 from node.departments.sources import find_source
 from node.departments.stored_bytes import pressed, unpressed
@@ -179,8 +179,9 @@ def offer_refused(intake: Intake, number: int, *, by: str, corrected: bytes | No
             why="it was larger than what is kept of one delivery",
             action="import the corrected file instead, then discard this one",
         )
-    options = DialectOptions(record_type=delivery.record_type if delivery.dialect == "csv" else "")
-    candidates = read(delivery.dialect, BytesIO(content), options)
+    typed = intake.dialects.find(delivery.dialect).typed
+    options = DialectOptions(record_type=delivery.record_type if typed else "", system=delivery.source)
+    candidates = intake.dialects.read(delivery.dialect, BytesIO(content), options)
     report = intake.accept(candidates, source=source, dialect=delivery.dialect, keep_verdicts=True)
     if report.exit_code == 0:
         intake.store.write(lambda transaction: _settle(transaction, number, SETTLED, intake.clock.now(), by, ""))

@@ -20,11 +20,11 @@ from flask import Blueprint, Response, request
 
 from node.departments.accept import BATCH_MAX, Intake, Job
 from node.departments.answers import KEY_LENGTH_MAX, RequestKey, body_hash_of
-from node.departments.dialects import DialectOptions, read
+from node.departments.dialects import DialectOptions
 from node.departments.prepare import prepare
 from node.departments.report import ImportReport, Verdict
 from node.departments.sources import source_of_key
-from node.errors import NotInitialisedError, RecordRefusedError, TryLaterError
+from node.errors import NotInitialisedError, RecordRefusedError, TryLaterError, UsageError
 from node.standard.codec import RULE_TOO_LARGE
 from node.standard.compression import expand_limited
 
@@ -43,12 +43,6 @@ IN_FLIGHT_MAX: Final = 8
 BUSY_RETRY_S: Final = 1
 UNAVAILABLE_RETRY_S: Final = 10
 
-DIALECT_OF_TYPE: Final = {
-    "application/xml": "standard",
-    "text/xml": "standard",
-    "text/csv": "csv",
-    "application/json": "json",
-}
 _ENCODINGS: Final = frozenset({"gzip", "x-gzip", "zstd"})
 _BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,200})\Z", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{KEY_LENGTH_MAX}}}\Z")
@@ -119,12 +113,14 @@ class _Door:
 
     def _job(self, source: Source) -> Job:
         """Read and prepare the request's records: everything that needs no lock."""
-        dialect = _dialect()
+        dialect = self._dialect()
         key = _idempotency_key()
         body = self._body()
         self._intake.check_joined()
         record_type = request.args.get("type", "")
-        candidates = read(dialect, BytesIO(body), DialectOptions(record_type=record_type))
+        table = request.args.get("table", "")
+        options = DialectOptions(record_type=record_type, table=table, system=source.name)
+        candidates = self._intake.dialects.read(dialect, BytesIO(body), options)
         batch = list(islice(candidates, BATCH_MAX + 1))
         if len(batch) > BATCH_MAX:
             raise RequestRefusedError(
@@ -133,7 +129,7 @@ class _Door:
                 why=f"at most {BATCH_MAX} are taken in one request",
                 action="send them in several requests",
             )
-        named = body_hash_of(f"{dialect}?{record_type}", body)
+        named = body_hash_of(f"{dialect}?{record_type}{table and '&'}{table}", body)
         return Job(
             source=source,
             dialect=dialect,
@@ -141,6 +137,27 @@ class _Door:
             request=None if key is None else RequestKey(source=source.name, key=key, body_hash=named),
             document=_document,
         )
+
+    def _dialect(self) -> str:
+        """Return the dialect that the address names, or else the one that the Content-Type stands for."""
+        dialects = self._intake.dialects
+        if named := request.args.get("dialect", ""):
+            try:
+                dialects.find(named)
+            except UsageError as error:
+                raise RequestRefusedError(400, f"{error.what}.", why=error.why, action=error.action) from error
+            return named
+        known = dialects.by_media_type()
+        dialect = known.get(request.mimetype)
+        if dialect is None:
+            raise RequestRefusedError(
+                415,
+                "The Content-Type is not accepted.",
+                why=f"{request.mimetype[:80]!r} names no form in which records can be sent",
+                action=f"send one of {', '.join(known)}, or name a dialect in the address: ?dialect=NAME",
+                headers={"Accept": ", ".join(known)},
+            )
+        return dialect
 
     def _authenticated(self) -> Source:
         found = _BEARER.match(request.headers.get("Authorization", ""))
@@ -205,19 +222,6 @@ class _Door:
             raise RequestRefusedError(
                 400, "The body cannot be expanded.", why=error.why, action=error.action
             ) from error
-
-
-def _dialect() -> str:
-    dialect = DIALECT_OF_TYPE.get(request.mimetype)
-    if dialect is None:
-        raise RequestRefusedError(
-            415,
-            "The Content-Type is not accepted.",
-            why=f"{request.mimetype[:80]!r} names no form in which records can be sent",
-            action=f"send one of {', '.join(DIALECT_OF_TYPE)}",
-            headers={"Accept": ", ".join(DIALECT_OF_TYPE)},
-        )
-    return dialect
 
 
 def _idempotency_key() -> str | None:

@@ -11,7 +11,7 @@ from node.clock import SetClock
 from node.demo.catalogue import items_of
 from node.demo.generator import generate_month
 from node.departments.accept import Intake
-from node.departments.dialects import DialectOptions, read
+from node.departments.dialects import DialectOptions, Dialects
 from node.departments.publish import Publisher
 from node.departments.sources import OPERATOR
 from node.journal.streams import Journal
@@ -44,8 +44,14 @@ def small_tree() -> Tree:
     )
 
 
-def intake_on(store: Store, *projections: Projection, node_code: str = NODE, seed: str = "intake") -> Intake:
-    """Return an intake of one node of the small tree."""
+def intake_on(
+    store: Store,
+    *projections: Projection,
+    node_code: str = NODE,
+    seed: str = "intake",
+    dialects: Dialects | None = None,
+) -> Intake:
+    """Return an intake of one node of the small tree, with the built-in dialects unless others are given."""
     clock = SetClock(NOW)
     tree = small_tree()
     return Intake(
@@ -55,6 +61,7 @@ def intake_on(store: Store, *projections: Projection, node_code: str = NODE, see
         clock=clock,
         randomness=SeededRandomness(seed),
         node_code=node_code,
+        dialects=dialects,
     )
 
 
@@ -76,7 +83,7 @@ def offer(
     intake: Intake, data: bytes, dialect: str, *, source: Source = OPERATOR, record_type: str = ""
 ) -> ImportReport:
     """Offer a delivery and keep every verdict."""
-    candidates = read(dialect, BytesIO(data), DialectOptions(record_type=record_type))
+    candidates = intake.dialects.read(dialect, BytesIO(data), DialectOptions(record_type=record_type))
     return intake.accept(candidates, source=source, dialect=dialect, keep_verdicts=True)
 
 

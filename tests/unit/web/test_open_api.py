@@ -326,3 +326,21 @@ def test_a_batch_of_json_is_taken(client: FlaskClient, key: str) -> None:
 def test_a_refusal_says_what_why_and_what_to_do() -> None:
     error = RequestRefusedError(400, "what", why="why", action="action")
     assert (str(error), error.why, error.action, error.headers) == ("what", "why", "action", {})
+
+
+def test_the_address_may_name_the_dialect_and_the_content_type_does_not_count_then(
+    client: FlaskClient, key: str
+) -> None:
+    body = table(generated(2)).encode()
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = client.post("/api/v1/records?dialect=csv", data=body, content_type="text/plain", headers=headers)
+    assert (answer.status_code, answer.json["accepted"] if answer.json else None) == (200, 2)
+
+
+def test_a_dialect_in_the_address_that_does_not_exist_is_told(client: FlaskClient, key: str) -> None:
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = client.post("/api/v1/records?dialect=soap", data=b"<x/>", content_type=XML, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert "soap" in answer.json["what"]
+    assert "csv" in answer.json["action"]
