@@ -42,7 +42,8 @@ class Candidate:
     unless ``problems`` is not empty. ``row`` counts the data rows of a table and ``line`` the lines of the file, both
     from 1. ``kept`` gives the bytes that are kept if the record is refused, complete enough to be offered again by
     themselves in the same dialect; ``complete`` is False when a limit cut them. ``weight`` is about how many bytes the
-    delivery gave for it: batches are bounded by it as well.
+    delivery gave for it: batches are bounded by it as well. ``sheet`` names the part of the delivery in which it
+    stands, "" where there is one part only.
     """
 
     record_type: str
@@ -54,10 +55,17 @@ class Candidate:
     problems: tuple[Problem, ...] = ()
     complete: bool = True
     weight: int = 0
+    sheet: str = ""
 
     def located(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Return problems of the record with its row, and with lines counted in the delivery."""
-        return tuple(replace(problem, row=self.row, line=self._line_of(problem)) for problem in problems)
+        return tuple(
+            replace(problem, row=self.row, line=self._line_of(problem), text=self._placed(problem.text))
+            for problem in problems
+        )
+
+    def _placed(self, text: str) -> str:
+        return f"{self.sheet}: {text}" if self.sheet else text
 
     def _line_of(self, problem: Problem) -> int | None:
         if self.markup is None or self.line is None:

@@ -23,7 +23,6 @@ ROW_LINES_MAX: Final = 100
 """Lines that one quoted row may span. Our own choice."""
 SAMPLE_BYTES: Final = 1_048_576
 """Bytes looked at to tell the encoding."""
-COLUMNS_MAX: Final = 400
 
 UTF_8: Final = "utf-8"
 GB18030: Final = "gb18030"
