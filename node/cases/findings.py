@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from node.cases.states import STATE_RANKS, TERMINAL_RANK, Event, Label, Legality, State
+from node.cases.life_cycle import Label, Legality
+from node.cases.states import STATE_RANKS, TERMINAL_RANK, Event, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,9 @@ _PHASES: Mapping[str, int] = {
     "Acceptance": 2,
     "ReviewStep": 3,
     "Conclusion": 4,
-    "Collection": 5,
+    "Certificate": 5,
+    "Collection": 6,
+    "Delivery": 6,
 }
 _ACCEPTANCE_PHASE = 2
 _REVIEW_PHASE = 3

@@ -65,7 +65,7 @@ _SECONDS_MAX = 0xFFFF_FFFF
 
 # While a case has findings, only these can be added quietly: every other type may end or add one, because an earlier
 # record may have been out of order without moving the case.
-_HARMLESS_TYPES = frozenset({"ReviewStep", "SpecialProcedureEnd", "Extension", "Collection"})
+_HARMLESS_TYPES = frozenset({"ReviewStep", "SpecialProcedureEnd", "Extension", "Collection", "Evaluation"})
 
 
 class CaseMemory:

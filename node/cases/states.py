@@ -8,9 +8,10 @@ a department did has happened whether or not it was in order. ``node.cases.histo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
+
+from node.cases.life_cycle import Effect, Label, Legality, Transition, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,55 +72,11 @@ class Event(StrEnum):
     DELIVER = "DELIVER"
     ATTACH_MATERIAL = "ATTACH_MATERIAL"
     ATTACH_FEE = "ATTACH_FEE"
+    ATTACH_EVALUATION = "ATTACH_EVALUATION"
+    DISPATCH = "DISPATCH"
 
 
-class Effect(Enum):
-    """Targets that are not one state."""
-
-    UNCHANGED = "unchanged"
-    STATE_BEFORE = "the state before the suspension"
-
-
-class Legality(IntEnum):
-    """How an event fits the state that it met: by a row, by leaping over states, or not at all."""
-
-    LEGAL = 0
-    SKIPPED = 1
-    ILLEGAL = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """A name in both languages of the screens."""
-
-    chinese: str
-    english: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
-    """The record that carries an event: its type and the deciding codes (empty: whatever the code)."""
-
-    record_type: str
-    codes: tuple[str, ...]
-    label: Label
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
-    """One legal step.
-
-    ``clock`` uses the marks of the standard: S start, P pause, R resume, X extend, E end, – none; N notice clock, D
-    delivery clock. ``instant_only`` rows hold for instant cases (即办件) alone.
-    """
-
-    source: State
-    event: Event
-    target: State | Effect
-    clock: str
-    support: str
-    instant_only: bool = False
-
+CaseTransition = Transition[State, Event]
 
 STATE_LABELS: Mapping[State, Label] = {
     State.NONE: Label(chinese="无申请", english="no application seen"),
@@ -174,6 +131,8 @@ TRIGGERS: Mapping[Event, Trigger] = {
     Event.DELIVER: _trigger("Collection", "", "领取", "collection"),
     Event.ATTACH_MATERIAL: _trigger("Material", "", "材料", "material"),
     Event.ATTACH_FEE: _trigger("Fee", "", "收费", "fee"),
+    Event.ATTACH_EVALUATION: _trigger("Evaluation", "", "评价", "evaluation"),
+    Event.DISPATCH: _trigger("Delivery", "SENT RETURNED", "寄送", "dispatch"),
 }
 
 _IN_EXAMINATION = (State.ACCEPTED, State.HANDLING, State.REVIEWING, State.DECIDING)
@@ -191,7 +150,7 @@ _LAW = "行政许可法 art. "
 _SIGNERS = "会签: one record per signer of the same step (standard, 1.3)"
 
 
-def _rows() -> Iterator[Transition]:
+def _rows() -> Iterator[CaseTransition]:
     """Yield the legal transitions in the order of the standard's table."""
     yield _row(State.NONE, Event.APPLY, State.APPLIED, "S(N)", _LAW + "32, 82")
     yield _row(State.APPLIED, Event.PREACCEPT, State.PREACCEPTED, "–", "预受理状态 1")
@@ -213,9 +172,10 @@ def _rows() -> Iterator[Transition]:
             yield _row(state, Event.ATTACH_MATERIAL, Effect.UNCHANGED, "–", "materials belong to the case")
     for source in _SINCE_ACCEPTANCE:
         yield _row(source, Event.ATTACH_FEE, Effect.UNCHANGED, "–", "收费 after acceptance")
+        yield _row(source, Event.ATTACH_EVALUATION, Effect.UNCHANGED, "–", "评价 after acceptance; GB/T 39046 T9")
 
 
-def _examination_rows() -> Iterator[Transition]:
+def _examination_rows() -> Iterator[CaseTransition]:
     """Yield the steps between acceptance and conclusion, with returns and suspensions."""
     steps = "环节代码 1承办 2审核 3批准"
     yield _row(State.ACCEPTED, Event.HANDLE, State.HANDLING, "–", steps)
@@ -240,7 +200,7 @@ def _examination_rows() -> Iterator[Transition]:
     yield _row(State.SUPP_SUSPENDED, Event.SUPPLEMENT_RECEIPT, Effect.STATE_BEFORE, "R", "practice")
 
 
-def _conclusion_rows() -> Iterator[Transition]:
+def _conclusion_rows() -> Iterator[CaseTransition]:
     """Yield the ways in which a case ends, and what follows."""
     yield _row(State.DECIDING, Event.CONCLUDE, State.CONCLUDED, "E S(D)", _LAW + "38, 42, 44")
     yield Transition(
@@ -257,13 +217,16 @@ def _conclusion_rows() -> Iterator[Transition]:
     yield _row(State.CONCLUDED, Event.CERTIFY, State.CERTIFIED, "–", "GB/T 39046 T8")
     for source in (State.CONCLUDED, State.CERTIFIED):
         yield _row(source, Event.DELIVER, State.DELIVERED, "E(D)", _LAW + "44")
+        yield _row(source, Event.DISPATCH, Effect.UNCHANGED, "–", "GB/T 39046 T15")
+    # A result that went by post is often reported twice, as delivered and as collected.
+    yield _row(State.DELIVERED, Event.DELIVER, State.DELIVERED, "–", "领取登记 and 物流 of one result")
 
 
-def _row(source: State, event: Event, target: State | Effect, clock: str, support: str) -> Transition:
+def _row(source: State, event: Event, target: State | Effect, clock: str, support: str) -> CaseTransition:
     return Transition(source=source, event=event, target=target, clock=clock, support=support)
 
 
-TRANSITIONS: tuple[Transition, ...] = tuple(_rows())
+TRANSITIONS: tuple[CaseTransition, ...] = tuple(_rows())
 
 TERMINAL_RANK = 70
 """From this rank on a case has ended."""
@@ -334,7 +297,10 @@ _RETURNS = {"1": Event.RETURN_HANDLING, "2": Event.RETURN_REVIEW, "3": Event.RET
 
 
 def _event_table() -> dict[tuple[str, str | None], str]:
-    """Invert ``TRIGGERS``; the two kinds of record that need more than a code are told apart in ``event_of``."""
+    """Invert ``TRIGGERS`` and add second forms.
+
+    The two kinds of record that need more than a code are told apart in ``event_of``.
+    """
     table: dict[tuple[str, str | None], str] = {}
     for event, trigger in TRIGGERS.items():
         if event is Event.DEEM_ACCEPTED or event in _RETURNS.values():
@@ -343,6 +309,7 @@ def _event_table() -> dict[tuple[str, str | None], str]:
             table[trigger.record_type, code] = event.value
     table["Conclusion", "REFUSE"] = Event.REFUSE.value
     table["Extension", None] = Event.EXTEND.value
+    table["Delivery", "DELIVERED"] = Event.DELIVER.value
     return table
 
 

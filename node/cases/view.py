@@ -28,7 +28,7 @@ from node.standard.families import RECORD_TYPES
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from node.cases.states import Label
+    from node.cases.life_cycle import Label
     from node.journal.records import StoredRecord
     from node.standard.seals import StreamName
     from node.standard.shape import ElementShape

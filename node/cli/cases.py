@@ -14,7 +14,7 @@ from node.cli.output import say, write_json, write_table
 from node.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from node.cases.states import Label
+    from node.cases.life_cycle import Label
     from node.cases.view import CaseView
 
 

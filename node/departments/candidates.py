@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from node.standard.families import RECORD_TYPES
+from node.standard.families import RECORD_HEADER, RECORD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ WHOLE_BYTES_MAX: Final = 1_048_576
 DEPARTMENT_TYPES: Final = frozenset(
     name
     for name, entry in RECORD_TYPES.items()
-    if entry.case_record or (entry.family == "catalogue" and "ancestors" in entry.audiences)
+    if entry.header != RECORD_HEADER or (entry.family == "catalogue" and "ancestors" in entry.audiences)
 )
 """Record types that a department may hand in; every other type is made by nodes only."""
 

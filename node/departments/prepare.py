@@ -26,7 +26,7 @@ from node.standard.codec import (
 )
 from node.standard.compose import SALT_BYTES, compose, content_of
 from node.standard.facts import facts_of
-from node.standard.families import RECORD_TYPES
+from node.standard.families import RECORD_HEADER, RECORD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,7 +69,7 @@ def prepare(candidates: Iterable[Candidate], *, channel: str, randomness: Random
 
 
 def content_hash_of(body: bytes) -> bytes:
-    """Return SHA-256 over a record's bytes without what this node put in by itself: Salt, and Channel of a case record.
+    """Return SHA-256 over a record's bytes without what this node put in by itself: Salt, and Channel where it has one.
 
     The same content offered again gives the same hash, whatever door it comes through (02, R15).
     """
@@ -124,13 +124,13 @@ def _made(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, Any]:
     if candidate.markup is not None:
         return _from_markup(candidate, channel, salt)
     content = dict(candidate.content or {})
-    if _is_case(candidate.record_type):
+    if _has_channel(candidate.record_type):
         content["Channel"] = channel
     return _composed(candidate.record_type, content, salt)
 
 
 def _from_markup(candidate: Candidate, channel: str, salt: bytes) -> tuple[bytes, Any]:
-    stamped = _stamped(candidate.markup or b"", channel if _is_case(candidate.record_type) else "", salt)
+    stamped = _stamped(candidate.markup or b"", channel if _has_channel(candidate.record_type) else "", salt)
     element = parse_record(stamped)
     if _is_final(stamped, element):
         return stamped, element
@@ -184,8 +184,9 @@ def _with_channel(rest: bytes, channel: bytes) -> bytes:
     return rest if behind is None else rest[: behind.start()] + ours + rest[behind.start() :]
 
 
-def _is_case(record_type: str) -> bool:
-    return record_type in RECORD_TYPES and RECORD_TYPES[record_type].case_record
+def _has_channel(record_type: str) -> bool:
+    """Tell whether a type has a header that says by which door the record came: of a case, a penalty or a request."""
+    return record_type in RECORD_TYPES and RECORD_TYPES[record_type].header != RECORD_HEADER
 
 
 def _located(candidate: Candidate, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from node.errors import Problem
-from node.standard.families import RECORD_TYPES
+from node.standard.families import RECORD_HEADER, RECORD_TYPES
 from node.standard.identifiers import is_citizen_number, is_credit_code, is_organisation_code
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ID_TYPE_CITIZEN = "111"
 ID_TYPE_CREDIT_CODE = "001"
+PARTY_CITIZEN_CARD = "CITIZEN_CARD"
+PARTY_CREDIT_CODE = "CREDIT_CODE"
 
 _PREFIX = "{urn:yizhan:standard:1}"
 _ORG_CODE = f"{_PREFIX}OrgCode"
@@ -26,20 +28,29 @@ _GB_11714 = "the check character of the organisation code (GB 11714) is wrong"
 _BY_ID_TYPE: dict[str, tuple[Callable[[str], bool], str]] = {
     ID_TYPE_CITIZEN: (is_citizen_number, _GB_11643),
     ID_TYPE_CREDIT_CODE: (is_credit_code, _GB_32100),
+    PARTY_CITIZEN_CARD: (is_citizen_number, _GB_11643),
+    PARTY_CREDIT_CODE: (is_credit_code, _GB_32100),
 }
 # Pairs of (type of document, number of document), and further codes, by record type.
 _DOCUMENTS = {
     "Application": (("ApplicantIdType", "ApplicantIdNo"), ("AgentIdType", "AgentIdNo")),
     "Collection": (("CollectorIdType", "CollectorIdNo"),),
+    "Certificate": (("HolderIdType", "HolderIdNo"),),
+    "PenaltyFiling": (("PartyIdType", "PartyIdNo"),),
+    "PenaltySummary": (("PartyIdType", "PartyIdNo"),),
+    "PenaltyDecision": (("PartyIdType", "PartyIdNo"),),
 }
 _CODES: dict[str, tuple[tuple[str, Callable[[str], bool], str], ...]] = {
     "Organisation": (
         ("ParentOrgCode", is_credit_code, _GB_32100),
         ("OldOrgCode", is_organisation_code, _GB_11714),
     ),
+    "Certificate": (("IssueOrgCode", is_credit_code, _GB_32100),),
+    "Complaint": (("AccusedOrgCode", is_credit_code, _GB_32100),),
 }
 _WITH_ORG_CODE = frozenset(
-    {name for name, entry in RECORD_TYPES.items() if entry.case_record} | {"Item", "Organisation", "SupervisionNotice"}
+    {name for name, entry in RECORD_TYPES.items() if entry.header != RECORD_HEADER}
+    | {"Item", "Organisation", "SupervisionNotice"}
 )
 _FURTHER = frozenset({*_DOCUMENTS, *_CODES})
 

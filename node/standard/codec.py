@@ -61,6 +61,8 @@ _SCHEMA_FILES: Final = (
     "header",
     "catalogue",
     "case",
+    "attached",
+    "penalty",
     "supervision",
     "statistics",
     "control",

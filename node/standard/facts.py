@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 from node.standard.codec import SHAPES, TAG_PREFIX
-from node.standard.families import RECORD_TYPES
+from node.standard.families import CASE_HEADER, PENALTY_HEADER, RECORD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +88,8 @@ class Facts:
         """The source's own key of the record: what tells a repeated delivery from a new one."""
         if self.record_key is None:
             return f"{self.record_type}:{self.case_no}:{self.sequence}:{self.data_version}"
+        if self.data_version:
+            return f"{self.record_type}:{self.record_key}:{self.data_version}"
         return f"{self.record_type}:{self.record_key}"
 
 
@@ -97,7 +99,7 @@ def facts_of(element: Any, zone: tzinfo = TREE_ZONE) -> Facts:
     facts = Facts(record_type, element.get("Version"))
     plan = _PLANS[record_type]
     nodes = element[: plan.span]
-    start = _read_case_header(facts, nodes) if plan.case_record else 1
+    start = plan.read_header(facts, nodes)
     steps = plan.steps
     for node in nodes[start:]:
         step = steps.get(node.tag)
@@ -116,6 +118,29 @@ def _read_case_header(facts: Facts, nodes: list[Any]) -> int:
     The record is valid, so the order is the schema's and only the optional elements have to be looked at: reading a
     tag costs more than reading a text. A test compares this with the order in ``header.xsd``.
     """
+    at = _read_parties(facts, nodes)
+    facts.task = nodes[at].text
+    _take_event(facts, nodes[at + 1].text)
+    return at + 2
+
+
+def _read_penalty_header(facts: Facts, nodes: list[Any]) -> int:
+    """Read the header of a penalty record: that of a case, but for the item, which may not be known yet."""
+    at = _read_parties(facts, nodes)
+    if nodes[at].tag == _TASK_CODE:
+        facts.task = nodes[at].text
+        at += 1
+    _take_event(facts, nodes[at].text)
+    return at + 1
+
+
+def _no_header(_: Facts, __: list[Any]) -> int:
+    """Leave a record without the header of a case to its own elements; only Salt is skipped."""
+    return 1
+
+
+def _read_parties(facts: Facts, nodes: list[Any]) -> int:
+    """Read what case and penalty headers have in common; return where TaskCode may stand."""
     facts.case_no = nodes[1].text
     at = 2
     if nodes[at].tag == _ORIG_SYSTEM:
@@ -132,9 +157,7 @@ def _read_case_header(facts: Facts, nodes: list[Any]) -> int:
     facts.channel = nodes[at].text
     facts.division = nodes[at + 1].text
     facts.organisation = nodes[at + 2].text
-    facts.task = nodes[at + 4].text
-    _take_event(facts, nodes[at + 5].text)
-    return at + 6
+    return at + 4
 
 
 def case_number_of(element: Any) -> str | None:
@@ -164,6 +187,14 @@ def _take_event(facts: Facts, text: str) -> None:
 
 def _take_case_no(facts: Facts, text: str) -> None:
     facts.case_no = text
+
+
+def _take_data_version(facts: Facts, text: str) -> None:
+    facts.data_version = int(text)
+
+
+def _take_channel(facts: Facts, text: str) -> None:
+    facts.channel = text
 
 
 def _take_record_key(facts: Facts, text: str) -> None:
@@ -214,10 +245,13 @@ _CASE_NO = TAG_PREFIX + "CaseNo"
 _ORIG_SYSTEM = TAG_PREFIX + "OrigSystem"
 _ORIG_CASE_NO = TAG_PREFIX + "OrigCaseNo"
 _CORRECTION = TAG_PREFIX + "Correction"
+_TASK_CODE = TAG_PREFIX + "TaskCode"
 _MATERIAL_ITEM = TAG_PREFIX + "MaterialItem"
 _COMMON = {
     "CaseNo": _take_case_no,
     "RecordKey": _take_record_key,
+    "DataVersion": _take_data_version,
+    "Channel": _take_channel,
     "DivisionCode": _take_division,
     "OrgCode": _take_organisation,
     "TaskCode": _take_task,
@@ -241,6 +275,22 @@ _DECIDING_CODE = {
     "Collection": "CollectionWay",
     "Material": "MediaType",
     "Fee": "FeeState",
+    "Delivery": "DeliveryState",
+    "Evaluation": "Satisfaction",
+    "Consultation": "RequestState",
+    "Complaint": "RequestState",
+    "PenaltyClue": "PenaltySource",
+    "PenaltyFiling": "FilingResult",
+    "PenaltyReview": "ReviewProposal",
+    "PenaltyLegalReview": "LegalReviewOutcome",
+    "PenaltyDefence": "DefenceForm",
+    "PenaltyHearing": "HearingStage",
+    "PenaltyDecision": "DecisionKind",
+    "PenaltyService": "ServedDocument",
+    "PenaltyPublication": "PublicationAction",
+    "PenaltyExecution": "ExecutionStage",
+    "PenaltyReconsideration": "RemedyStage",
+    "PenaltyClosing": "ClosedState",
     "Item": "TaskState",
     "Division": "Kind",
     "Calendar": "Status",
@@ -250,11 +300,14 @@ _DECIDING_CODE = {
 }
 
 
+_HEADERS = {CASE_HEADER: _read_case_header, PENALTY_HEADER: _read_penalty_header}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """How the facts of one type are read: ``span`` children are looked at (None: all)."""
 
-    case_record: bool
+    read_header: Callable[[Facts, list[Any]], int]
     steps: dict[str, Callable[[Facts, str], None]]
     span: int | None
     has_materials: bool
@@ -269,10 +322,10 @@ def _plan_of(record_type: RecordType) -> _Plan:
     # Optional elements that are missing only move the wanted ones forward; repeated ones could move them back.
     movable = any(child.repeated for child in children[: max(places)])
     return _Plan(
-        case_record=record_type.case_record,
+        read_header=_HEADERS.get(record_type.header, _no_header),
         steps={TAG_PREFIX + name: step for name, step in wanted.items()},
         span=None if movable else max(places),
-        has_materials=record_type.case_record and any(child.name == "MaterialItem" for child in children),
+        has_materials=record_type.header == CASE_HEADER and any(child.name == "MaterialItem" for child in children),
     )
 
 

@@ -25,14 +25,25 @@ if TYPE_CHECKING:
 
 DIRECTED = "directed"
 
+CASE_HEADER = "case"
+"""The record begins with the header of an approval case."""
+PENALTY_HEADER = "penalty"
+"""The record begins with the header of a penalty case."""
+REQUEST_HEADER = "request"
+"""The record is a consultation or complaint: it names a department, and a case only where it is about one."""
+RECORD_HEADER = "record"
+"""The record belongs to no case: it has a key of its own."""
+KEYED_HEADERS = frozenset({REQUEST_HEADER, RECORD_HEADER})
+"""Headers with a RecordKey; the others are told apart by CaseNo and Sequence."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordType:
     """One record type: ``label`` is its 中文 name, ``number`` a stable small integer.
 
-    ``audiences`` holds ``ancestors``, ``descendants``, ``directed`` (to a node's code) and ``trust``;
-    ``case_record`` says that it begins with the header of a case; ``control`` that it keeps the exchange itself in
-    order and is never rejected.
+    ``audiences`` holds ``ancestors``, ``descendants``, ``directed`` (to a node's code) and ``trust``; ``header`` is
+    one of the constants above: the elements that the record begins with; ``control`` says that it keeps the exchange
+    itself in order and is never rejected.
     """
 
     name: str
@@ -41,8 +52,13 @@ class RecordType:
     number: int
     audiences: frozenset[str]
     authority: str
-    case_record: bool = False
+    header: str = RECORD_HEADER
     control: bool = False
+
+    @property
+    def case_record(self) -> bool:
+        """True when the record belongs to an approval case (办件) and begins with its header."""
+        return self.header == CASE_HEADER
 
 
 _CASE = (
@@ -59,6 +75,34 @@ _CASE = (
     (11, "Material", "材料"),
     (12, "Fee", "收费"),
     (13, "Extension", "延期"),
+    (14, "Certificate", "证照"),
+    (15, "Delivery", "物流"),
+    (16, "Evaluation", "评价"),
+)
+
+_REQUESTS = (
+    (17, "Consultation", "咨询"),
+    (18, "Complaint", "投诉"),
+)
+
+_PENALTIES = (
+    (111, "PenaltyClue", "处罚线索"),
+    (112, "PenaltyFiling", "处罚立案"),
+    (113, "PenaltySummary", "当场处罚"),
+    (114, "PenaltyInvestigation", "处罚调查取证"),
+    (115, "PenaltyReview", "处罚审查"),
+    (116, "PenaltyLegalReview", "处罚法制审核"),
+    (117, "PenaltyNotice", "处罚告知"),
+    (118, "PenaltyDefence", "处罚陈述申辩"),
+    (119, "PenaltyHearing", "处罚听证"),
+    (120, "PenaltyDiscussion", "处罚集体讨论"),
+    (121, "PenaltyDecision", "处罚决定"),
+    (122, "PenaltyService", "处罚送达"),
+    (123, "PenaltyPublication", "处罚公开"),
+    (124, "PenaltyExecution", "处罚执行"),
+    (125, "PenaltyReconsideration", "处罚复议诉讼"),
+    (126, "PenaltyExtension", "处罚延期"),
+    (127, "PenaltyClosing", "处罚结案"),
 )
 
 _OTHER = (
@@ -86,17 +130,23 @@ _OTHER = (
 
 
 def _table() -> dict[str, RecordType]:
-    cases = [
+    groups = (
+        ("case", CASE_HEADER, _CASE),
+        ("case", REQUEST_HEADER, _REQUESTS),
+        ("penalty", PENALTY_HEADER, _PENALTIES),
+    )
+    departments = [
         RecordType(
             name=name,
             label=label,
-            family="case",
+            family=family,
             number=number,
             audiences=frozenset({"ancestors"}),
             authority="own",
-            case_record=True,
+            header=header,
         )
-        for number, name, label in _CASE
+        for family, header, rows in groups
+        for number, name, label in rows
     ]
     others = [
         RecordType(
@@ -110,7 +160,7 @@ def _table() -> dict[str, RecordType]:
         )
         for number, name, label, family, audiences, authority in _OTHER
     ]
-    return {entry.name: entry for entry in (*cases, *others)}
+    return {entry.name: entry for entry in (*departments, *others)}
 
 
 RECORD_TYPES: Mapping[str, RecordType] = MappingProxyType(_table())

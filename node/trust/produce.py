@@ -18,7 +18,7 @@ from node.journal.tables import record_key
 from node.standard.codec import leaf_hash, parse_record
 from node.standard.compose import compose
 from node.standard.facts import facts_of
-from node.standard.families import RECORD_TYPES
+from node.standard.families import KEYED_HEADERS, RECORD_TYPES
 from node.trust.authority import check_authority
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def make_entry(record_type: str, content: Content, *, key: str, event_at: dateti
     Arguments and RecordRefusedError as ``produce`` has them; ``append_once`` appends it.
     """
     header = {"EventTime": event_at.astimezone(_ZONE).isoformat(timespec="seconds")}
-    if record_type in RECORD_TYPES and not RECORD_TYPES[record_type].case_record:
+    if record_type in RECORD_TYPES and RECORD_TYPES[record_type].header in KEYED_HEADERS:
         header["RecordKey"] = key
     body = compose(record_type, {**header, **content}, salt=salt)
     element = parse_record(body)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from node.cases.findings import FINDING_LABELS
-from node.cases.states import STATE_LABELS, TRANSITIONS, TRIGGERS, Effect, Label, State
+from node.cases.life_cycle import Effect, Label
+from node.cases.states import STATE_LABELS, TRANSITIONS, TRIGGERS, State
 from node.statistics.indicators import DERIVED_INDICATORS, INDICATORS
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"

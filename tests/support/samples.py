@@ -8,36 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from node.standard.compose import compose
+from tests.support.department_samples import ATTACHED, PENALTIES, REQUESTS
+from tests.support.sample_values import ACTOR, CASE_HEADER, CASE_NO, CITIZEN, CREDIT_CODE, HASH, SALT, SIGNATURE
 
-SALT = bytes(range(16))
-HASH = "ab" * 32
-SIGNATURE = "MEUCIQ=="
-CREDIT_CODE = "91350100M000100Y43"  # GB 32100's own example.
-CITIZEN = "11010519491231002X"  # GB 11643's own example.
-CASE_NO = "36010291350100M000100Y43XK0010100Y2026010500017D"
+__all__ = ["ACTOR", "CASE_HEADER", "CASE_NO", "CITIZEN", "CREDIT_CODE", "HASH", "SALT", "SIGNATURE"]
 
-ACTOR = {
-    "Account": "u1001",
-    "Name": "测试甲",
-    "Role": "窗口人员",
-    "Unit": "测试局",
-    "Authentication": "password",
-}
-CASE_HEADER: dict[str, Any] = {
-    "CaseNo": CASE_NO,
-    "OrigSystem": "测试系统",
-    "OrigCaseNo": "10131300500698857411409161687",
-    "Sequence": "1",
-    "DataVersion": "2",
-    "Correction": {"Stream": "360102/ancestors", "Position": "7", "Reason": "录入错误", "ApprovalNo": "测〔2026〕1号"},
-    "Channel": "FILE",
-    "DivisionCode": "360102",
-    "OrgCode": CREDIT_CODE,
-    "OrgName": "测试局",
-    "TaskCode": "10131300500698857413440400",
-    "EventTime": "2026-01-05T09:30:00+08:00",
-    "Actor": ACTOR,
-}
 HEADER: dict[str, Any] = {"RecordKey": "sample:1", "EventTime": "2026-01-05T09:30:00+08:00"}
 MATERIAL = {"MaterialName": "申请书", "MediaType": "0", "CopyKind": "1", "Count": "2"}
 SUMMARY_KEY = {
@@ -126,8 +101,17 @@ _CASE: dict[str, dict[str, Any]] = {
         "StepState": "2",
         "Action": "PASS",
         "EventEndTime": "2026-01-05T10:30:00.5Z",
+        "ApprovalMode": "JOINT_SIGNATURE",
         "Branch": "1",
-        "RemarkSignature": SIGNATURE,
+        "Branches": "2",
+        "JoinedBranch": ["1", "2"],
+        "Round": "1",
+        "RemarkSignature": {
+            "SignerFingerprint": HASH,
+            "SignatureAlgorithm": "ECDSA_P256_SHA256",
+            "SignedDigest": HASH,
+            "SignatureValue": SIGNATURE,
+        },
     },
     "SupplementNotice": {
         "HandleUserName": "测试甲",
@@ -359,6 +343,9 @@ _OTHER: dict[str, dict[str, Any]] = {
 }
 SAMPLES: dict[str, dict[str, Any]] = {
     **{name: {**CASE_HEADER, **content} for name, content in _CASE.items()},
+    **ATTACHED,
+    **REQUESTS,
+    **PENALTIES,
     **{name: {**HEADER, **content} for name, content in _OTHER.items()},
 }
 HEAD: dict[str, Any] = {

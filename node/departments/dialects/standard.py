@@ -32,6 +32,7 @@ from node.standard.codec import (
     RULE_NOT_XML,
     RULE_TOO_LARGE,
     RULE_UNKNOWN_NAMESPACE,
+    SHAPES,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +50,16 @@ _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._\-]{1,40})["']""")
 _CHINESE_ENCODINGS: Final = frozenset({"gb18030", "gbk", "gb2312"})
 _START = re.compile(rb"""<([A-Za-z_][A-Za-z0-9._\-:]{0,63})((?:\s+[^<>"']+=\s*(?:"[^<"]*"|'[^<']*'))*)\s*(/?)>""")
 _DEFAULT_NAMESPACE = re.compile(rb"""\sxmlns\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-_NEXT_RECORD = re.compile(rb"<(?:%b)(?=[\s/>])" % b"|".join(sorted(name.encode() for name in DEPARTMENT_TYPES)))
+_INNER_NAMES: Final = DEPARTMENT_TYPES & {child.name for shape in SHAPES.values() for _, child in shape.paths()}
+"""Names of records that are names of elements inside other records too, as ``Certificate`` in CertificateIssued."""
+_NEXT_RECORD = re.compile(
+    # A record states its Version, an inner element has no attribute.
+    rb"<(?:(?:%b)(?=[\s/>])|(?:%b)(?=\s))"
+    % (
+        b"|".join(sorted(name.encode() for name in DEPARTMENT_TYPES - _INNER_NAMES)),
+        b"|".join(sorted(name.encode() for name in _INNER_NAMES)),
+    )
+)
 
 
 def read_standard(stream: BinaryIO) -> Iterator[Candidate]:

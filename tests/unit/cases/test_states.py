@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from node.cases.life_cycle import Legality
 from node.cases.states import (
     CASE_RECORD_TYPES,
     STATE_LABELS,
@@ -13,7 +14,6 @@ from node.cases.states import (
     TRANSITIONS,
     TRIGGERS,
     Event,
-    Legality,
     State,
     advance,
     event_of,

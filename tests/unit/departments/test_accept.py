@@ -127,6 +127,14 @@ def test_a_division_that_the_node_does_not_serve_is_refused(intake: Intake) -> N
     assert report.exit_code == 1
 
 
+@pytest.mark.parametrize("name", ["PenaltyDecision", "Complaint", "Evaluation"])
+def test_the_door_stamps_its_channel_on_whatever_departments_hand_in(intake: Intake, name: str) -> None:
+    body = record(name, DivisionCode=NODE, Channel="SERIAL")
+    assert counts(offer(intake, body, "standard")) == (1, 1, 0, 0)
+    assert f"<Channel>{OPERATOR.channel}</Channel>".encode() in (stored(intake)[0].body or b"")
+    assert counts(offer(intake, body, "standard")) == (1, 0, 0, 1)
+
+
 @pytest.mark.parametrize("name", ["Division", "CertificateIssued", "StatisticsSummary", "SupervisionNotice", "Alarm"])
 def test_a_department_cannot_hand_in_what_nodes_make(intake: Intake, name: str) -> None:
     report = offer(intake, record(name), "standard")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 
+from node.departments.candidates import DEPARTMENT_TYPES
 from node.departments.dialects import read, recognise
 from node.departments.dialects.standard import BLOCK_BYTES, MARKUP_BYTES_MAX, read_standard
 from node.errors import UsageError
-from node.standard.codec import parse_record
+from node.standard.codec import SHAPES, parse_record
 from tests.support.intake import NODE, generated, offer, standard_records, wrapped
 from tests.support.samples import record
 
@@ -260,3 +261,15 @@ def test_a_dialect_is_recognised_by_what_a_file_begins_with(name: str, head: byt
 def test_an_unknown_dialect_names_those_that_exist() -> None:
     with pytest.raises(UsageError, match="auto, standard, csv, json"):
         read("soap", BytesIO())
+
+
+def test_no_element_of_a_departments_record_is_named_like_such_a_record() -> None:
+    # Records are cut apart by their start tags alone.
+    inner = {child.name for name in DEPARTMENT_TYPES for _, child in SHAPES[name].paths()}
+    assert inner & DEPARTMENT_TYPES == set()
+
+
+def test_a_certificate_ends_an_unclosed_record_though_other_records_have_an_element_of_that_name() -> None:
+    broken = fee(1).replace(b"</Fee>", b"")
+    found = cut(wrapped([broken, record("Certificate")]))
+    assert [one.record_type for one in found] == ["Fee", "Certificate"]

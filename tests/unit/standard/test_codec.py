@@ -168,7 +168,7 @@ def test_an_unknown_namespace_is_refused(namespace: bytes) -> None:
 
 
 def test_an_unknown_type_is_told_apart_from_an_invalid_record() -> None:
-    body = record("Conclusion").replace(b"Conclusion", b"Evaluation")
+    body = record("Conclusion").replace(b"Conclusion", b"Unheard")
     assert rule_of(body) == codec.RULE_UNKNOWN_TYPE
     assert codec.RULE_UNKNOWN_TYPE in codec.DEFERRED_RULES
 
@@ -185,7 +185,7 @@ def test_a_newer_minor_version_is_told_apart_from_an_invalid_record() -> None:
 
 
 def test_a_newer_version_of_a_type_that_is_not_known_is_newer() -> None:
-    body = record("Conclusion").replace(b'Version="1.0"', b'Version="1.12"').replace(b"Conclusion", b"Evaluation")
+    body = record("Conclusion").replace(b'Version="1.0"', b'Version="1.12"').replace(b"Conclusion", b"Unheard")
     assert rule_of(body) == codec.RULE_NEWER_VERSION
 
 
@@ -210,6 +210,14 @@ def test_a_record_without_version_is_refused() -> None:
         ("Organisation", {"ParentOrgCode": "91350100M000100Y44"}, "ParentOrgCode"),
         ("Item", {"OrgCode": "91350100M000100Y44"}, "OrgCode"),
         ("SupervisionNotice", {"OrgCode": "91350100M000100Y44"}, "OrgCode"),
+        ("Certificate", {"HolderIdNo": "91350100M000100Y44"}, "HolderIdNo"),
+        ("Certificate", {"IssueOrgCode": "91350100M000100Y44"}, "IssueOrgCode"),
+        ("Consultation", {"OrgCode": "91350100M000100Y44"}, "OrgCode"),
+        ("Complaint", {"AccusedOrgCode": "91350100M000100Y44"}, "AccusedOrgCode"),
+        ("PenaltyClue", {"OrgCode": "91350100M000100Y44"}, "OrgCode"),
+        ("PenaltyFiling", {"PartyIdNo": "91350100M000100Y44"}, "PartyIdNo"),
+        ("PenaltySummary", {"PartyIdNo": "91350100M000100Y44"}, "PartyIdNo"),
+        ("PenaltyDecision", {"PartyIdNo": "110105194912310021"}, "PartyIdNo"),
     ],
 )
 def test_a_wrong_check_digit_is_refused_without_quoting_it(
@@ -233,6 +241,11 @@ def test_two_wrong_check_digits_are_both_told() -> None:
 @pytest.mark.parametrize("changes", [{"AgentIdType": None, "AgentIdNo": None}, {"AgentIdNo": None}])
 def test_an_absent_document_is_not_checked(changes: dict[str, None]) -> None:
     codec.parse_record(record("Application", **changes))
+
+
+def test_a_partys_licence_number_has_no_check_digit() -> None:
+    codec.parse_record(record("PenaltyDecision", PartyIdType="DRIVING_LICENCE", PartyIdNo="360100123456"))
+    codec.parse_record(record("PenaltyDecision", PartyIdType=None, PartyIdNo=None))
 
 
 def test_a_passport_number_has_no_check_digit() -> None:

@@ -19,6 +19,13 @@ _CODES = {
     "SpecialProcedureStart": "2",
     "Conclusion": "GRANT",
     "Fee": "1",
+    "Delivery": "DELIVERED",
+    "Evaluation": "VERY_SATISFIED",
+    "Complaint": "ANSWERED",
+    "PenaltyFiling": "FILED",
+    "PenaltyHearing": "ENDED",
+    "PenaltyDecision": "PENALISE",
+    "PenaltyNotice": None,
     "Item": "1",
     "Division": "STATUTORY",
     "Calendar": "OFFICIAL",
@@ -115,7 +122,21 @@ def test_another_zone_can_be_asked() -> None:
     assert facts_of(element, timezone(timedelta(hours=0))).event_day == "2026-01-04"
 
 
+@pytest.mark.parametrize("task", ["10131300500698857413440400", None])
+def test_a_penalty_may_have_no_item_yet(task: str | None) -> None:
+    facts = facts_of(parse_record(record("PenaltyClue", TaskCode=task)))
+    assert (facts.task, facts.code, facts.event_day) == (task, "INSPECTION", "2026-01-05")
+    assert (facts.sequence, facts.data_version, facts.organisation) == (1, 2, CREDIT_CODE)
+
+
+def test_a_complaint_has_a_version_and_a_channel_and_may_name_a_case() -> None:
+    facts = facts_of(parse_record(record("Complaint")))
+    assert (facts.case_no, facts.channel, facts.data_version, facts.code) == (CASE_NO, "FILE", 2, "ANSWERED")
+    assert facts_of(parse_record(record("Complaint", CaseNo=None))).case_no is None
+
+
 def test_the_sources_own_key_names_type_case_sequence_and_version() -> None:
+    assert facts_of(parse_record(record("Complaint"))).source_key == "Complaint:TS2026-0001:2"
     assert facts_of(parse_record(record("Fee"))).source_key == f"Fee:{CASE_NO}:1:2"
     assert facts_of(parse_record(record("Division"))).source_key == "Division:sample:1"
 

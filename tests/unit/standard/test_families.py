@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from node.standard.codec import SHAPES
-from node.standard.families import RECORD_TYPES, UNKNOWN_NUMBER, record_name, record_number
+from node.standard.families import (
+    KEYED_HEADERS,
+    RECORD_HEADER,
+    RECORD_TYPES,
+    UNKNOWN_NUMBER,
+    record_name,
+    record_number,
+)
 
 AUDIENCES = {"ancestors", "descendants", "directed", "trust"}
 AUTHORITIES = {"own", "root", "ancestor_of_addressee", "descendant_of_addressee", "any", "issuer"}
@@ -23,16 +30,21 @@ def test_the_numbers_that_journals_hold_never_change() -> None:
     assert {name: entry.number for name, entry in RECORD_TYPES.items()} == {
         "Application": 1, "PreAcceptance": 2, "Acceptance": 3, "ReviewStep": 4, "SupplementNotice": 5,
         "SupplementReceipt": 6, "SpecialProcedureStart": 7, "SpecialProcedureEnd": 8, "Conclusion": 9,
-        "Collection": 10, "Material": 11, "Fee": 12, "Extension": 13, "Item": 31, "Organisation": 32,
-        "Division": 33, "Calendar": 34, "SupervisionNotice": 51, "NoticeReply": 52, "StatisticsSummary": 71,
+        "Collection": 10, "Material": 11, "Fee": 12, "Extension": 13, "Certificate": 14, "Delivery": 15,
+        "Evaluation": 16, "Consultation": 17, "Complaint": 18, "Item": 31, "Organisation": 32, "Division": 33,
+        "Calendar": 34, "SupervisionNotice": 51, "NoticeReply": 52, "StatisticsSummary": 71,
         "SummaryVerdict": 72, "Handover": 91, "Takeover": 92, "Acknowledgement": 93, "Rejection": 94, "Alarm": 95,
         "ForkResolution": 96, "StreamReturn": 97, "Redaction": 98, "CertificateIssued": 99, "Revocation": 100,
-        "Move": 101, "SchemaRelease": 102,
+        "Move": 101, "SchemaRelease": 102, "PenaltyClue": 111, "PenaltyFiling": 112, "PenaltySummary": 113,
+        "PenaltyInvestigation": 114, "PenaltyReview": 115, "PenaltyLegalReview": 116, "PenaltyNotice": 117,
+        "PenaltyDefence": 118, "PenaltyHearing": 119, "PenaltyDiscussion": 120, "PenaltyDecision": 121,
+        "PenaltyService": 122, "PenaltyPublication": 123, "PenaltyExecution": 124, "PenaltyReconsideration": 125,
+        "PenaltyExtension": 126, "PenaltyClosing": 127,
     }  # fmt: skip
 
 
 def test_a_type_that_is_not_known_has_the_number_zero_and_no_way_back() -> None:
-    assert record_number("Evaluation") == UNKNOWN_NUMBER == 0
+    assert record_number("Unheard") == UNKNOWN_NUMBER == 0
     with pytest.raises(KeyError):
         record_name(UNKNOWN_NUMBER)
 
@@ -50,6 +62,9 @@ def test_each_type_says_who_may_write_it_and_for_whom(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(RECORD_TYPES))
-def test_a_case_record_is_one_that_has_the_header_of_a_case(name: str) -> None:
-    second = SHAPES[name].children[1].name
-    assert second == ("CaseNo" if RECORD_TYPES[name].case_record else "RecordKey")
+def test_the_table_says_with_which_header_a_record_begins(name: str) -> None:
+    entry = RECORD_TYPES[name]
+    children = [child.name for child in SHAPES[name].children]
+    assert children[1] == ("RecordKey" if entry.header in KEYED_HEADERS else "CaseNo")
+    assert ("Channel" in children) == (entry.header != RECORD_HEADER)
+    assert entry.case_record == (children[1] == "CaseNo" and entry.family == "case")

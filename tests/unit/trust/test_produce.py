@@ -123,9 +123,10 @@ def test_a_type_that_the_standard_does_not_have_is_refused(city: TrustNode) -> N
         make(city, record_type="Gossip")
 
 
-def test_a_case_record_has_no_record_key(city: TrustNode) -> None:
+@pytest.mark.parametrize("name", ["Fee", "PenaltyClue"])
+def test_a_record_of_a_case_or_penalty_has_no_record_key(city: TrustNode, name: str) -> None:
     with pytest.raises(RecordRefusedError) as refused:
-        make(city, record_type="Fee", content={}, stream=StreamName("360100", "ancestors"))
+        make(city, record_type=name, content={}, stream=StreamName("360100", "ancestors"))
     assert all("RecordKey" not in problem.text for problem in refused.value.problems)
 
 
