@@ -6,12 +6,28 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from node.departments.dialects.csv_table import read_csv
-from node.departments.dialects.dialect import RECORDS, Dialect
+from node.departments.dialects.dialect import RECORDS, Dialect, DialectOptions, Written
 from node.departments.dialects.json_batch import read_json
 from node.departments.dialects.standard import read_standard
+from node.departments.dialects.table_writing import write_csv
+from node.departments.dialects.xlsx import looks_like_spreadsheet, read_xlsx
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+_NOT_IN_CELLS: Final = (
+    "texts that begin with = or a blank, or end with a blank",
+    "texts with | or ^ within a list of items",
+    "the order of records of different types (xlsx)",
+)
+
+
+def _write_xlsx(records: Iterable[Written], options: DialectOptions) -> bytes:
+    """Write a spreadsheet; what writes it is loaded only then."""
+    from node.departments.dialects.xlsx_writing import write_xlsx  # noqa: PLC0415 - import costs more than it is used.
+
+    return write_xlsx(records, options)
+
 
 _DIALECTS: Final = (
     Dialect(
@@ -31,7 +47,22 @@ _DIALECTS: Final = (
         endings=(".csv", ".txt", ".tsv"),
         media_types=("text/csv",),
         reads=lambda stream, options: read_csv(stream, record_type=options.record_type, zone=options.zone),
+        writes=write_csv,
         typed=True,
+        cannot_carry=_NOT_IN_CELLS,
+    ),
+    Dialect(
+        name="xlsx",
+        label="电子表格",
+        english="spreadsheets",
+        kind=RECORDS,
+        endings=(".xlsx",),
+        media_types=("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
+        reads=lambda stream, options: read_xlsx(stream, record_type=options.record_type, zone=options.zone),
+        writes=_write_xlsx,
+        recognises=looks_like_spreadsheet,
+        typed=True,
+        cannot_carry=_NOT_IN_CELLS,
     ),
     Dialect(
         name="json",

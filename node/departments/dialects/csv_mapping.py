@@ -43,6 +43,8 @@ _DATES: Final = [re.compile(f"{entry['pattern']}\\Z", re.ASCII) for entry in DIA
 _STANDARD_TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})\Z", re.ASCII
 )
+FORMULA_MARK: Final = "="
+"""Begins a formula in every program that makes tables."""
 _SET_BY_NODE: Final = frozenset({"Salt", "Channel"})
 _TEXT_BASES: Final = frozenset({"string", "base64Binary"})
 
@@ -66,13 +68,20 @@ class CellError(Exception):
 class Column:
     """Where a column's cells go: the path of element names, and what a cell means.
 
-    ``lent`` says that the heading is the element's label in another record type only.
+    ``lent`` says that the heading is the element's label in another record type only; ``base`` is the built-in type
+    of one value (``dateTime``, ``date`` …).
     """
 
     path: tuple[str, ...]
     label: str
     meaning: Callable[[str], Any]
     lent: bool = False
+    base: str = "string"
+
+    def problem(self, text: str) -> Problem:
+        """Return a problem with a cell of this column."""
+        path = "/".join(self.path)
+        return Problem(rule=RULE_SCHEMA, element=path, text=f"{self.label} {path}: {text}")
 
 
 @cache
@@ -140,16 +149,15 @@ class RowMapping:
             if not cell:
                 continue
             try:
-                value = column.meaning(cell)
+                value = column.meaning(_value(cell))
             except CellError as error:
-                problems.append(_problem("/".join(column.path), column.label, str(error)))
+                problems.append(column.problem(str(error)))
                 continue
             target = content
             for name in column.path[:-1]:
                 target = target.setdefault(name, {})
             if column.path in filled:
-                text = "two columns of this row give a value"
-                problems.append(_problem("/".join(column.path), column.label, text))
+                problems.append(column.problem("two columns of this row give a value"))
             filled.add(column.path)
             target[column.path[-1]] = value
         for index, heading in self.foreign:
@@ -189,7 +197,8 @@ def _add(
         for child in shape.children:
             _add(columns, child, path, labels, zone)
         return
-    column = Column(path=path, label=shape.label, meaning=_meaning(shape, zone))
+    base = shape.simple.base if shape.simple is not None else "string"
+    column = Column(path=path, label=shape.label, meaning=_meaning(shape, zone), base=base)
     for heading in ("/".join(path), ".".join(path), "/".join(labels)):
         columns.setdefault(heading, column)
 
@@ -280,5 +289,8 @@ def _no_offset(zone: tzinfo) -> Any:
     raise ValueError(message)
 
 
-def _problem(path: str, label: str, text: str) -> Problem:
-    return Problem(rule=RULE_SCHEMA, element=path, text=f"{label} {path}: {text}")
+def _value(cell: str) -> str:
+    """Return a cell that is no formula; its result would be another one tomorrow."""
+    if cell.startswith(FORMULA_MARK):
+        raise CellError("a formula stands where a value should be; copy the column and paste it as values")
+    return cell

@@ -340,3 +340,12 @@ def test_what_is_no_record_type_is_quoted_only_where_it_cannot_be_a_person() -> 
 def test_divisions_come_from_the_county_only(intake: Intake) -> None:
     text = f"{HEADINGS}\n{rows(1)}".replace(NODE, "360102")
     assert offer(intake, text.encode(), "csv").problems[0].rule == "no-authority"
+
+
+def test_a_formula_in_a_cell_is_refused() -> None:
+    text = '记录类型,办件编号,备注\n申办,A1,=SUM(A1)\n申办,"=""369902""",x\n申办,A1,a=b\n'
+    first, second, third = read_csv(BytesIO(text.encode()))
+    assert [problem.element for problem in first.problems] == ["Remark"]
+    assert "formula" in first.problems[0].text
+    assert [problem.element for problem in second.problems] == ["CaseNo"]
+    assert third.problems == ()
