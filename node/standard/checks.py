@@ -67,6 +67,17 @@ def check_digit_problems(record_type: str, element: Any) -> tuple[Problem, ...]:
     return problems
 
 
+def checked_elements(record_type: str) -> tuple[tuple[str, str], ...]:
+    """Return the elements of a record type whose check digits are verified, each with what is said when they are wrong.
+
+    A number of a document is checked by the kind of document beside it: its element stands once for each kind that is.
+    """
+    always = (("OrgCode", _GB_32100),) if record_type in _WITH_ORG_CODE else ()
+    codes = tuple((name, text) for name, _, text in _CODES.get(record_type, ()))
+    numbers = (number for _, number in _DOCUMENTS.get(record_type, ()))
+    return always + codes + tuple((number, text) for number in numbers for _, text in _BY_ID_TYPE.values())
+
+
 def _further(record_type: str, element: Any) -> tuple[Problem, ...]:
     problems = []
     for name, valid, text in _CODES.get(record_type, ()):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,7 @@ from node.standard.checks import check_digit_problems
 from node.standard.families import RECORD_TYPES
 from node.standard.problems import problem_of_libxml2, problem_of_xmlschema
 from node.standard.resources import schema_folder
-from node.standard.shape import Shape, read_shapes
+from node.standard.shape import Parts, Shape, read_parts, read_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,14 +96,13 @@ class _ParserOfThread(threading.local):
         self.parser = _new_parser()
 
 
+def _tree(name: str) -> Any:
+    return etree.parse(schema_folder(VERSION) / f"{name}.xsd", _new_parser())  # noqa: TID251 - shipped files.
+
+
 def _read_schemas() -> tuple[etree.XMLSchema, etree.XMLSchema, dict[str, Shape]]:
-    folder = schema_folder(VERSION)
-
-    def tree(name: str) -> Any:
-        return etree.parse(folder / f"{name}.xsd", _new_parser())  # noqa: TID251 - shipped files.
-
-    shapes = read_shapes(tree(name).getroot() for name in _SCHEMA_FILES)
-    return etree.XMLSchema(tree("records")), etree.XMLSchema(tree("records")), shapes
+    shapes = read_shapes(_tree(name).getroot() for name in _SCHEMA_FILES)
+    return etree.XMLSchema(_tree("records")), etree.XMLSchema(_tree("records")), shapes
 
 
 _local = _ParserOfThread()
@@ -110,6 +110,12 @@ _schema, _explaining_schema, _shapes = _read_schemas()
 _explaining = threading.Lock()
 SHAPES: Mapping[str, Shape] = MappingProxyType(_shapes)
 """Shape of every global element of this version: record types, ``Head``, ``Checkpoint``, ``Receipt``, ``Package``."""
+
+
+@cache
+def schema_parts() -> Parts:
+    """Return what this version's records are built from: groups, types and code tables, with what they are called."""
+    return read_parts({name: _tree(name).getroot() for name in _SCHEMA_FILES})
 
 
 def parse_record(body: bytes) -> Any:

@@ -23,8 +23,8 @@ XML_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 class SimpleShape:
     """What a text value may be: ``base`` is the built-in type (``string``, ``int``, ``dateTime`` …).
 
-    ``codes`` holds value and 中文 label of a closed table; a facet that is not set is None. ``listed``: the text is a
-    list of such values with blanks between them.
+    ``codes`` holds value and 中文 label of a closed table, ``codes_english`` the English label of each in the same
+    order; a facet that is not set is None. ``listed``: the text is a list of such values with blanks between them.
     """
 
     name: str
@@ -37,6 +37,7 @@ class SimpleShape:
     value_min: int | None = None
     value_max: int | None = None
     codes: tuple[tuple[str, str], ...] = ()
+    codes_english: tuple[str, ...] = ()
     listed: bool = False
 
     @property
@@ -87,7 +88,8 @@ class ElementShape:
     """One element: its names, how often it stands, its marks, and either its ``simple`` value or its ``children``.
 
     ``label`` is the 中文 name and ``note`` the English documentation with the sources of the name. ``occurs_max`` is
-    None when there is no bound. ``privacy`` is ``identity``, ``contact``, ``name`` or None.
+    None when there is no bound. ``privacy`` is ``identity``, ``contact``, ``name`` or None. ``group`` names the group
+    of elements that it came with (``CaseHeader``; "": none), ``type_name`` its named complex type ("": none).
     """
 
     name: str
@@ -100,6 +102,8 @@ class ElementShape:
     simple: SimpleShape | None
     attributes: tuple[AttributeShape, ...] = ()
     children: tuple[ElementShape, ...] = ()
+    group: str = ""
+    type_name: str = ""
 
     @property
     def required(self) -> bool:
@@ -127,10 +131,34 @@ Shape = ElementShape
 """The shape of a whole record: the element itself, whose ``children`` are in document order."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What records are built from, by name: groups of elements, shared complex types, simple types and code tables.
+
+    ``files`` gives the 中文 title and the English note of each schema file.
+    """
+
+    groups: Mapping[str, ElementShape]
+    types: Mapping[str, ElementShape]
+    simple: Mapping[str, SimpleShape]
+    files: Mapping[str, tuple[str, str]]
+
+
 def read_shapes(schemas: Iterable[Any]) -> dict[str, Shape]:
     """Return the shape of every global element declared in the parsed schema documents, by name."""
     reader = _Reader(schemas)
     return {name: reader.element(node) for name, node in reader.named["element"].items()}
+
+
+def read_parts(schemas: Mapping[str, Any]) -> Parts:
+    """Return the parts declared in the parsed schema documents, which are given by the names of their files."""
+    reader = _Reader(schemas.values())
+    return Parts(
+        groups={name: reader.group(name) for name in reader.named["group"]},
+        types={name: reader.complex_type(name) for name in reader.named["complexType"]},
+        simple={name: reader.simple(name) for name in reader.named["simpleType"]},
+        files={name: _documentation(schema) for name, schema in schemas.items()},
+    )
 
 
 class _Reader:
@@ -170,8 +198,19 @@ class _Reader:
         if type_name not in self.named["complexType"]:
             return _nameless(simple=self.simple(type_name))
         if type_name not in self._content:
-            self._content[type_name] = self._complex(self.named["complexType"][type_name])
+            content = self._complex(self.named["complexType"][type_name])
+            self._content[type_name] = replace(content, type_name=type_name)
         return self._content[type_name]
+
+    def group(self, name: str) -> ElementShape:
+        """Return a group of elements as an element of that name."""
+        node = self.named["group"][name]
+        return _named(_nameless(children=tuple(self._children(node))), node)
+
+    def complex_type(self, name: str) -> ElementShape:
+        """Return a complex type as an element of that name."""
+        node = self.named["complexType"][name]
+        return _named(self._complex(node), node)
 
     def _complex(self, node: Any) -> ElementShape:
         extension = node.find(f"{XS}simpleContent/{XS}extension")
@@ -183,7 +222,8 @@ class _Reader:
         for sequence in node.iterchildren(f"{XS}sequence"):
             for part in sequence.iterchildren(f"{XS}element", f"{XS}group"):
                 if part.tag == f"{XS}group":
-                    yield from self._children(self.named["group"][part.get("ref")])
+                    name = part.get("ref")
+                    yield from (replace(child, group=name) for child in self._children(self.named["group"][name]))
                 else:
                     yield self.element(part)
 
@@ -225,7 +265,8 @@ class _Reader:
             length_max=_number(facets, "maxLength", "length"),
             value_min=_number(facets, "minInclusive"),
             value_max=_number(facets, "maxInclusive"),
-            codes=tuple(_codes(restriction)),
+            codes=tuple((value, chinese) for value, (chinese, _) in _codes(restriction)),
+            codes_english=tuple(english for _, (_, english) in _codes(restriction)),
             listed=list_type is not None,
         )
 
@@ -258,9 +299,14 @@ def _documentation(node: Any) -> tuple[str, str]:
     return texts["zh"], texts["en"]
 
 
-def _codes(restriction: Any) -> Iterator[tuple[str, str]]:
+def _codes(restriction: Any) -> Iterator[tuple[str, tuple[str, str]]]:
     for value in restriction.iterchildren(f"{XS}enumeration"):
-        yield value.get("value"), _documentation(value)[0]
+        yield value.get("value"), _documentation(value)
+
+
+def _named(shape: ElementShape, node: Any) -> ElementShape:
+    label, note = _documentation(node)
+    return replace(shape, name=node.get("name"), label=label, note=note)
 
 
 def _number(facets: Mapping[str, str], *names: str) -> int | None:
