@@ -37,6 +37,7 @@ COMMANDS = {
     "cases": "node.cli.cases:cases",
     "statistics": "node.cli.statistics:statistics",
     "quarantine": "node.cli.quarantine:quarantine",
+    "standard": "node.cli.standard:standard",
     "config": "node.cli.config:config",
     "demo": "node.cli.demo:demo",
 }
