@@ -2,7 +2,7 @@
 
 ``read(name, stream, options)`` yields candidates; every dialect reads its stream in pieces, so that a file of any size
 needs little memory, and yields what it cannot read as a candidate with problems. ``Dialects`` knows those of one node,
-its site's own included.
+its site's own included. docs/reference/dialects.md tells what each reads.
 """
 
 from __future__ import annotations

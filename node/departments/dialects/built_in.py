@@ -11,6 +11,7 @@ from node.departments.dialects.json_batch import read_json
 from node.departments.dialects.standard import read_standard
 from node.departments.dialects.table_writing import write_csv
 from node.departments.dialects.xlsx import looks_like_spreadsheet, read_xlsx
+from node.departments.dialects.xslt_dialects import cooperation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,5 +74,6 @@ _DIALECTS: Final = (
         media_types=("application/json",),
         reads=lambda stream, _: read_json(stream),
     ),
+    cooperation(),
 )
 BUILT_IN: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect for dialect in _DIALECTS})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from node.departments.dialects.built_in import BUILT_IN
 from node.departments.dialects.dialect import VARIANT_MARK, Dialect, DialectOptions
+from node.departments.dialects.xslt_dialects import OUT_SUFFIX, stylesheet_dialect
 from node.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ FOLDER: Final = "mappings"
 """Folder of a home with the site's own dialects."""
 SITE_DIALECTS_MAX: Final = 200
 """Files of a site's folder that are looked at. Our own choice."""
-LOADERS: Final[dict[str, Callable[[str, Path], Dialect]]] = {}
+LOADERS: Final[dict[str, Callable[[str, Path], Dialect]]] = {".xsl": stylesheet_dialect}
 """How a file of the site becomes a dialect, by the ending of its name; raises ConfigurationError for a bad file."""
 
 _SNIFF_BYTES: Final = 4096
@@ -94,7 +95,7 @@ class Dialects:
         files = sorted(path for path in self.folder.iterdir() if path.suffix in LOADERS and _SITE_NAME.match(path.stem))
         found: dict[str, Path] = {}
         for path in files[:SITE_DIALECTS_MAX]:
-            if path.stem not in BUILT_IN:
+            if path.stem not in BUILT_IN and not path.stem.endswith(OUT_SUFFIX):
                 found.setdefault(path.stem, path)
         return found
 

@@ -259,7 +259,7 @@ def test_a_dialect_is_recognised_by_what_a_file_begins_with(name: str, head: byt
 
 
 def test_an_unknown_dialect_names_those_that_exist() -> None:
-    with pytest.raises(UsageError, match="auto, standard, csv, xlsx, json"):
+    with pytest.raises(UsageError, match="auto, standard, csv, xlsx, json, cooperation"):
         read("soap", BytesIO())
 
 
