@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
+from node.cli.arguments import DialectName, NodeCode
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.output import say, write_json
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(cls=LazyGroup, short_help="The standard as pages and files.")
@@ -19,22 +22,45 @@ def standard() -> None:
 
 @standard.command()
 @click.option("-o", "--output", "folder", type=FOLDER, required=True, help="The folder to write; it has to be empty.")
+@click.option("--bundle", type=FILE, help="Write all of it into this ZIP file as well.")
 @pass_frame
-def build(frame: Frame, folder: Path) -> None:
-    """Write the reference in 中文 and English, the schema files and the examples.
+def build(frame: Frame, folder: Path, bundle: Path | None) -> None:
+    """Write the reference in 中文 and English, schema files, examples, samples, sender kit.
 
-    Needs no node. The pages work from a disk: open index.html in FOLDER. The same version of the program always writes
-    the same bytes.
+    Needs no node. The pages work from a disk: open index.html in the folder. The same version of the program always
+    writes the same bytes.
     """
-    from node.web.reference.contents import standard_files, write_files
+    from node.web.reference.contents import bundle_of, standard_files, write_file, write_files
 
     files = standard_files()
     write_files(files, folder)
     size = sum(map(len, files.values()))
+    if bundle is not None:
+        write_file(bundle_of(files), bundle)
     if frame.json:
-        write_json({"schema": "yizhan.standard-build/1", "folder": folder, "files": len(files), "bytes": size})
+        document = {"schema": "yizhan.standard-build/1", "folder": folder, "files": len(files), "bytes": size}
+        write_json({**document, "bundle": bundle})
     say(
         frame,
         f"已写入 {len(files)} 个文件（{size} 字节）：{folder / 'index.html'}",
         f"Wrote {len(files)} files ({size} bytes): {folder / 'index.html'}",
     )
+
+
+@standard.command()
+@click.option("--dialect", type=DialectName(), default="standard", show_default=True, help="A built-in dialect.")
+@click.option("--division", type=NodeCode(), default="369902", show_default=True, help="Division of the case.")
+@click.option("-o", "--output", "file", type=FILE, help="The file to write; default: standard output.")
+def sample(dialect: str, division: str, file: Path | None) -> None:
+    """Write a made-up case, from application to collection, as a first delivery to try with.
+
+    Names and numbers are made up; the division is one that does not exist, unless another is given.
+    """
+    from node.web.reference.contents import write_file
+    from node.web.reference.samples import first_case, sample_delivery
+
+    data = sample_delivery(dialect, first_case(division))
+    if file is None:
+        sys.stdout.buffer.write(data)
+    else:
+        write_file(data, file)

@@ -74,6 +74,7 @@ class Features:
 
     open_api: bool
     status_page: bool
+    standard: bool
     metrics: bool
     statistics: bool
 

@@ -141,6 +141,7 @@ LEVEL_KEYS: tuple[Key, ...] = (
     Key(name="schedules.retention", check=_cron, allowed=_CRON_WORDS),
     Key(name="features.open_api", check=_flag, allowed=_FLAG_WORDS),
     Key(name="features.status_page", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="features.standard", check=_flag, allowed=_FLAG_WORDS, default=True),
     Key(name="features.metrics", check=_flag, allowed=_FLAG_WORDS),
     Key(name="features.statistics", check=_flag, allowed=_FLAG_WORDS),
     Key(name="limits.link_threads", check=_between(4, 512), allowed="a whole number from 4 to 512"),

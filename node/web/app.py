@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 def create_face_app(
     node: Node, *, sealer_alive: Callable[[], bool] = lambda: True, alive: Callable[[], dict[str, bool]] = dict
 ) -> Flask:
-    """Return the application of the face listener: status page, health, metrics, and the open API when switched on.
+    """Return the application of the face listener: health, and what is switched on: pages, metrics, the open API.
 
     ``sealer_alive`` tells whether the thread that seals is running (in ``run``); alone, the application counts it so.
     ``alive`` tells of further parts by name whether they run.
@@ -51,6 +51,8 @@ def create_face_app(
         application.add_url_rule("/metrics", view_func=lambda: Response(metrics.text(), content_type=METRICS_TYPE))
     if features.status_page:
         application.register_blueprint(status_page)
+    if features.standard:
+        _add_standard(application)
     if features.open_api:
         _add_open_api(application, node)
     secure_headers(application)
@@ -74,6 +76,12 @@ def _application(node: Node) -> Flask:
     application.json.ensure_ascii = False  # type: ignore[attr-defined] # Flask's default provider has it.
     application.register_error_handler(Exception, _failed)
     return application
+
+
+def _add_standard(application: Flask) -> None:
+    from node.web.reference.views import standard_pages  # noqa: PLC0415 - see _add_open_api.
+
+    application.register_blueprint(standard_pages)
 
 
 def _add_open_api(application: Flask, node: Node) -> None:

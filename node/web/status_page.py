@@ -37,6 +37,7 @@ def show() -> str:
         status=status,
         links_up=sum(link["state"] in CONNECTED for link in status["links"]),
         refresh_s=0 if request.args.get("refresh") == "off" else node.config.level.limits.status_refresh_s,
+        standard=node.config.level.features.standard,
         name=tree.name,
         word=lambda name: word(name).both,
         state_tag=state_tag,

@@ -1,8 +1,16 @@
-"""Everything that belongs to the standard, as files: pages, schema files and examples, for a folder or an archive."""
+"""Everything that belongs to the standard, as files: pages, schema files, examples, samples, sender kit, checksums.
+
+The same files are written into a folder, packed into the bundle for vendors, and shown at ``/standard/`` of a node.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import io
+import threading
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from node.errors import NotFoundError, StateConflictError
 from node.standard.codec import VERSION
@@ -10,18 +18,68 @@ from node.standard.examples import example
 from node.standard.families import RECORD_TYPES
 from node.standard.resources import schema_folder
 from node.web.reference.rendering import reference_files
+from node.web.reference.samples import sample_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-SCHEMAS = f"schemas/xsd/{VERSION}"
+SCHEMAS: Final = f"schemas/xsd/{VERSION}"
 """Where the schema files lie among the files: as in the project itself."""
+BUNDLE_NAME: Final = f"yizhan-standard-{VERSION}"
+"""Name of the bundle, and of the one folder inside it."""
+CHECKSUMS: Final = "SHA256SUMS"
+
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that an archive can name: files of the bundle have no time of their own."""
+_MODE: Final = 0o100644 << 16
+_UNIX: Final = 3
+_COMPRESSION_LEVEL: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """The files by path, their SHA-256 in hexadecimal, and the bundle that holds them all."""
+
+    files: Mapping[str, bytes]
+    hashes: Mapping[str, str]
+    bundle: bytes
+    bundle_hash: str
+
+
+_made: list[Publication] = []
+_making = threading.Lock()
+
+
+def publication() -> Publication:
+    """Return the publication, made when it is first asked for and kept for the life of the process.
+
+    It has a few megabytes; making it takes about a second.
+    """
+    with _making:
+        if not _made:
+            _made.append(_publication())
+        return _made[0]
 
 
 def standard_files() -> dict[str, bytes]:
     """Return every file of the standard by its path, in the order of paths; the same bytes every time."""
-    return dict(sorted((*reference_files(), *_schema_files(), *_example_files())))
+    files = dict(sorted((*reference_files(), *_schema_files(), *_example_files(), *sample_files())))
+    sums = "".join(f"{_hash(data)}  {path}\n" for path, data in files.items())
+    return {CHECKSUMS: sums.encode(), **files}
+
+
+def bundle_of(files: Mapping[str, bytes]) -> bytes:
+    """Return ``files`` as one ZIP archive with one folder; the same files give the same bytes with the same zlib."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as packed:
+        for path, data in files.items():
+            entry = zipfile.ZipInfo(f"{BUNDLE_NAME}/{path}", _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = _MODE
+            entry.create_system = _UNIX
+            packed.writestr(entry, data)
+    return archive.getvalue()
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:
@@ -42,11 +100,22 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
     except OSError as error:
-        raise NotFoundError(
-            f"The folder {folder} cannot be written",
-            why=error.strerror or type(error).__name__,
-            action="Name a folder that this account may write, on a disk with space",
-        ) from error
+        raise _unwritable("folder", folder, error) from error
+
+
+def write_file(data: bytes, path: Path) -> None:
+    """Write one file; raises NotFoundError when it cannot be written."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise _unwritable("file", path, error) from error
+
+
+def _publication() -> Publication:
+    files = standard_files()
+    bundle = bundle_of(files)
+    hashes = {path: _hash(data) for path, data in files.items()}
+    return Publication(files=files, hashes=hashes, bundle=bundle, bundle_hash=_hash(bundle))
 
 
 def _schema_files() -> Iterator[tuple[str, bytes]]:
@@ -58,3 +127,15 @@ def _example_files() -> Iterator[tuple[str, bytes]]:
     for name in RECORD_TYPES:
         yield f"examples/{name}.xml", example(name)
         yield f"examples/minimal/{name}.xml", example(name, full=False)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _unwritable(kind: str, place: Path, error: OSError) -> NotFoundError:
+    return NotFoundError(
+        f"The {kind} {place} cannot be written",
+        why=error.strerror or type(error).__name__,
+        action="Name a place that this account may write, on a disk with space",
+    )

@@ -21,11 +21,13 @@ from node.departments.dialects.built_in import BUILT_IN
 from node.standard import identifiers
 from node.standard.codec import DEPTH_MAX, NAMESPACE, RECORD_BYTES_MAX, VERSION
 from node.standard.examples import CASE_NUMBER, CITIZEN_NUMBER, CREDIT_CODE, DIVISION, TIME, value_of
+from node.web.reference.samples import sample_path, writable
 from node.web.reference.subjects import Record, Subjects, english_of, rows_of, subjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from node.departments.dialects.dialect import Dialect
     from node.standard.shape import SimpleShape
     from node.web.reference.subjects import Row
 
@@ -165,6 +167,7 @@ def _shared(folder: str, known: Subjects) -> dict[str, Any]:
         "rows_of": lambda shape: tuple(rows_of(shape)),
         "anchor_of": _anchor,
         "headings_of": _headings,
+        "samples_of": _samples,
         "version": VERSION,
         "namespace": NAMESPACE,
         "record_bytes_max": RECORD_BYTES_MAX,
@@ -216,6 +219,11 @@ def _headings(record: Record) -> list[tuple[str, str]]:
 
     add(record.shape, "", "")
     return found
+
+
+def _samples(dialect: Dialect) -> list[tuple[str, str]]:
+    """Return path and name of each sample in a dialect: one for each of its variants."""
+    return [(sample_path(name), name) for name in writable() if name.partition("@")[0] == dialect.name]
 
 
 def _search_index(known: Subjects, spoken: Any) -> bytes:

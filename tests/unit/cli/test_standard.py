@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import zipfile
 from typing import TYPE_CHECKING
 
 from tests.support.homes import Home
@@ -30,3 +32,23 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = Home(tmp_path / "no-home").call("standard", "build", "-o", str(tmp_path / "file" / "in"), code=1)
     assert answer.document["code"] == "YZ-NAME-001"
+
+
+def test_the_bundle_is_written_as_well(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.zip"
+    home = Home(tmp_path / "no-home")
+    answer = home.call("standard", "build", "-o", str(tmp_path / "out"), "--bundle", str(bundle))
+    with zipfile.ZipFile(bundle) as packed:
+        assert len(packed.namelist()) == answer.document["files"]
+    refused = home.call("standard", "build", "-o", str(tmp_path / "b"), "--bundle", str(tmp_path / "x" / "y"), code=1)
+    assert refused.document["code"] == "YZ-NAME-001"
+
+
+def test_a_sample_is_written_for_a_division(tmp_path: Path) -> None:
+    home = Home(tmp_path / "no-home")
+    answer = home.call("standard", "sample", "--division", "360102", json_wanted=False)
+    assert "<DivisionCode>360102</DivisionCode>" in answer.out
+    file = tmp_path / "first.json"
+    home.call("standard", "sample", "--dialect", "json", "-o", str(file), json_wanted=False)
+    assert json.loads(file.read_bytes())["records"][0]["content"]["DivisionCode"] == "369902"
+    assert home.call("standard", "sample", "--dialect", "nothing", code=2).document["code"] == "YZ-USAGE-001"
