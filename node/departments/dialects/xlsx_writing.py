@@ -33,6 +33,7 @@ _LABEL_LENGTH_MAX: Final = 255
 _NOTE_WIDTH, _NOTE_HEIGHT = 320, 130
 _WIDTH_MIN, _WIDTH_MAX = 12, 40
 _MIDNIGHT: Final = "T00:00:00"
+_MADE_AT: Final = datetime(1980, 1, 1)  # noqa: DTZ001 - the library's own form; the earliest time of an archive.
 
 
 def write_xlsx(records: Iterable[Written], options: DialectOptions) -> bytes:
@@ -41,7 +42,7 @@ def write_xlsx(records: Iterable[Written], options: DialectOptions) -> bytes:
     for record in records:
         by_type.setdefault(record.record_type, []).append(cells_of(record))
     output = BytesIO()
-    with xlsxwriter.Workbook(output, _BOOK_OPTIONS) as book:
+    with _book(output, constant_memory=True) as book:
         formats = _formats(book)
         for record_type, rows in by_type.items():
             used = [column for column in table_columns(record_type) if any(column in row for row in rows)]
@@ -60,7 +61,7 @@ def template_xlsx(record_type: str) -> bytes:
     have a drop-down, those of times and dates a format, all others are text. As it stands it holds no row.
     """
     output = BytesIO()
-    with xlsxwriter.Workbook(output, {"strings_to_numbers": False, "strings_to_formulas": False}) as book:
+    with _book(output) as book:
         formats = _formats(book)
         sheet = book.add_worksheet(RECORD_TYPES[record_type].label)
         lists = book.add_worksheet(_LIST_SHEET)
@@ -107,7 +108,12 @@ def choices_of(simple: SimpleShape | None) -> list[str]:
     return [label if labels.count(label) == 1 else code for code, label in simple.codes]
 
 
-_BOOK_OPTIONS: Final = {"constant_memory": True, "strings_to_numbers": False, "strings_to_formulas": False}
+def _book(output: BytesIO, *, constant_memory: bool = False) -> Any:
+    options = {"constant_memory": constant_memory, "strings_to_numbers": False, "strings_to_formulas": False}
+    book = xlsxwriter.Workbook(output, options)
+    # Without a time of its own a spreadsheet has that of its making: the same rows would not give the same bytes.
+    book.set_properties({"created": _MADE_AT})
+    return book
 
 
 def _formats(book: Any) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from node.departments.dialects import BUILT_IN, DialectOptions, xlsx_file, xlsx_
 from node.departments.dialects.csv_mapping import CellError
 from node.departments.dialects.xlsx import read_xlsx
 from node.departments.dialects.xlsx_sheet import Special, cell_text, column_number, number_text
+from node.departments.dialects.xlsx_writing import write_xlsx
 from node.departments.refused import list_refused, offer_refused, show_refused
+from node.web.reference.samples import first_case
 from tests.support.intake import generated, intake_on, offer
 from tests.support.spreadsheets import raw_row, raw_spreadsheet, sheet_of, spreadsheet
 
@@ -453,3 +455,9 @@ def test_many_rows_need_no_more_memory_than_few(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(xlsx_file, "HELD_BYTES_MAX", 70_000)
     rows = "".join(raw_row(number, *ROW) for number in range(2, 3000))
     assert sum(1 for _ in read_xlsx(BytesIO(raw_spreadsheet(raw_row(1, *HEADINGS) + rows)))) == 2998
+
+
+def test_the_same_records_give_the_same_bytes_at_any_time() -> None:
+    with zipfile.ZipFile(BytesIO(write_xlsx(first_case(), DialectOptions()))) as book:
+        assert b"1980-01-01T00:00:00Z" in book.read("docProps/core.xml")
+        assert {entry.date_time[0] for entry in book.infolist()} == {1980}

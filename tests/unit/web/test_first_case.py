@@ -35,7 +35,7 @@ def test_every_record_of_the_case_comes_through_as_it_was_made(dialect: str) -> 
 
 def test_there_is_a_file_for_each_dialect_that_is_written() -> None:
     assert [path.split("/")[1] for path, _ in sample_files()] == writable()
-    assert {"standard", "json"} <= set(writable())
+    assert {"standard", "json", "csv", "xlsx"} <= set(writable())
 
 
 def test_a_dialect_that_is_not_there_is_refused() -> None:
