@@ -3,8 +3,9 @@
 How a delivery goes in
     1. A dialect yields candidates, one record each. They are taken in batches of at most 500 and some 8 MB, so memory
        is bounded by a batch whatever the size of the delivery.
-    2. Outside the journal's lock each candidate becomes a record: composed with its own salt, parsed, validated,
-       proved canonical, hashed, compressed (``node.departments.prepare``).
+    2. A case that has only a number of its own system gets one of ours (``node.departments.numbering``). Then, outside
+       the journal's lock, each candidate becomes a record: composed with its own salt, parsed, validated, proved
+       canonical, hashed, compressed (``node.departments.prepare``).
     3. One transaction decides and writes: the source's keys are looked up; a record is *repeated* (same key, same
        content), *refused* (problems, or the same key with other content: ``conflict``) or *accepted* (authority holds).
        Accepted records are appended to ``<node>/ancestors`` and their keys remembered; refused ones are kept whole.
@@ -26,16 +27,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from node.departments.answers import RequestKey, find_answer, store_answer
+from node.departments.deciding import Decision
 from node.departments.dialects import Dialects
 from node.departments.divisions import Divisions
 from node.departments.group_commit import TOGETHER_MAX, GroupCommit
+from node.departments.numbering import number_cases, remember_numbers
 from node.departments.prepare import Prepared, prepare
 from node.departments.refused import keep_refused
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, ImportReport, Verdict
 from node.departments.sources import count_activity
-from node.errors import IdentityError, NotInitialisedError, Problem
-from node.journal.source_keys import SourceKey, lookup_many, remember_many
-from node.journal.tables import position_of
+from node.errors import IdentityError, NotInitialisedError
+from node.journal.source_keys import remember_many
 from node.standard.seals import ANCESTORS, StreamName
 from node.trust.authority import check_authority
 
@@ -56,10 +58,6 @@ if TYPE_CHECKING:
 BATCH_MAX: Final = TOGETHER_MAX
 BATCH_WEIGHT_MAX: Final = 8 * 1024 * 1024
 """Bytes of a delivery after which a batch ends: of each several copies are in memory at once. Our own choice."""
-RULE_CONFLICT: Final = "conflict"
-RULE_NO_AUTHORITY: Final = "no-authority"
-RULE_NOT_THIS_SOURCE: Final = "not-this-source"
-RULE_NOT_KEPT: Final = "not-kept"
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +152,7 @@ class Intake:
         self.check_joined()
         report = ImportReport()
         for batch in _batches(candidates):
-            prepared = prepare(batch, channel=source.channel, randomness=self.randomness)
+            prepared = self.prepared(batch, source=source)
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
             committed(report)
@@ -169,6 +167,11 @@ class Intake:
             },
         )
         return report
+
+    def prepared(self, candidates: Sequence[Candidate], *, source: Source) -> list[Prepared]:
+        """Return candidates made into records, outside the journal's lock; cases without a number get theirs first."""
+        numbered = number_cases(self.store, candidates, source=source.name)
+        return prepare(numbered, channel=source.channel, randomness=self.randomness)
 
     def settle(self, job: Job) -> Settled:
         """Decide and write one prepared batch, together with whatever else comes at this moment."""
@@ -199,7 +202,7 @@ class Intake:
     def _decide_all(self, transaction: Transaction, jobs: Sequence[Job]) -> list[Settled]:
         tree = self._tree(transaction.connection)
         divisions = Divisions(transaction.connection, tree)
-        decision = _Decision(
+        decision = Decision(
             transaction, self.stream, lambda entry: self._authority(tree, self.stream, entry), divisions
         )
         known = [_known_answer(transaction.connection, job) for job in jobs]
@@ -209,9 +212,10 @@ class Intake:
         if decision.entries:
             self.journal.append(transaction, self.stream, decision.entries)
         remember_many(transaction, decision.keys())
+        remember_numbers(transaction.connection, decision.foreign_numbers())
         return [answer or self._finished(transaction, job, decision) for job, answer in zip(jobs, known, strict=True)]
 
-    def _finished(self, transaction: Transaction, job: Job, decision: _Decision) -> Settled:
+    def _finished(self, transaction: Transaction, job: Job, decision: Decision) -> Settled:
         """Keep what was refused, make the verdicts, and store the answer if its request wants that."""
         at = self.clock.now()
         refused = [one for one in job.prepared if decision.outcome(one) == REFUSED]
@@ -237,135 +241,6 @@ class Intake:
         answer = job.document(verdicts)
         store_answer(transaction, job.request, answer, at=at)
         return Settled(verdicts=verdicts, answer=answer)
-
-
-class _Decision:
-    """What one transaction decided about its candidates; made anew each time the transaction is tried."""
-
-    def __init__(
-        self,
-        transaction: Transaction,
-        stream: StreamName,
-        authority: Callable[[Entry], str | None],
-        divisions: Divisions,
-    ) -> None:
-        self.entries: list[Entry] = []
-        self._connection = transaction.connection
-        self._stream = stream
-        self._authority = authority
-        self._divisions = divisions
-        self._asked: dict[tuple[str, str | None], str | None] = {}
-        self._accepted: dict[tuple[str, str], Prepared] = {}
-        self._repeated: dict[int, int | Entry] = {}
-        self._refused: dict[int, tuple[Problem, ...]] = {}
-
-    def decide(self, job: Job) -> None:
-        """Decide about every candidate of a job, in order."""
-        keys = [one.source_key for one in job.prepared if one.entry is not None]
-        known = lookup_many(self._connection, job.source.name, keys)
-        for one in job.prepared:
-            if one.entry is None:
-                self._refused[id(one)] = one.problems
-            else:
-                self._decide_one(job.source, one, one.entry, known)
-
-    def _decide_one(self, source: Source, one: Prepared, entry: Entry, known: dict[str, SourceKey]) -> None:
-        before = known.get(one.source_key)
-        beside = self._accepted.get((source.name, one.source_key))
-        if before is not None or beside is not None:
-            content_hash = before.content_hash if before is not None else beside.content_hash  # type: ignore[union-attr]
-            if content_hash == one.content_hash:
-                self._repeated[id(one)] = before.record_key if before is not None else _entry_of(beside)
-            else:
-                self._refuse(one, RULE_CONFLICT, _CONFLICT)
-            return
-        objection = source.objection(entry.facts, self._divisions) if entry.facts is not None else None
-        if objection is not None:
-            self._refuse(one, RULE_NOT_THIS_SOURCE, objection)
-            return
-        objection = self._objection(entry)
-        if objection is not None:
-            self._refuse(one, RULE_NO_AUTHORITY, objection)
-            return
-        _renew(entry)
-        self.entries.append(entry)
-        self._accepted[source.name, one.source_key] = one
-
-    def _objection(self, entry: Entry) -> str | None:
-        division = entry.facts.division if entry.facts is not None else None
-        question = (entry.record_type, division)
-        if question not in self._asked:
-            self._asked[question] = self._authority(entry)
-        return self._asked[question]
-
-    def _refuse(self, one: Prepared, rule: str, text: str) -> None:
-        candidate = one.candidate
-        self._refused[id(one)] = (Problem(rule=rule, text=text, row=candidate.row, line=candidate.line),)
-
-    def keys(self) -> Iterator[SourceKey]:
-        """Yield the source keys of what was accepted; the entries have been appended."""
-        for (source, key), one in self._accepted.items():
-            yield SourceKey(source=source, key=key, content_hash=one.content_hash, record_key=_entry_of(one).key)
-
-    def outcome(self, one: Prepared) -> str:
-        """Return what became of a candidate."""
-        if id(one) in self._refused:
-            return REFUSED
-        return REPEATED if id(one) in self._repeated else ACCEPTED
-
-    def problems(self, one: Prepared) -> tuple[Problem, ...]:
-        """Return the problems of a refused candidate."""
-        return self._refused[id(one)]
-
-    def verdict(self, one: Prepared, refused_id: int | None) -> Verdict:
-        """Return the verdict of a candidate; the entries have been appended."""
-        candidate = one.candidate
-        record_type = one.entry.record_type if one.entry is not None else candidate.record_type[:64]
-        refused = self._refused.get(id(one))
-        if refused is not None:
-            if refused_id is None:
-                text = "the refused record was not kept: too many refused deliveries are open"
-                refused = (*refused, Problem(rule=RULE_NOT_KEPT, text=text, row=candidate.row, line=candidate.line))
-            return Verdict(
-                outcome="refused",
-                record_type=record_type,
-                key=one.source_key,
-                row=candidate.row,
-                line=candidate.line,
-                refused_id=refused_id,
-                problems=refused,
-            )
-        repeated = self._repeated.get(id(one))
-        stands = repeated if repeated is not None else _entry_of(one)
-        return Verdict(
-            outcome="accepted" if repeated is None else "repeated",
-            record_type=record_type,
-            key=one.source_key,
-            row=candidate.row,
-            line=candidate.line,
-            stream=str(self._stream),
-            position=position_of(stands if isinstance(stands, int) else stands.key),
-        )
-
-
-_CONFLICT: Final = (
-    "the source sent other content under this key before; if the record was corrected at the source, "
-    "send it with DataVersion raised by one"
-)
-
-
-def _entry_of(one: Prepared | None) -> Entry:
-    if one is None or one.entry is None:
-        message = "only candidates with an entry are accepted"
-        raise RuntimeError(message)
-    return one.entry
-
-
-def _renew(entry: Entry) -> None:
-    """Forget what an earlier try of the same transaction wrote into the entry."""
-    entry.key = entry.position = 0
-    entry.case_id = entry.previous = entry.state_after = None
-    entry.held_back = False
 
 
 def _known_answer(connection: Connection, job: Job) -> Settled | None:

@@ -23,6 +23,10 @@ RULE_EMPTY: Final = "empty"
 RULE_HALF_WRITTEN: Final = "half-written"
 """The end of the file is missing; perhaps it is still being written."""
 
+GIVEN: Final = "given"
+AUTOMATIC: Final = "automatic"
+"""Who counts the versions of a record: its source, or the node."""
+
 WHOLE_BYTES_MAX: Final = 1_048_576
 """Bytes kept of a delivery in which no record could be recognised; beyond, only its beginning. Our own choice."""
 
@@ -42,8 +46,9 @@ class Candidate:
     unless ``problems`` is not empty. ``row`` counts the data rows of a table and ``line`` the lines of the file, both
     from 1. ``kept`` gives the bytes that are kept if the record is refused, complete enough to be offered again by
     themselves in the same dialect; ``complete`` is False when a limit cut them. ``weight`` is about how many bytes the
-    delivery gave for it: batches are bounded by it as well. ``sheet`` names the part of the delivery in which it
-    stands, "" where there is one part only.
+    delivery gave for it: batches are bounded by it as well. ``versioning`` is GIVEN when the source counts the
+    versions of a record, AUTOMATIC when the node does (cumulative deliveries). ``sheet`` names the part of the delivery
+    in which it stands, "" where there is one part only.
     """
 
     record_type: str
@@ -55,6 +60,7 @@ class Candidate:
     problems: tuple[Problem, ...] = ()
     complete: bool = True
     weight: int = 0
+    versioning: str = GIVEN
     sheet: str = ""
 
     def located(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

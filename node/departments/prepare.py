@@ -42,6 +42,7 @@ SHIFTED_PROBLEMS: Final = 3
 _SALT_LENGTH: Final = len(b"<Salt></Salt>") + 24
 _SALT = re.compile(rb"\s*<Salt(?:\s*/>|\s*>[^<]*</Salt\s*>)")
 _CHANNEL = re.compile(rb"<Channel(?:\s*/>|\s*>[^<]*</Channel\s*>)")
+_DATA_VERSION = re.compile(rb"<DataVersion>[0-9]+</DataVersion>")
 _BEHIND_CHANNEL = re.compile(rb"<DivisionCode\s*>")
 _BETWEEN_TAGS = re.compile(rb">\s+<")
 _START_TAG = re.compile(rb"""<[^\s/>]+(?:"[^"]*"|'[^']*'|[^<>"'])*?(/?)>""")
@@ -79,6 +80,24 @@ def content_hash_of(body: bytes) -> bytes:
     if channel is not None:
         rest = rest[: channel.start()] + rest[channel.end() :]
     return hashlib.sha256(body[:begin] + rest).digest()
+
+
+def unversioned_hash_of(body: bytes) -> bytes:
+    """Return ``content_hash_of`` without DataVersion as well: what tells whether a cumulative delivery changed."""
+    return content_hash_of(_DATA_VERSION.sub(b"", body, count=1))
+
+
+def reversioned(one: Prepared, version: int) -> None:
+    """Make a prepared record the given version of itself (DataVersion, from 1); its content hash is left alone."""
+    entry = one.entry
+    if entry is None or (entry.facts is not None and entry.facts.data_version == version):
+        return
+    body = _DATA_VERSION.sub(b"<DataVersion>%d</DataVersion>" % version, entry.body, count=1)
+    element = parse_record(body)
+    facts = facts_of(element)
+    one.entry = Entry(record_type=facts.record_type, body=body, leaf=leaf_hash(body), facts=facts, element=element)
+    one.source_key = facts.source_key
+    pack([one.entry])
 
 
 def content_of_candidate(candidate: Candidate) -> dict[str, Any]:

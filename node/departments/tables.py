@@ -87,3 +87,25 @@ publication = Table(
     Column("content_hash", LargeBinary, nullable=False),
 )
 """What this node published last under each name: publishing the same again makes no record."""
+
+foreign_number = Table(
+    "foreign_number",
+    metadata,
+    Column("system", Text, primary_key=True),
+    Column("number", Text, primary_key=True),
+    Column("case_no", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Case numbers of other systems: each pair stands for one case of ours."""
+
+case_serial = Table(
+    "case_serial",
+    metadata,
+    Column("division", Text, primary_key=True),
+    Column("organisation", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("serial", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The last serial given out in case numbers, by the parts of the number before it."""

@@ -21,7 +21,6 @@ from flask import Blueprint, Response, request
 from node.departments.accept import BATCH_MAX, Intake, Job
 from node.departments.answers import KEY_LENGTH_MAX, RequestKey, body_hash_of
 from node.departments.dialects import DialectOptions
-from node.departments.prepare import prepare
 from node.departments.report import ImportReport, Verdict
 from node.departments.sources import source_of_key
 from node.errors import NotInitialisedError, RecordRefusedError, TryLaterError, UsageError
@@ -133,7 +132,7 @@ class _Door:
         return Job(
             source=source,
             dialect=dialect,
-            prepared=prepare(batch, channel=source.channel, randomness=self._intake.randomness),
+            prepared=self._intake.prepared(batch, source=source),
             request=None if key is None else RequestKey(source=source.name, key=key, body_hash=named),
             document=_document,
         )

@@ -5,10 +5,14 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.cn import ric, uscc
+from stdnum.iso7064 import mod_37_36
 
 from node.standard.identifiers import (
     ALPHANUMERIC,
+    CREDIT_ALPHABET,
     case_number,
+    citizen_number_check,
     credit_code_check,
     is_case_number,
     is_citizen_number,
@@ -120,3 +124,21 @@ def test_a_notice_number_from_wrong_parts_is_refused(division: str, serial: int)
 @given(st.text("0123456789ABCDEFGHJKLMNPQRTUWXY", min_size=17, max_size=17))
 def test_every_computed_credit_code_passes(body: str) -> None:
     assert is_credit_code(body + credit_code_check(body))
+
+
+@given(st.text(alphabet=ALPHANUMERIC, min_size=1, max_size=60))
+def test_mod_37_36_agrees_with_an_independent_program(body: str) -> None:
+    assert mod_37_36_check(body) == mod_37_36.calc_check_digit(body)
+
+
+@given(st.text(alphabet=CREDIT_ALPHABET, min_size=15, max_size=15))
+def test_credit_codes_agree_with_an_independent_program(tail: str) -> None:
+    # The other program knows which registers and kinds of bodies exist; ours takes what the check character allows.
+    body = f"91{tail}"
+    assert credit_code_check(body) == uscc.calc_check_digit(body)
+
+
+@given(st.integers(min_value=0, max_value=10**17 - 1))
+def test_citizen_numbers_agree_with_an_independent_program(number: int) -> None:
+    body = f"{number:017d}"
+    assert citizen_number_check(body) == ric.calc_check_digit(f"{body}0")

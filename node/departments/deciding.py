@@ -1,0 +1,231 @@
+"""Deciding: what becomes of each prepared candidate, in the transaction that writes it.
+
+A record is *repeated* (same source key, same content), *refused* (problems, other content under a known key, no
+authority, a foreign number that stands for another case) or *accepted*. Nothing is written here but what the decisions
+rest on; ``node.departments.accept`` appends what was accepted and keeps what was refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from node.departments.candidates import AUTOMATIC
+from node.departments.numbering import RULE_FOREIGN_NUMBER, ForeignNumber, known_numbers
+from node.departments.prepare import Prepared, reversioned, unversioned_hash_of
+from node.departments.report import ACCEPTED, REFUSED, REPEATED, Verdict
+from node.errors import Problem
+from node.journal.source_keys import SourceKey, lookup_many
+from node.journal.tables import position_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from node.departments.accept import Job
+    from node.departments.divisions import Divisions
+    from node.departments.sources import Source
+    from node.journal.entries import Entry
+    from node.journal.store import Transaction
+    from node.standard.seals import StreamName
+
+RULE_CONFLICT: Final = "conflict"
+RULE_NO_AUTHORITY: Final = "no-authority"
+RULE_NOT_THIS_SOURCE: Final = "not-this-source"
+RULE_NOT_KEPT: Final = "not-kept"
+VERSIONS_MAX: Final = 9_999
+"""Versions of one record that a node counts itself; DataVersion has four digits in the field."""
+
+
+class Decision:
+    """What one transaction decided about its candidates; made anew each time the transaction is tried."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        stream: StreamName,
+        authority: Callable[[Entry], str | None],
+        divisions: Divisions,
+    ) -> None:
+        self.entries: list[Entry] = []
+        self._connection = transaction.connection
+        self._stream = stream
+        self._authority = authority
+        self._divisions = divisions
+        self._asked: dict[tuple[str, str | None], str | None] = {}
+        self._accepted: dict[tuple[str, str], Prepared] = {}
+        self._repeated: dict[int, int | Entry] = {}
+        self._refused: dict[int, tuple[Problem, ...]] = {}
+        self._numbers: dict[ForeignNumber, str] = {}
+        self._known_numbers: set[ForeignNumber] = set()
+        self._fresh_numbers: dict[ForeignNumber, str] = {}
+
+    def decide(self, job: Job) -> None:
+        """Decide about every candidate of a job, in order."""
+        keys = [one.source_key for one in job.prepared if one.entry is not None]
+        known = lookup_many(self._connection, job.source.name, keys)
+        self._learn_numbers(job)
+        for one in job.prepared:
+            if one.entry is not None and one.candidate.versioning == AUTOMATIC:
+                self._count_version(job.source, one, known)
+            if one.entry is None:
+                self._refused[id(one)] = one.problems
+            else:
+                self._decide_one(job.source, one, one.entry, known)
+
+    def foreign_numbers(self) -> dict[ForeignNumber, str]:
+        """Return the foreign numbers that were not known before and now stand for cases."""
+        return self._fresh_numbers
+
+    def _learn_numbers(self, job: Job) -> None:
+        """Look up the foreign numbers of a job's records."""
+        pairs = [
+            pair
+            for one in job.prepared
+            if (pair := _foreign_number(one.entry, job.source)) is not None and pair not in self._numbers
+        ]
+        if pairs:
+            found = known_numbers(self._connection, pairs)
+            self._numbers |= found
+            self._known_numbers.update(found)
+
+    def _count_version(self, source: Source, one: Prepared, known: dict[str, SourceKey]) -> None:
+        """Give a record of a cumulative delivery the version that it has at this node: the newest held, or one more.
+
+        A record whose newest version says the same keeps that version, so that it is found to be repeated.
+        """
+        content_hash = unversioned_hash_of(_entry_of(one).body)
+        version, newest = 0, None
+        while version < VERSIONS_MAX:
+            one.content_hash = content_hash
+            reversioned(one, version + 1)
+            key = (source.name, one.source_key)
+            if one.source_key not in known:
+                known |= lookup_many(self._connection, source.name, (one.source_key,))
+            beside = self._accepted.get(key)
+            held = known.get(one.source_key)
+            if held is None and beside is None:
+                break
+            newest = held.content_hash if held is not None else beside.content_hash  # type: ignore[union-attr]
+            version += 1
+        if newest == content_hash:
+            reversioned(one, version)
+
+    def _decide_one(self, source: Source, one: Prepared, entry: Entry, known: dict[str, SourceKey]) -> None:
+        before = known.get(one.source_key)
+        beside = self._accepted.get((source.name, one.source_key))
+        if before is not None or beside is not None:
+            content_hash = before.content_hash if before is not None else beside.content_hash  # type: ignore[union-attr]
+            if content_hash == one.content_hash:
+                self._repeated[id(one)] = before.record_key if before is not None else _entry_of(beside)
+            else:
+                self._refuse(one, RULE_CONFLICT, _CONFLICT)
+            return
+        objection = source.objection(entry.facts, self._divisions) if entry.facts is not None else None
+        if objection is not None:
+            self._refuse(one, RULE_NOT_THIS_SOURCE, objection)
+            return
+        objection = self._objection(entry)
+        if objection is not None:
+            self._refuse(one, RULE_NO_AUTHORITY, objection)
+            return
+        if not self._take_number(source, one, entry):
+            return
+        _renew(entry)
+        self.entries.append(entry)
+        self._accepted[source.name, one.source_key] = one
+
+    def _take_number(self, source: Source, one: Prepared, entry: Entry) -> bool:
+        """Remember the foreign number of a record; False: it stands for another case, and the record is refused."""
+        pair = _foreign_number(entry, source)
+        if pair is None or entry.facts is None or entry.facts.case_no is None:
+            return True
+        standing = self._numbers.setdefault(pair, entry.facts.case_no)
+        if standing != entry.facts.case_no:
+            text = f"the number {pair.number} of {pair.system} stands for the case {standing}, not for this one"
+            self._refuse(one, RULE_FOREIGN_NUMBER, text)
+            return False
+        if pair not in self._known_numbers:
+            self._fresh_numbers[pair] = standing
+        return True
+
+    def _objection(self, entry: Entry) -> str | None:
+        division = entry.facts.division if entry.facts is not None else None
+        question = (entry.record_type, division)
+        if question not in self._asked:
+            self._asked[question] = self._authority(entry)
+        return self._asked[question]
+
+    def _refuse(self, one: Prepared, rule: str, text: str) -> None:
+        candidate = one.candidate
+        self._refused[id(one)] = (Problem(rule=rule, text=text, row=candidate.row, line=candidate.line),)
+
+    def keys(self) -> Iterator[SourceKey]:
+        """Yield the source keys of what was accepted; the entries have been appended."""
+        for (source, key), one in self._accepted.items():
+            yield SourceKey(source=source, key=key, content_hash=one.content_hash, record_key=_entry_of(one).key)
+
+    def outcome(self, one: Prepared) -> str:
+        """Return what became of a candidate."""
+        if id(one) in self._refused:
+            return REFUSED
+        return REPEATED if id(one) in self._repeated else ACCEPTED
+
+    def problems(self, one: Prepared) -> tuple[Problem, ...]:
+        """Return the problems of a refused candidate."""
+        return self._refused[id(one)]
+
+    def verdict(self, one: Prepared, refused_id: int | None) -> Verdict:
+        """Return the verdict of a candidate; the entries have been appended."""
+        candidate = one.candidate
+        record_type = one.entry.record_type if one.entry is not None else candidate.record_type[:64]
+        refused = self._refused.get(id(one))
+        if refused is not None:
+            if refused_id is None:
+                text = "the refused record was not kept: too many refused deliveries are open"
+                refused = (*refused, Problem(rule=RULE_NOT_KEPT, text=text, row=candidate.row, line=candidate.line))
+            return Verdict(
+                outcome="refused",
+                record_type=record_type,
+                key=one.source_key,
+                row=candidate.row,
+                line=candidate.line,
+                refused_id=refused_id,
+                problems=refused,
+            )
+        repeated = self._repeated.get(id(one))
+        stands = repeated if repeated is not None else _entry_of(one)
+        return Verdict(
+            outcome="accepted" if repeated is None else "repeated",
+            record_type=record_type,
+            key=one.source_key,
+            row=candidate.row,
+            line=candidate.line,
+            stream=str(self._stream),
+            position=position_of(stands if isinstance(stands, int) else stands.key),
+        )
+
+
+_CONFLICT: Final = (
+    "the source sent other content under this key before; if the record was corrected at the source, "
+    "send it with DataVersion raised by one"
+)
+
+
+def _entry_of(one: Prepared | None) -> Entry:
+    if one is None or one.entry is None:
+        message = "only candidates with an entry are accepted"
+        raise RuntimeError(message)
+    return one.entry
+
+
+def _foreign_number(entry: Entry | None, source: Source) -> ForeignNumber | None:
+    facts = entry.facts if entry is not None else None
+    if facts is None or facts.orig_case_no is None:
+        return None
+    return ForeignNumber(facts.orig_system or source.name, facts.orig_case_no)
+
+
+def _renew(entry: Entry) -> None:
+    """Forget what an earlier try of the same transaction wrote into the entry."""
+    entry.key = entry.position = 0
+    entry.case_id = entry.previous = entry.state_after = None
+    entry.held_back = False

@@ -1,0 +1,229 @@
+"""Case numbers for cases whose system has numbers of its own: the same foreign number always gets the same one of ours.
+
+A record that brings ``OrigCaseNo`` and no ``CaseNo`` gets the number under which the pair (system, foreign number) is
+known at this node, or a new one: division, department, item, day and serial (``node.standard.identifiers``). Numbers
+are given out in a short transaction of their own, before the records are made, and stay given out whatever becomes of
+the records: offered again, a delivery meets the same numbers, so nothing is taken twice.
+
+A pair names one case. A record that brings both numbers and contradicts what is known is refused where it is taken in
+(rule ``foreign-number``); what other nodes have signed is never refused for it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import insert, select, update
+
+from node.departments.tables import case_serial, foreign_number
+from node.errors import Problem
+from node.standard.families import CASE_HEADER, PENALTY_HEADER, RECORD_TYPES
+from node.standard.identifiers import CASE_SERIAL_MAX, case_number, is_credit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from node.departments.candidates import Candidate
+    from node.journal.store import Store, Transaction
+
+RULE_NUMBER: Final = "case-number"
+RULE_FOREIGN_NUMBER: Final = "foreign-number"
+_NUMBERED_HEADERS: Final = frozenset({CASE_HEADER, PENALTY_HEADER})
+_HEADER_BYTES: Final = 16_384
+"""Bytes of markup in which the header of a record stands, whatever its formatting. Our own choice."""
+_PAIRS_MAX: Final = 400
+"""Pairs a statement: below every store's limit on parameters."""
+_PARTS: Final = ("OrigSystem", "OrigCaseNo", "DivisionCode", "OrgCode", "TaskCode", "EventTime")
+_PATTERNS: Final = {name: re.compile(rb"<%b\s*>([^<]*)</%b\s*>" % (name.encode(), name.encode())) for name in _PARTS}
+_HAS_NUMBER: Final = re.compile(rb"<CaseNo[\s/>]")
+_INSERT_BEFORE: Final = re.compile(rb"<Orig(?:System|CaseNo)\s*>")
+
+
+class ForeignNumber(NamedTuple):
+    """A case number of another system: unique together with the system's name."""
+
+    system: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unnumbered:
+    """A candidate that waits for its number, with what its header says."""
+
+    place: int
+    foreign: ForeignNumber
+    parts: dict[str, str]
+
+
+def number_cases(store: Store, candidates: Sequence[Candidate], *, source: str) -> Sequence[Candidate]:
+    """Return the candidates, each with a case number as far as one can be told.
+
+    ``source`` names the system where a record does not. Costs nothing when every candidate has a number; else one
+    transaction for all of them. A candidate for which none can be made gets a problem of rule ``case-number``.
+    """
+    waiting = [one for place, candidate in enumerate(candidates) if (one := _unnumbered(place, candidate, source))]
+    if not waiting:
+        return candidates
+    numbers, faults = store.write(lambda transaction: _give_out(transaction, waiting))
+    numbered = list(candidates)
+    for one in waiting:
+        candidate = candidates[one.place]
+        number = numbers.get(one.foreign)
+        if number is None:
+            fault = Problem(rule=RULE_NUMBER, element="CaseNo", text=faults[one.foreign])
+            numbered[one.place] = replace(candidate, problems=candidate.located((fault,)))
+        else:
+            numbered[one.place] = _with_number(candidate, one.foreign.system, number)
+    return numbered
+
+
+def known_numbers(connection: Connection, pairs: Iterable[ForeignNumber]) -> dict[ForeignNumber, str]:
+    """Return our case numbers by foreign number, for those of ``pairs`` that are known."""
+    wanted: dict[str, list[str]] = {}
+    for pair in dict.fromkeys(pairs):
+        wanted.setdefault(pair.system, []).append(pair.number)
+    found: dict[ForeignNumber, str] = {}
+    for system, numbers in wanted.items():
+        for low in range(0, len(numbers), _PAIRS_MAX):
+            some = numbers[low : low + _PAIRS_MAX]
+            query = select(foreign_number.c.number, foreign_number.c.case_no)
+            query = query.where(foreign_number.c.system == system, foreign_number.c.number.in_(some))
+            for number, case_no in connection.execute(query):
+                found[ForeignNumber(system, number)] = case_no
+    return found
+
+
+def remember_numbers(connection: Connection, numbers: dict[ForeignNumber, str]) -> None:
+    """Store what foreign numbers stand for; to be called in the transaction that found them unknown."""
+    rows = [{"system": pair.system, "number": pair.number, "case_no": case_no} for pair, case_no in numbers.items()]
+    if rows:
+        connection.execute(insert(foreign_number), rows)
+
+
+def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | None:
+    known = RECORD_TYPES.get(candidate.record_type)
+    if candidate.problems or known is None or known.header not in _NUMBERED_HEADERS or _has_number(candidate):
+        return None
+    parts = _parts_of(candidate)
+    if not parts["OrigCaseNo"]:
+        return None  # The schema says that the number is missing.
+    return _Unnumbered(
+        place=place, foreign=ForeignNumber(parts["OrigSystem"] or source, parts["OrigCaseNo"]), parts=parts
+    )
+
+
+def _has_number(candidate: Candidate) -> bool:
+    if candidate.content is not None:
+        return bool(candidate.content.get("CaseNo"))
+    return _HAS_NUMBER.search(candidate.markup or b"", 0, _HEADER_BYTES) is not None
+
+
+def _parts_of(candidate: Candidate) -> dict[str, str]:
+    """Return what the header says, "" for what it does not."""
+    if candidate.content is not None:
+        given: Any = candidate.content
+        return {name: value if isinstance(value := given.get(name), str) else "" for name in _PARTS}
+    found = {name: pattern.search(candidate.markup or b"", 0, _HEADER_BYTES) for name, pattern in _PATTERNS.items()}
+    return {name: one[1].decode(errors="replace").strip() if one else "" for name, one in found.items()}
+
+
+def _with_number(candidate: Candidate, system: str, number: str) -> Candidate:
+    if candidate.content is not None:
+        return replace(candidate, content={**candidate.content, "CaseNo": number, "OrigSystem": system})
+    markup = candidate.markup or b""
+    at = _INSERT_BEFORE.search(markup, 0, _HEADER_BYTES)
+    begin = at.start() if at else 0
+    inserted = b"<CaseNo>%b</CaseNo>" % number.encode()
+    if at is not None and at[0].startswith(b"<OrigCaseNo"):
+        inserted += b"<OrigSystem>%b</OrigSystem>" % system.encode()
+    return replace(candidate, markup=markup[:begin] + inserted + markup[begin:])
+
+
+def _give_out(
+    transaction: Transaction, waiting: Sequence[_Unnumbered]
+) -> tuple[dict[ForeignNumber, str], dict[ForeignNumber, str]]:
+    """Return numbers by foreign number, and for those that can have none the reason."""
+    connection = transaction.connection
+    numbers = known_numbers(connection, (one.foreign for one in waiting))
+    fresh: dict[ForeignNumber, str] = {}
+    faults: dict[ForeignNumber, str] = {}
+    serials = _Serials(connection)
+    for one in waiting:
+        if one.foreign in numbers or one.foreign in fresh:
+            continue
+        fault = _fault_of(one.parts)
+        number = None if fault else serials.next_number(one.parts)
+        if number is None:
+            faults[one.foreign] = fault or f"{CASE_SERIAL_MAX} cases of this item, department and day have numbers"
+        else:
+            fresh[one.foreign] = number
+    serials.save()
+    remember_numbers(connection, fresh)
+    return numbers | fresh, faults
+
+
+def _fault_of(parts: dict[str, str]) -> str:
+    """Return why no number can be made, "" when it can."""
+    missing = [name for name in _PARTS[2:] if not parts[name]]
+    if missing:
+        return f"no case number can be given: {', '.join(missing)} is missing"
+    if not is_credit_code(parts["OrgCode"]):
+        return "no case number can be given: OrgCode is no unified social credit code (GB 32100)"
+    if not (parts["DivisionCode"].isascii() and parts["DivisionCode"].isdigit() and len(parts["DivisionCode"]) >= 6):  # noqa: PLR2004 - GB/T 2260.
+        return "no case number can be given: DivisionCode has not 6, 9 or 12 digits"
+    return "" if _day(parts) else "no case number can be given: EventTime is no time"
+
+
+def _day(parts: dict[str, str]) -> date | None:
+    try:
+        return date.fromisoformat(parts["EventTime"][:10])
+    except ValueError:
+        return None
+
+
+class _Serials:
+    """The counters of serials, per division, department, item and day; written once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last: dict[tuple[str, str, str, str], int] = {}
+        self._stored: set[tuple[str, str, str, str]] = set()
+
+    def next_number(self, parts: dict[str, str]) -> str | None:
+        """Return the next number, None when the day's serials are used up."""
+        day = _day(parts)
+        if day is None:
+            return None
+        # Of division and item the number holds a part only: what is equal there shares serials.
+        probe = case_number(parts["DivisionCode"], parts["OrgCode"], parts["TaskCode"], day, 1)
+        key = (probe[:6], probe[6:24], probe[24:34], probe[34:42])
+        last = self._last[key] if key in self._last else self._read(key)
+        if last >= CASE_SERIAL_MAX:
+            return None
+        self._last[key] = last + 1
+        return case_number(parts["DivisionCode"], parts["OrgCode"], parts["TaskCode"], day, last + 1)
+
+    def save(self) -> None:
+        """Write the counters back."""
+        for key, last in self._last.items():
+            if key in self._stored:
+                self._connection.execute(update(case_serial).where(*_same(key)).values(serial=last))
+            else:
+                names = ("division", "organisation", "item", "day")
+                self._connection.execute(insert(case_serial).values(**dict(zip(names, key, strict=True)), serial=last))
+
+    def _read(self, key: tuple[str, str, str, str]) -> int:
+        found: int | None = self._connection.scalar(select(case_serial.c.serial).where(*_same(key)))
+        if found is not None:
+            self._stored.add(key)
+        return found or 0
+
+
+def _same(key: tuple[str, str, str, str]) -> tuple[Any, ...]:
+    columns = (case_serial.c.division, case_serial.c.organisation, case_serial.c.item, case_serial.c.day)
+    return tuple(column == value for column, value in zip(columns, key, strict=True))

@@ -1,0 +1,195 @@
+"""Cases that have only a number of their own system: they get one of ours, always the same, and keep it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from node.departments import numbering
+from node.departments.candidates import Candidate
+from node.departments.numbering import ForeignNumber, known_numbers
+from node.departments.sources import OPERATOR
+from node.standard.codec import parse_record
+from node.standard.compose import compose
+from node.standard.facts import facts_of
+from node.standard.identifiers import is_case_number
+from tests.support.intake import NODE, generated, intake_on
+from tests.support.stores import new_memory_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from node.departments.accept import Intake
+    from node.departments.report import ImportReport
+
+FOREIGN = "10131300500698857411409161687"
+"""A number in the form of 29 digits that a provincial system gives."""
+
+
+def content(record_type: str = "Application", **changes: Any) -> dict[str, Any]:
+    """Return generated content of a type without a case number of ours."""
+    found = next(one for one in generated(60) if one.record_type == record_type)
+    return {**found.content, "OrigCaseNo": FOREIGN, **changes}
+
+
+def without_number(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name != "CaseNo"}
+
+
+def candidate(given: dict[str, Any], record_type: str = "Application") -> Candidate:
+    return Candidate(record_type=record_type, content=given, kept=lambda: b"kept", row=1)
+
+
+def take(intake: Intake, candidates: Sequence[Candidate], source: str = "") -> ImportReport:
+    chosen = replace(OPERATOR, name=source) if source else OPERATOR
+    return intake.accept(candidates, source=chosen, dialect="json", keep_verdicts=True)
+
+
+def numbers(intake: Intake) -> list[tuple[str | None, str | None, str | None]]:
+    """Return case number, system and foreign number of every record in the stream."""
+    with intake.store.reading() as connection:
+        held = intake.journal.held(connection, intake.stream)
+        if held is None:
+            return []
+        bodies = [one.body for one in intake.journal.stored(connection, intake.stream, 1, held.size)]
+    found = [facts_of(parse_record(body or b"")) for body in bodies]
+    return [(facts.case_no, facts.orig_system, facts.orig_case_no) for facts in found]
+
+
+def problem_of(report: ImportReport) -> tuple[str, str]:
+    problem = report.verdicts[0].problems[0]
+    return problem.rule, problem.text
+
+
+def test_records_of_one_foreign_case_get_one_number_of_ours(intake: Intake) -> None:
+    records = [candidate(without_number(content())), candidate(without_number(content("Acceptance")), "Acceptance")]
+    assert take(intake, records, "registry").accepted == 2
+    (first, system, foreign), second = numbers(intake)
+    assert second[0] == first
+    assert first is not None
+    assert is_case_number(first)
+    assert first[:6] == NODE
+    assert (system, foreign) == ("registry", FOREIGN)
+
+
+def test_the_same_delivery_again_is_repeated(intake: Intake) -> None:
+    records = [candidate(without_number(content()))]
+    take(intake, records)
+    assert take(intake, records).repeated == 1
+    assert len(numbers(intake)) == 1
+
+
+def test_serials_count_and_systems_are_apart(intake: Intake) -> None:
+    given = without_number(content())
+    for system in ("one", "two"):
+        take(intake, [candidate({**given, "OrigSystem": system})])
+    take(intake, [candidate({**given, "OrigSystem": "one", "OrigCaseNo": "A-2"})])
+    found = [number for number, _, _ in numbers(intake) if number is not None]
+    assert [number[42:47] for number in found] == ["00001", "00002", "00003"]
+    assert len(set(found)) == 3
+
+
+def test_markup_gets_its_number_too(intake: Intake) -> None:
+    body = compose("Application", {**content(), "Channel": "FILE"}, salt=bytes(16))
+    begin, end = body.index(b"<CaseNo>"), body.index(b"</CaseNo>") + len(b"</CaseNo>")
+    markup = body[:begin] + body[end:]
+    report = take(
+        intake, [Candidate(record_type="Application", markup=markup, kept=lambda: markup, line=1)], "registry"
+    )
+    assert report.accepted == 1
+    ((number, system, foreign),) = numbers(intake)
+    assert is_case_number(number or "")
+    assert (system, foreign) == ("registry", FOREIGN)
+
+
+def test_a_record_with_both_numbers_is_remembered(intake: Intake) -> None:
+    given = content(OrigSystem="registry")
+    take(intake, [candidate(given)])
+    with intake.store.reading() as connection:
+        pair = ForeignNumber("registry", FOREIGN)
+        assert known_numbers(connection, [pair]) == {pair: given["CaseNo"]}
+    later = without_number(content("Acceptance", OrigSystem="registry"))
+    take(intake, [candidate(later, "Acceptance")])
+    assert [number for number, _, _ in numbers(intake)] == [given["CaseNo"]] * 2
+
+
+def test_a_foreign_number_names_one_case(intake: Intake) -> None:
+    given = content(OrigSystem="registry")
+    take(intake, [candidate(given)])
+    report = take(intake, [candidate({**given, "CaseNo": "A2026"})])
+    rule, text = problem_of(report)
+    assert rule == "foreign-number"
+    assert given["CaseNo"] in text
+    assert len(numbers(intake)) == 1
+
+
+def test_two_cases_of_one_batch_cannot_share_a_foreign_number(intake: Intake) -> None:
+    given = content(OrigSystem="registry")
+    report = take(intake, [candidate(given), candidate({**given, "CaseNo": "A2026"})])
+    assert (report.accepted, report.refused) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"DivisionCode": ""}, "DivisionCode is missing"),
+        ({"DivisionCode": "3699"}, "6, 9 or 12 digits"),
+        ({"OrgCode": "006988574"}, "GB 32100"),
+        ({"EventTime": "yesterday"}, "EventTime is no time"),
+        ({"TaskCode": ""}, "TaskCode is missing"),
+    ],
+)
+def test_what_a_number_is_made_of_has_to_be_there(intake: Intake, changes: dict[str, str], said: str) -> None:
+    report = take(intake, [candidate(without_number(content(**changes)))])
+    rule, text = problem_of(report)
+    assert rule == "case-number"
+    assert said in text
+
+
+def test_a_record_with_neither_number_is_refused(intake: Intake) -> None:
+    given = without_number(content())
+    del given["OrigCaseNo"]
+    rule, text = problem_of(take(intake, [candidate(given)]))
+    assert rule == "schema"
+    assert "CaseNo" in text
+
+
+def test_serials_that_are_used_up_are_told(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbering, "CASE_SERIAL_MAX", 1)
+    given = without_number(content())
+    take(intake, [candidate(given)])
+    rule, text = problem_of(take(intake, [candidate({**given, "OrigCaseNo": "A-2"})]))
+    assert rule == "case-number"
+    assert "1 cases of this item" in text
+
+
+def test_several_at_once_agree_on_the_numbers() -> None:
+    store = new_memory_store()
+    intake = intake_on(store)
+    given = without_number(content())
+    records = [candidate({**given, "OrigCaseNo": f"A-{place % 5}"}) for place in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda one: take(intake, [one]), records))
+    assert sum(report.accepted for report in reports) == 5
+    assert sum(report.repeated for report in reports) == 15
+    assert len({number for number, _, _ in numbers(intake)}) == 5
+    store.close()
+
+
+def test_a_delivery_without_foreign_numbers_costs_no_transaction(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    write = intake.store.write
+
+    def counted(work: Any) -> Any:
+        written.append(work)
+        return write(work)
+
+    monkeypatch.setattr(intake.store, "write", counted)
+    given = {name: value for name, value in content().items() if name != "OrigCaseNo"}
+    take(intake, [candidate(given)])
+    assert len(written) == 1

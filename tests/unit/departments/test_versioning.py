@@ -1,0 +1,80 @@
+"""Cumulative deliveries: the node counts the versions of what changed; what did not change is repeated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from node.departments.candidates import AUTOMATIC, Candidate
+from node.departments.sources import OPERATOR
+from node.standard.codec import parse_record
+from node.standard.facts import facts_of
+from tests.support.intake import generated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from node.departments.accept import Intake
+
+
+def conclusion(**changes: Any) -> Candidate:
+    found = next(one for one in generated(60) if one.record_type == "Conclusion")
+    given = {**found.content, "DataVersion": "1", **changes}
+    return Candidate(record_type="Conclusion", content=given, kept=lambda: b"kept", versioning=AUTOMATIC)
+
+
+def take(intake: Intake, candidates: Sequence[Candidate]) -> tuple[int, int, int]:
+    report = intake.accept(candidates, source=OPERATOR, dialect="cooperation", keep_verdicts=True)
+    return report.accepted, report.repeated, report.refused
+
+
+def versions(intake: Intake) -> list[int | None]:
+    with intake.store.reading() as connection:
+        held = intake.journal.held(connection, intake.stream)
+        assert held is not None
+        stored = intake.journal.stored(connection, intake.stream, 1, held.size)
+    return [facts_of(parse_record(one.body or b"")).data_version for one in stored]
+
+
+def test_a_change_makes_a_version_and_the_same_is_repeated(intake: Intake) -> None:
+    for text in ("一", "一", "二", "二", "三"):
+        take(intake, [conclusion(ResultText=text)])
+    assert versions(intake) == [1, 2, 3]
+
+
+def test_what_goes_back_to_an_older_content_is_a_version_of_its_own(intake: Intake) -> None:
+    for text in ("一", "二", "一"):
+        take(intake, [conclusion(ResultText=text)])
+    assert versions(intake) == [1, 2, 3]
+
+
+def test_several_changes_in_one_batch_are_counted(intake: Intake) -> None:
+    batch = [conclusion(ResultText=text) for text in ("一", "二", "二", "三")]
+    assert take(intake, batch) == (3, 1, 0)
+    assert versions(intake) == [1, 2, 3]
+
+
+def test_a_try_that_failed_leaves_nothing_behind(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(intake, [conclusion(ResultText="一")])
+
+    def broken(*_: Any, **__: Any) -> None:
+        message = "the disk is full"
+        raise OSError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(intake.journal, "append", broken)
+        with pytest.raises(OSError, match="full"):
+            take(intake, [conclusion(ResultText="二")])
+    assert take(intake, [conclusion(ResultText="二")]) == (1, 0, 0)
+    assert versions(intake) == [1, 2]
+
+
+def test_a_source_that_counts_itself_still_hears_of_a_conflict(intake: Intake) -> None:
+    first = conclusion(ResultText="一")
+    given = Candidate(record_type="Conclusion", content=dict(first.content or {}), kept=lambda: b"kept")
+    other = Candidate(
+        record_type="Conclusion", content={**(first.content or {}), "ResultText": "二"}, kept=lambda: b"kept"
+    )
+    assert take(intake, [given]) == (1, 0, 0)
+    assert take(intake, [other]) == (0, 0, 1)
