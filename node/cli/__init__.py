@@ -31,6 +31,7 @@ COMMANDS = {
     "sources": "node.cli.sources:sources",
     "import": "node.cli.importing:import_command",
     "refused": "node.cli.refused:refused",
+    "dialects": "node.cli.dialects:dialects",
     "publish": "node.cli.publish:publish",
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",

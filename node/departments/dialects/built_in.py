@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from node.departments.dialects.csv_table import read_csv
+from node.departments.dialects.described import heading_tables, template_csv
 from node.departments.dialects.dialect import RECORDS, Dialect, DialectOptions, Written
 from node.departments.dialects.json_batch import read_json
 from node.departments.dialects.standard import read_standard
@@ -30,6 +31,12 @@ def _write_xlsx(records: Iterable[Written], options: DialectOptions) -> bytes:
     return write_xlsx(records, options)
 
 
+def _template_xlsx(record_type: str) -> bytes:
+    from node.departments.dialects.xlsx_writing import template_xlsx  # noqa: PLC0415 - as above.
+
+    return template_xlsx(record_type)
+
+
 _DIALECTS: Final = (
     Dialect(
         name="standard",
@@ -49,6 +56,8 @@ _DIALECTS: Final = (
         media_types=("text/csv",),
         reads=lambda stream, options: read_csv(stream, record_type=options.record_type, zone=options.zone),
         writes=write_csv,
+        tables=heading_tables,
+        template=template_csv,
         typed=True,
         cannot_carry=_NOT_IN_CELLS,
     ),
@@ -61,6 +70,8 @@ _DIALECTS: Final = (
         media_types=("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
         reads=lambda stream, options: read_xlsx(stream, record_type=options.record_type, zone=options.zone),
         writes=_write_xlsx,
+        tables=heading_tables,
+        template=_template_xlsx,
         recognises=looks_like_spreadsheet,
         typed=True,
         cannot_carry=_NOT_IN_CELLS,

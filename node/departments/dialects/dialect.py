@@ -57,6 +57,28 @@ class Written(Protocol):
         """Content as ``node.standard.compose`` takes it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedColumn:
+    """One column of a source's table: what it is called there, the path of the element it fills, its codes.
+
+    ``codes`` are pairs of code and 中文 label, as the standard has them; ``required``: the record needs the element.
+    """
+
+    source: str
+    element: str
+    required: bool = False
+    codes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedTable:
+    """One table or message of a source, and the record type that its rows become."""
+
+    name: str
+    record_type: str
+    columns: tuple[DescribedColumn, ...]
+
+
 Reader = Callable[[BinaryIO, DialectOptions], Iterator["Candidate"]]
 Writer = Callable[[Iterable[Written], DialectOptions], bytes]
 
@@ -70,8 +92,9 @@ class Dialect:
     with bounded memory; ``writes`` turns records into a delivery, None where a dialect is read only. ``recognises``
     tells from a file's name and first bytes that it is of this dialect; None: it has to be named. ``variants`` are
     the names that may stand behind ``@``. ``typed``: its rows need not say their record type, so that it is kept with
-    a refused one. ``cannot_carry`` lists in plain words what is lost on the way out and in again. ``site``: it is a
-    file of this node, not built in.
+    a refused one. ``tables`` tells people which column goes where, None where names are those of the standard.
+    ``template`` makes an empty delivery of a record type for people to fill in. ``cannot_carry`` lists in plain words
+    what is lost on the way out and in again. ``site``: it is a file of this node, not built in.
     """
 
     name: str
@@ -85,5 +108,7 @@ class Dialect:
     recognises: Callable[[str, bytes], bool] | None = None
     variants: tuple[str, ...] = ()
     typed: bool = False
+    tables: Callable[[], tuple[DescribedTable, ...]] | None = None
+    template: Callable[[str], bytes] | None = None
     cannot_carry: tuple[str, ...] = ()
     site: bool = False

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from node.departments.dialects.described import StylesheetTables
 from node.departments.dialects.dialect import XSLT, Dialect
 from node.departments.dialects.xslt import Stylesheet
 from node.departments.dialects.xslt_writing import StylesheetWriter
@@ -32,6 +33,7 @@ def stylesheet_dialect(name: str, path: Path) -> Dialect:
         endings=(".xml",),
         reads=sheet.read,
         writes=writer,
+        tables=StylesheetTables(sheet.document),
         variants=tuple(sheet.said("variants").split()),
         cannot_carry=writer.cannot_carry if writer is not None else (),
     )

@@ -36,6 +36,9 @@ CALLS = (
     ("refused", "show", "1"),
     ("refused", "offer", "1"),
     ("refused", "discard", "1", "--reason", "x"),
+    ("dialects", "list"),
+    ("dialects", "show", "csv"),
+    ("dialects", "template", "csv", "--type", "受理"),
     ("publish", "divisions"),
     ("publish", "items"),
     ("publish", "organisations"),
@@ -51,11 +54,15 @@ CALLS = (
     ("quarantine", "list"),
     ("quarantine", "show", "360102/ancestors", "1"),
     ("quarantine", "requeue"),
+    ("standard", "build", "-o", "/nowhere/at/all"),
+    ("standard", "sample"),
     ("config", "show"),
     ("config", "check"),
     ("demo",),
 )
 """A call of every command that could succeed, without its home."""
+WITHOUT_A_NODE = frozenset({"demo", "dialects", "standard"})
+"""Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
 MISTAKES = (
     ("frobnicate",),
     ("status", "extra"),
@@ -71,6 +78,12 @@ MISTAKES = (
     ("sources", "add", "hall", "--division", "東湖"),
     ("import", "/nowhere/at/all.csv"),
     ("import", __file__, "--dialect", "soap"),
+    ("import", __file__, "--dialect", "no dialect"),
+    ("dialects", "show", "soap"),
+    ("dialects", "show", "csv", "--type", "烹饪"),
+    ("dialects", "template", "json", "--type", "受理"),
+    ("dialects", "template", "csv", "--type", "StatisticsSummary"),
+    ("dialects", "template", "csv", "--type", "受理", "-o", "/nowhere/at/all.csv"),
     ("refused", "list", "--state", "gone"),
     ("refused", "show", "one"),
     ("refused", "offer", "1", "--file", "/nowhere/at/all.csv"),
@@ -146,8 +159,8 @@ def test_a_mistake_in_the_call_leaves_with_two(county: Home, mistake: tuple[str,
 def test_without_a_home_every_command_asks_for_one(
     call: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if call == ("demo",):
-        return  # The demonstration makes homes of its own.
+    if call[0] in WITHOUT_A_NODE:
+        return
     monkeypatch.delenv("YIZHAN_HOME", raising=False)
     assert run_program(list(call)) == 2
     assert "--home" in capsys.readouterr().err
@@ -157,8 +170,8 @@ def test_without_a_home_every_command_asks_for_one(
 def test_in_a_folder_without_a_node_every_command_leaves_with_four(
     call: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if call[0] in {"init", "demo"}:
-        return  # They make what is missing.
+    if call[0] in {"init", *WITHOUT_A_NODE}:
+        return  # init makes what is missing.
     assert run_program([*call, "--home", str(tmp_path), "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["code"] == "YZ-CONFIG-002"
 
