@@ -3,7 +3,7 @@
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:s="urn:yizhan:standard:1"
     xmlns:y="urn:yizhan:dialect:1" exclude-result-prefixes="s y" y:wrap="Cooperations"
     y:cannot-carry="cases without an Application (申办); all but the first Application of a case;
-      Collection, Material, Fee and Extension (领取登记, 材料, 收费, 延期);
+      records that are not of a type named above, Material (材料) among them;
       records of another division, department or item than their case's Application;
       Actor and Correction; blanks around texts">
   <xsl:output method="xml" encoding="UTF-8"/>
@@ -33,6 +33,9 @@
               </xsl:if>
             </xsl:for-each>
           </suspensions>
+          <extensions><xsl:apply-templates select="$own[self::s:Extension]"/></extensions>
+          <fees><xsl:apply-templates select="$own[self::s:Fee]"/></fees>
+          <collections><xsl:apply-templates select="$own[self::s:Collection]"/></collections>
           <materials><xsl:apply-templates select="$application[1]/s:MaterialItem"/></materials>
         </Permission>
       </Cooperation>
@@ -196,6 +199,46 @@
     <outcome><xsl:value-of select="s:Outcome"/></outcome>
     <outcomedate><xsl:value-of select="s:OutcomeDate"/></outcomedate>
     <fee><xsl:value-of select="s:FeeAmount"/></fee>
+  </xsl:template>
+
+  <xsl:template match="s:Extension">
+    <extension>
+      <xsl:call-template name="numbers"/>
+      <time><xsl:value-of select="s:EventTime"/></time>
+      <days><xsl:value-of select="s:ExtensionDays"/></days>
+      <approver><xsl:value-of select="s:Approver"/></approver>
+      <reason><xsl:value-of select="s:Reason"/></reason>
+      <notifytime><xsl:value-of select="s:NotifiedTime"/></notifytime>
+    </extension>
+  </xsl:template>
+
+  <xsl:template match="s:Fee">
+    <fee>
+      <xsl:call-template name="numbers"/>
+      <time><xsl:value-of select="s:EventTime"/></time>
+      <payno><xsl:value-of select="s:PaymentNo"/></payno>
+      <feeorg><xsl:value-of select="s:FeeOrgName"/></feeorg>
+      <feeitem><xsl:value-of select="s:FeeItem"/></feeitem>
+      <due><xsl:value-of select="s:AmountDue"/></due>
+      <reduction><xsl:value-of select="s:Reduction"/></reduction>
+      <paid><xsl:value-of select="s:AmountPaid"/></paid>
+      <reductionreason><xsl:value-of select="s:ReductionReason"/></reductionreason>
+      <state><xsl:value-of select="s:FeeState"/></state>
+      <payer><xsl:value-of select="s:Payer"/></payer>
+    </fee>
+  </xsl:template>
+
+  <xsl:template match="s:Collection">
+    <collection>
+      <xsl:call-template name="numbers"/>
+      <time><xsl:value-of select="s:EventTime"/></time>
+      <collector><xsl:value-of select="s:CollectorName"/></collector>
+      <idtype><xsl:value-of select="s:CollectorIdType"/></idtype>
+      <idno><xsl:value-of select="s:CollectorIdNo"/></idno>
+      <way><xsl:value-of select="s:CollectionWay"/></way>
+      <waybillno><xsl:value-of select="s:WaybillNo"/></waybillno>
+      <receiver><xsl:value-of select="s:ReceiverName"/></receiver>
+    </collection>
   </xsl:template>
 
   <xsl:template match="s:MaterialItem">

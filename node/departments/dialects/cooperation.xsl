@@ -19,6 +19,9 @@
       <xsl:apply-templates select="Permission/prechecks/precheck"/>
       <xsl:apply-templates select="Permission/nodes/node"/>
       <xsl:apply-templates select="Permission/suspensions/suspension"/>
+      <xsl:apply-templates select="Permission/extensions/extension"/>
+      <xsl:apply-templates select="Permission/fees/fee"/>
+      <xsl:apply-templates select="Permission/collections/collection"/>
       <xsl:call-template name="promised"/>
     </Records>
   </xsl:template>
@@ -244,6 +247,55 @@ has it, or send the letters of the standard</y:Refused>
       </SpecialProcedureEnd>
     </xsl:if>
     <xsl:call-template name="timed"/>
+  </xsl:template>
+
+  <xsl:template match="extension">
+    <Extension y:line="{y:line(.)}">
+      <xsl:call-template name="header">
+        <xsl:with-param name="sequence" select="seq"/>
+        <xsl:with-param name="place" select="count(preceding-sibling::extension) + 1"/>
+        <xsl:with-param name="time" select="time"/>
+      </xsl:call-template>
+      <ExtensionDays><xsl:value-of select="days"/></ExtensionDays>
+      <Approver><xsl:value-of select="approver"/></Approver>
+      <Reason><xsl:value-of select="reason"/></Reason>
+      <NotifiedTime><xsl:value-of select="y:time(notifytime)"/></NotifiedTime>
+    </Extension>
+  </xsl:template>
+
+  <xsl:template match="fee">
+    <Fee y:line="{y:line(.)}">
+      <xsl:call-template name="header">
+        <xsl:with-param name="sequence" select="seq"/>
+        <xsl:with-param name="place" select="count(preceding-sibling::fee) + 1"/>
+        <xsl:with-param name="time" select="time"/>
+      </xsl:call-template>
+      <PaymentNo><xsl:value-of select="payno"/></PaymentNo>
+      <FeeOrgName><xsl:value-of select="feeorg"/></FeeOrgName>
+      <FeeItem><xsl:value-of select="feeitem"/></FeeItem>
+      <AmountDue><xsl:value-of select="due"/></AmountDue>
+      <Reduction><xsl:value-of select="reduction"/></Reduction>
+      <AmountPaid><xsl:value-of select="paid"/></AmountPaid>
+      <ReductionReason><xsl:value-of select="reductionreason"/></ReductionReason>
+      <FeeState><xsl:value-of select="state"/></FeeState>
+      <Payer><xsl:value-of select="payer"/></Payer>
+    </Fee>
+  </xsl:template>
+
+  <xsl:template match="collection">
+    <Collection y:line="{y:line(.)}">
+      <xsl:call-template name="header">
+        <xsl:with-param name="sequence" select="seq"/>
+        <xsl:with-param name="place" select="count(preceding-sibling::collection) + 1"/>
+        <xsl:with-param name="time" select="time"/>
+      </xsl:call-template>
+      <CollectorName><xsl:value-of select="collector"/></CollectorName>
+      <CollectorIdType><xsl:value-of select="idtype"/></CollectorIdType>
+      <CollectorIdNo><xsl:value-of select="idno"/></CollectorIdNo>
+      <CollectionWay><xsl:value-of select="way"/></CollectionWay>
+      <WaybillNo><xsl:value-of select="waybillno"/></WaybillNo>
+      <ReceiverName><xsl:value-of select="receiver"/></ReceiverName>
+    </Collection>
   </xsl:template>
 
   <xsl:template match="material">
