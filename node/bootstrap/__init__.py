@@ -16,8 +16,10 @@ from node.bootstrap.rejections import Rejections
 from node.bootstrap.reviewing import Reviewing
 from node.bootstrap.waiting import NodeWakeups
 from node.cases.divisions import published_divisions
+from node.cases.penalties import penalty_projection
 from node.cases.projection import CaseProjection
 from node.cases.reference import ReferenceProjection, repair_cases
+from node.cases.requests import RequestProjection
 from node.clock import MachineClock
 from node.departments.accept import Intake
 from node.departments.dialects import FOLDER as MAPPINGS_FOLDER
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
 
     from node.clock import Clock
     from node.config import NodeConfig
-    from node.journal.entries import Entry
+    from node.journal.entries import Entry, Projection
     from node.journal.store import Store, Transaction
     from node.randomness import Randomness
     from node.standard.compose import Content
@@ -244,7 +246,7 @@ def build_node(
     store = store or _checked_store(config)
     book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
     cases = CaseProjection(contribution=contribution, counters=Counters())
-    projections = (TreeProjection(identity, book, clock), cases, ReferenceProjection(cases), SummaryProjection())
+    projections = (TreeProjection(identity, book, clock), *_projections(cases))
     journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
     exchange = Exchange(
         store=store,
@@ -275,6 +277,11 @@ def build_node(
         reviewing=Reviewing(store, journal, tree),
         rejections=Rejections(store, tree, node_code=config.code),
     )
+
+
+def _projections(cases: CaseProjection) -> tuple[Projection, ...]:
+    """Return what is derived from records, in the order in which a batch meets it."""
+    return (cases, penalty_projection(), RequestProjection(), ReferenceProjection(cases), SummaryProjection())
 
 
 def _checked_store(config: NodeConfig) -> Store:

@@ -7,8 +7,9 @@ constants that programs rely on; docs/reference/cases.md lists them and a test c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from node.cases.life_cycle import Label, Legality
 from node.cases.states import STATE_RANKS, TERMINAL_RANK, Event, State
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SUPPLEMENT_NOTICES_MAX = 1
 """How often a supplement may be asked for: once, everything at once (行政许可法 art. 32(4))."""
+
+GRANT = "GRANT"
+"""ResultCode of a case whose applicant gets what was applied for."""
 
 EXEMPT_CHANNELS: frozenset[str] = frozenset({"SERIAL", "BLUETOOTH", "MANUAL"})
 """Closed systems yield only application and conclusion; the completeness of steps is not asked of them."""
@@ -36,6 +40,7 @@ REASON_MISSING = "LOGIC-REASON-MISSING"
 MATERIALS_INCOMPLETE = "LOGIC-MATERIALS-INCOMPLETE"
 FREE_ITEM_CHARGED = "LOGIC-FREE-ITEM-CHARGED"
 FEE_UNPAID = "LOGIC-FEE-UNPAID"
+CERTIFIED_UNGRANTED = "LOGIC-CERTIFIED-UNGRANTED"
 TRANSITION = "LOGIC-TRANSITION"
 NO_APPLICATION = "LOGIC-NO-APPLICATION"
 VERSION_ORDER = "LOGIC-VERSION-ORDER"
@@ -56,6 +61,7 @@ FINDING_LABELS: Mapping[str, Label] = {
     MATERIALS_INCOMPLETE: Label(chinese="材料不完整", english="accepted with fewer materials than the item requires"),
     FREE_ITEM_CHARGED: Label(chinese="不收费项目收费", english="a fee was taken for an item that is free"),
     FEE_UNPAID: Label(chinese="应收未收", english="concluded although a fee that is due was not paid"),
+    CERTIFIED_UNGRANTED: Label(chinese="未准予而制证", english="a certificate although the case was not granted"),
     TRANSITION: Label(chinese="环节顺序不合规", english="a step that the case's state does not allow"),
     NO_APPLICATION: Label(chinese="无申请记录", english="the case does not begin with an application"),
     VERSION_ORDER: Label(chinese="旧版本数据晚到", english="an older data version arrived after a newer one"),
@@ -87,6 +93,9 @@ _UNPAID = "2"
 _PAID = "1"
 
 
+NO_CONTENT: Mapping[str, Any] = MappingProxyType({})
+
+
 class Finding(NamedTuple):
     """One illogical thing: its code, and the journal key of the record at which it shows."""
 
@@ -110,7 +119,10 @@ class ItemTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One record in effect, and what it did: the state that it met, the one that it left, and whether that is legal."""
+    """One record in effect, and what it did: the state that it met, the one that it left, and whether that is legal.
+
+    ``content`` is the whole record for kinds of cases that are judged by it, else empty.
+    """
 
     key: int
     facts: Facts
@@ -118,6 +130,7 @@ class Step:
     state_before: int
     state_after: int
     legality: Legality
+    content: Mapping[str, Any] = field(default_factory=dict)
 
 
 def needs_reason(facts: Facts) -> bool:
@@ -146,6 +159,7 @@ def check_case(steps: Sequence[Step], items: Sequence[ItemTerms]) -> list[Findin
         *_pairs(steps, "SpecialProcedureStart", "SpecialProcedureEnd", SPECIAL_END_BEFORE_START),
         *_supplements(steps),
         *(Finding(REASON_MISSING, step.key) for step in steps if needs_reason(step.facts)),
+        *_certificates(steps),
         *_materials(steps, items),
         *_fees(steps, items),
     }
@@ -170,20 +184,27 @@ def _times(steps: Sequence[Step]) -> Iterator[Finding]:
         for step in steps
         if step.facts.record_type in _PHASES and step.facts.event_at is not None
     ]
-    latest: dict[int, datetime] = {}
     reviewed_at = None
     for phase, at, key in dated:
-        latest[phase] = max(latest.get(phase, at), at)
         if phase == _REVIEW_PHASE:
             # Steps may be gone through again after a return: among themselves only the order of sending counts.
             if reviewed_at is not None and at < reviewed_at:
                 yield Finding(STEP_BEFORE_PREVIOUS, key)
             reviewed_at = at
+    for key, phase, earlier in dated_too_early(dated):
+        late_acceptance = (earlier, phase) == (_ACCEPTANCE_PHASE, _CONCLUSION_PHASE)
+        yield Finding(ACCEPT_AFTER_CONCLUSION if late_acceptance else STEP_BEFORE_PREVIOUS, key)
+
+
+def dated_too_early(dated: Sequence[tuple[int, datetime, int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield (key, phase, earlier phase) for each step (phase, time, key) dated before one of an earlier phase."""
+    latest: dict[int, datetime] = {}
+    for phase, at, _ in dated:
+        latest[phase] = max(latest.get(phase, at), at)
     for phase, at, key in dated:
         for earlier, latest_at in latest.items():
             if earlier < phase and latest_at > at:
-                late_acceptance = (earlier, phase) == (_ACCEPTANCE_PHASE, _CONCLUSION_PHASE)
-                yield Finding(ACCEPT_AFTER_CONCLUSION if late_acceptance else STEP_BEFORE_PREVIOUS, key)
+                yield key, phase, earlier
 
 
 def _pairs(steps: Sequence[Step], opening: str, closing: str, code: str) -> Iterator[Finding]:
@@ -206,6 +227,16 @@ def _supplements(steps: Sequence[Step]) -> Iterator[Finding]:
     for step in notices:
         if step.state_after == State.SUPP_SUSPENDED:
             yield Finding(SUPP_AFTER_ACCEPT, step.key)
+
+
+def _certificates(steps: Sequence[Step]) -> Iterator[Finding]:
+    """Find certificates behind a conclusion that grants nothing (standard, 1.3: 制证 follows 准予)."""
+    granted = True
+    for step in steps:
+        if step.facts.record_type == "Conclusion":
+            granted = step.facts.code == GRANT
+        elif step.facts.record_type == "Certificate" and not granted:
+            yield Finding(CERTIFIED_UNGRANTED, step.key)
 
 
 def _materials(steps: Sequence[Step], items: Sequence[ItemTerms]) -> Iterator[Finding]:

@@ -1,5 +1,8 @@
 """Folding the records of a case into its state and findings. Pure: no tables, no clock.
 
+Cases of every kind are folded here; what is their own stands in a ``LifeCycle``: ``APPROVAL`` below for approval cases
+(办件), ``node.cases.penalties`` for penalties.
+
 Two ways lead to the same result. ``replay`` folds a whole history and is the definition. ``advance_quietly`` adds one
 record to the few numbers that a case remembers (``CaseMemory``), and only where it is certain that a replay would find
 nothing new; in any doubt it says no and the case is replayed. A property test holds the two together.
@@ -13,10 +16,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from node.cases.findings import (
     CASE_TOO_LONG,
+    GRANT,
+    NO_CONTENT,
     SUPPLEMENT_NOTICES_MAX,
     VERSION_ORDER,
     VERSION_REPEATED,
@@ -29,22 +34,24 @@ from node.cases.findings import (
     needs_reason,
     terms_on,
 )
+from node.cases.life_cycle import TARGET_STATE_BEFORE, TARGET_UNCHANGED
 from node.cases.states import (
+    CASE_RECORD_TYPES,
+    INSTANT_MACHINE,
     INSTANT_PROJECT_TYPE,
     INSTANT_TARGETS,
-    TARGET_STATE_BEFORE,
-    TARGET_UNCHANGED,
+    MACHINE,
     TARGETS,
     State,
-    advance,
     event_of,
 )
-from node.standard.families import record_number
+from node.standard.families import CASE_HEADER, record_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from node.cases.life_cycle import StateMachine
     from node.standard.facts import Facts
 
 CASE_RECORDS_MAX = 1_000
@@ -55,6 +62,7 @@ FEE_DUE = 2
 FINDINGS = 4
 INCOMPLETE = 8
 EMPTY = 16
+UNGRANTED = 32
 
 _HEAD = struct.Struct("<BBBHHI")
 _SEQUENCE = struct.Struct("<BH")
@@ -115,6 +123,8 @@ class CaseMemory:
         if facts.project_type is not None:
             instant = facts.project_type == INSTANT_PROJECT_TYPE
             self.flags = self.flags | INSTANT if instant else self.flags & ~INSTANT
+        if record_type == "Conclusion":
+            self.flags = self.flags & ~UNGRANTED if facts.code == GRANT else self.flags | UNGRANTED
         if (record_type == "Acceptance" and facts.due_fen > 0) or (record_type == "Fee" and facts.code == "2"):
             self.flags |= FEE_DUE
 
@@ -131,14 +141,55 @@ class CaseMemory:
 
 
 class Recorded:
-    """One record of a case as the journal holds it: its key, its facts (None: cannot be read), and whether applied."""
+    """One record of a case as the journal holds it: its key, its facts (None: cannot be read), and whether applied.
 
-    __slots__ = ("facts", "key", "quarantined")
+    ``content`` is the whole record, empty where the life cycle judges by facts alone.
+    """
 
-    def __init__(self, key: int, facts: Facts | None, *, quarantined: bool) -> None:
+    __slots__ = ("content", "facts", "key", "quarantined")
+
+    def __init__(
+        self, key: int, facts: Facts | None, *, quarantined: bool, content: Mapping[str, Any] = NO_CONTENT
+    ) -> None:
         self.key = key
         self.facts = facts
         self.quarantined = quarantined
+        self.content = content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeCycle:
+    """What tells one kind of case from another.
+
+    ``name`` is that of its projection and ``header`` that of its records; ``machine`` gives the state table for a
+    case's flags; ``check`` gives the findings of the records in effect. ``reads_items``: findings depend on the
+    catalogue. ``reads_content``: they need whole records; such a case is replayed for every record.
+    """
+
+    name: str
+    header: str
+    record_types: frozenset[str]
+    event_of: Callable[[Facts], str | None]
+    machine: Callable[[int], StateMachine]
+    check: Callable[[Sequence[Step], Sequence[ItemTerms]], list[Finding]]
+    reads_items: bool = False
+    reads_content: bool = False
+
+
+def _approval_machine(flags: int) -> StateMachine:
+    return INSTANT_MACHINE if flags & INSTANT else MACHINE
+
+
+APPROVAL = LifeCycle(
+    name="cases",
+    header=CASE_HEADER,
+    record_types=CASE_RECORD_TYPES,
+    event_of=event_of,
+    machine=_approval_machine,
+    check=check_case,
+    reads_items=True,
+)
+"""The life of an approval case (办件)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +208,7 @@ def seconds_of(moment: datetime | None) -> int:
     return 0 if moment is None else min(_SECONDS_MAX, max(0, int(moment.timestamp())))
 
 
-def replay(records: Sequence[Recorded], items: Sequence[ItemTerms]) -> Outcome:
+def replay(records: Sequence[Recorded], items: Sequence[ItemTerms], life_cycle: LifeCycle = APPROVAL) -> Outcome:
     """Fold a whole history, given in stream order, and check it against the known versions of its item."""
     memory = CaseMemory()
     memory.count = min(_COUNT_MAX, len(records))
@@ -166,11 +217,11 @@ def replay(records: Sequence[Recorded], items: Sequence[ItemTerms]) -> Outcome:
     applied = records[: min(blocked, CASE_RECORDS_MAX)]
     slots, version_findings = _slots(applied)
     findings += version_findings
-    steps, states = _fold(memory, slots)
+    steps, states = _fold(memory, slots, life_cycle)
     for record in applied:
         if record.facts is not None:
             memory.note_sequence(record.facts)
-    findings += check_case(steps, items)
+    findings += life_cycle.check(steps, items)
     if blocked < len(records):
         memory.flags |= INCOMPLETE
     if findings:
@@ -210,7 +261,9 @@ def _slots(records: Sequence[Recorded]) -> tuple[list[list[Recorded]], list[Find
     return list(slots.values()), findings
 
 
-def _fold(memory: CaseMemory, slots: Sequence[Sequence[Recorded]]) -> tuple[list[Step], dict[int, int]]:
+def _fold(
+    memory: CaseMemory, slots: Sequence[Sequence[Recorded]], life_cycle: LifeCycle
+) -> tuple[list[Step], dict[int, int]]:
     """Move ``memory`` through the records in effect; every record of a slot gets the state after its slot."""
     steps = []
     states: dict[int, int] = {}
@@ -218,11 +271,10 @@ def _fold(memory: CaseMemory, slots: Sequence[Sequence[Recorded]]) -> tuple[list
         facts = slot[0].facts
         if facts is None:  # pragma: no cover - slots hold readable records only; this tells the type checker so
             continue
-        event = event_of(facts)
+        event = life_cycle.event_of(facts)
         met = memory.state
         memory.remember(facts, seconds_of(facts.event_at))
-        instant = bool(memory.flags & INSTANT)
-        memory.state, memory.before, legality = advance(met, memory.before, event, instant=instant)
+        memory.state, memory.before, legality = life_cycle.machine(memory.flags).advance(met, memory.before, event)
         states.update({record.key: memory.state for record in slot})
         steps.append(
             Step(
@@ -232,6 +284,7 @@ def _fold(memory: CaseMemory, slots: Sequence[Sequence[Recorded]]) -> tuple[list
                 state_before=met,
                 state_after=memory.state,
                 legality=legality,
+                content=slot[0].content,
             )
         )
     return steps, states
@@ -285,6 +338,8 @@ def _may_find(memory: CaseMemory, facts: Facts, items: Sequence[ItemTerms], targ
         return needs_reason(facts)
     if record_type == "SupplementNotice":
         return target == State.SUPP_SUSPENDED or memory.notices >= SUPPLEMENT_NOTICES_MAX
+    if record_type == "Certificate":
+        return bool(memory.flags & UNGRANTED)
     if record_type == "Fee":
         terms = terms_on(items, facts.event_day)
         free = terms is not None and not terms.charges and facts.amount_fen > 0

@@ -12,6 +12,9 @@ batch that are not in the table yet.
 
 **Identity.** A case is (stream of its origin, CaseNo): two origins never share one by accident. Only ``ancestors``
 streams hold case records.
+
+**Kinds.** Approval cases and penalties differ in a ``LifeCycle`` and in their tables, nothing else. A penalty is rare
+and judged by whole records, so it has no quiet way: each of its records replays it.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from node.cases.history import (
+    APPROVAL,
     CASE_RECORDS_MAX,
     EMPTY,
     INCOMPLETE,
+    LifeCycle,
     Outcome,
     Recorded,
     advance_quietly,
@@ -29,13 +34,23 @@ from node.cases.history import (
     replay,
 )
 from node.cases.reference import items_of
-from node.cases.rows import CaseRow, CaseRows, StoredStep, case_number_of_body, clear_cases, places, recorded_steps
-from node.cases.states import CASE_RECORD_TYPES
+from node.cases.rows import (
+    CaseRow,
+    CaseRows,
+    StoredStep,
+    case_number_of_body,
+    clear_cases,
+    places,
+    recorded_entry,
+    recorded_steps,
+)
+from node.cases.tables import CASE_TABLES, CaseTables
 from node.journal.records import save_outcomes
+from node.standard.families import case_header_of
 from node.standard.seals import ANCESTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from node.cases.findings import ItemTerms
     from node.journal.entries import Batch, Entry
@@ -108,12 +123,19 @@ def _no_contribution(facts: Facts) -> Sequence[Amount]:  # noqa: ARG001 - protoc
 class CaseProjection:
     """Cases, their findings and what they contribute; see the module's essay. Implements the journal's Projection."""
 
-    name = "cases"
     cuts: frozenset[str] = frozenset()
 
     def __init__(
-        self, *, contribution: ContributionRule = _no_contribution, counters: CounterSink | None = None
+        self,
+        *,
+        life_cycle: LifeCycle = APPROVAL,
+        tables: CaseTables = CASE_TABLES,
+        contribution: ContributionRule = _no_contribution,
+        counters: CounterSink | None = None,
     ) -> None:
+        self.name = life_cycle.name
+        self.life_cycle = life_cycle
+        self.tables = tables
         self._contribution = contribution
         self._counters: CounterSink = counters or _NoSink()
 
@@ -121,7 +143,7 @@ class CaseProjection:
         """Take in a batch and set case, previous record, state and held-back mark on its entries."""
         if batch.stream.audience != ANCESTORS:
             return
-        numbered = [(number, entry) for entry in batch.entries if (number := _number(entry)) is not None]
+        numbered = [(number, entry) for entry in batch.entries if (number := self._number(entry)) is not None]
         if numbered:
             work = _Work(self, transaction, batch.stream_id, own=batch.own)
             work.take(numbered)
@@ -131,7 +153,7 @@ class CaseProjection:
         """Put records that can be applied now into the history of their cases and re-project these."""
         if batch.stream.audience == ANCESTORS:
             work = _Work(self, transaction, batch.stream_id, own=batch.own)
-            work.requeue([(_number(entry), entry) for entry in batch.entries])
+            work.requeue([(self._number(entry), entry) for entry in batch.entries])
             work.finish()
 
     def re_project(self, transaction: Transaction, case_id: int) -> None:
@@ -141,7 +163,7 @@ class CaseProjection:
     def re_project_all(self, transaction: Transaction, case_ids: Iterable[int]) -> None:
         """Re-project several cases, each counted in its own stream's counters."""
         by_stream: dict[tuple[int, bool], list[int]] = {}
-        for case_id, stream_id, own in places(transaction.connection, sorted(set(case_ids))):
+        for case_id, stream_id, own in places(transaction.connection, self.tables, sorted(set(case_ids))):
             by_stream.setdefault((stream_id, own), []).append(case_id)
         for (stream_id, own), ids in by_stream.items():
             work = _Work(self, transaction, stream_id, own=own)
@@ -150,25 +172,25 @@ class CaseProjection:
 
     def clear(self, transaction: Transaction) -> None:
         """Drop every case, finding and counter; reference data belong to their own projection."""
-        clear_cases(transaction.connection)
+        clear_cases(transaction.connection, self.tables)
         self._counters.clear(transaction)
 
     def contribution(self, facts: Facts) -> Sequence[Amount]:
         """Return what a record in effect adds to the counters."""
         return self._contribution(facts)
 
+    def _number(self, entry: Entry) -> str | None:
+        """Return the case number of a record that belongs to a case of this kind, or None."""
+        facts = entry.facts
+        if entry.quarantine is None:
+            return None if facts is None or facts.record_type not in self.life_cycle.record_types else facts.case_no
+        if case_header_of(entry.record_type) != self.life_cycle.header:
+            return None
+        return (facts.case_no if facts is not None else None) or case_number_of_body(entry.body)
+
     def book(self, transaction: Transaction, stream_id: int, *, own: bool) -> CounterBook:
         """Open the counters of a stream."""
         return self._counters.open(transaction, stream_id, own=own)
-
-
-def _number(entry: Entry) -> str | None:
-    """Return the case number of a record that belongs to a case, or None."""
-    if entry.facts is not None:
-        if entry.quarantine is None and entry.facts.record_type not in CASE_RECORD_TYPES:
-            return None
-        return entry.facts.case_no or (case_number_of_body(entry.body) if entry.quarantine else None)
-    return case_number_of_body(entry.body) if entry.quarantine is not None else None
 
 
 class _Work:
@@ -181,7 +203,7 @@ class _Work:
         self._transaction = transaction
         self._book = owner.book(transaction, stream_id, own=own)
         self._items: Mapping[str, Sequence[ItemTerms]] = {}
-        self.rows = CaseRows(transaction, stream_id)
+        self.rows = CaseRows(transaction, stream_id, owner.tables)
         # Case number to the entries that a replay must add to what the journal holds, or must tell what it found.
         self.replays: dict[str, list[Entry]] = {}
 
@@ -190,7 +212,7 @@ class _Work:
         rows = self.rows
         rows.load({number for number, _ in numbered})
         tasks = {entry.facts.task for _, entry in numbered if entry.facts is not None and entry.facts.task is not None}
-        self._items = items_of(self._transaction, tasks | rows.tasks())
+        self._items = self._items_of(tasks | rows.tasks())
         for number, entry in numbered:
             row = rows.case(number)
             entry.case_id = row.id
@@ -254,7 +276,7 @@ class _Work:
         facts = entry.facts
         if entry.quarantine is None and facts is not None and not memory.flags & INCOMPLETE:
             if memory.count <= CASE_RECORDS_MAX and row.case_no not in self.replays:
-                return self._advance(row, facts)
+                return not self._owner.life_cycle.reads_content and self._advance(row, facts)
             memory.count_one()
             return True
         entry.held_back = entry.quarantine is None
@@ -279,10 +301,10 @@ class _Work:
         rows = [self.rows.case(number) for number in sorted(self.replays)]
         histories = self.rows.histories(rows)
         records = {row.case_no: self._records(row, histories.get(row.case_no, [])) for row in rows}
-        items = items_of(self._transaction, {task for held in records.values() if (task := _task(held)) is not None})
+        items = self._items_of({task for held in records.values() if (task := _task(held)) is not None})
         for row in rows:
             held = records[row.case_no]
-            outcome = replay(held, items.get(_task(held) or "", ()))
+            outcome = replay(held, items.get(_task(held) or "", ()), self._owner.life_cycle)
             self._count_again(row, outcome)
             row.adopt(outcome)
             self.rows.correct(histories.get(row.case_no, []), outcome)
@@ -293,12 +315,14 @@ class _Work:
     def _records(self, row: CaseRow, stored: Sequence[StoredStep]) -> list[Recorded]:
         """Join what the journal holds of a case with the records of this batch that it does not hold yet."""
         held = {step.key for step in stored}
+        whole = self._owner.life_cycle.reads_content
         fresh = [
-            Recorded(entry.key, entry.facts, quarantined=entry.quarantine is not None)
-            for entry in self.replays[row.case_no]
-            if entry.key not in held
+            recorded_entry(entry, with_content=whole) for entry in self.replays[row.case_no] if entry.key not in held
         ]
-        return [*recorded_steps(stored), *fresh]
+        return [*recorded_steps(stored, with_content=whole), *fresh]
+
+    def _items_of(self, tasks: Collection[str]) -> Mapping[str, Sequence[ItemTerms]]:
+        return items_of(self._transaction, tasks) if self._owner.life_cycle.reads_items else {}
 
     def _count_again(self, row: CaseRow, outcome: Outcome) -> None:
         """Take the old contribution back and add the new one: the counters stay the sum of contributions."""

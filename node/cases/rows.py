@@ -6,38 +6,40 @@ in ``node.cases.history``.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, func, select
 
+from node.cases.findings import NO_CONTENT
 from node.cases.history import CaseMemory, Outcome, Recorded, seconds_of
-from node.cases.tables import case_fact, case_state, finding
 from node.errors import RecordRefusedError
 from node.journal.statements import in_parameter, insert_sql, update_sql
 from node.journal.tables import HELD_BACK, QUARANTINED, record, stream
 from node.standard.codec import parse_unvalidated
+from node.standard.compose import content_of
 from node.standard.compression import expand_record
 from node.standard.facts import case_number_of, facts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
     from node.cases.findings import Finding
+    from node.cases.tables import CaseTables
     from node.journal.entries import Entry
     from node.journal.store import Transaction
     from node.standard.facts import Facts
 
 _COLUMNS = 'f."case_no", s."id", s."state", s."flags", s."last_key", s."memory", s."contribution", f."task"'
-_CASES = f'SELECT {_COLUMNS} FROM "case_fact" f JOIN "case_state" s ON s."id" = f."id"'  # noqa: S608 - constants.
 _BY_NUMBER = {
-    "sqlite": f'{_CASES} WHERE f."case_no" IN (SELECT value FROM json_each(?)) AND f."stream_id" = ?',  # noqa: S608 - constants.
-    "postgresql": f'{_CASES} WHERE f."case_no" = ANY(%s) AND f."stream_id" = %s',
+    "sqlite": 'f."case_no" IN (SELECT value FROM json_each(?)) AND f."stream_id" = ?',
+    "postgresql": 'f."case_no" = ANY(%s) AND f."stream_id" = %s',
 }
 _BY_ID = {
-    "sqlite": f'{_CASES} WHERE f."id" IN (SELECT value FROM json_each(?))',  # noqa: S608 - constants.
-    "postgresql": f'{_CASES} WHERE f."id" = ANY(%s)',
+    "sqlite": 'f."id" IN (SELECT value FROM json_each(?))',
+    "postgresql": 'f."id" = ANY(%s)',
 }
 # UNION and not UNION ALL: a chain that some fault had closed into a ring must not run for ever.
 _WALK = (
@@ -51,6 +53,14 @@ _HISTORY = {
 }
 _FACT_COLUMNS = ("task", "organisation", "division", "channel", "began_at")
 _STATE_COLUMNS = ("state", "flags", "last_key", "memory", "contribution")
+
+
+@cache
+def _select_sql(tables: CaseTables, condition: str) -> str:
+    return (
+        f'SELECT {_COLUMNS} FROM "{tables.fact.name}" f '  # noqa: S608 - constants.
+        f'JOIN "{tables.state.name}" s ON s."id" = f."id" WHERE {condition}'
+    )
 
 
 class StoredStep(NamedTuple):
@@ -115,9 +125,10 @@ class CaseRow:
 
 
 class CaseRows:
-    """The cases of one stream that a transaction touches."""
+    """The cases of one stream and one kind that a transaction touches."""
 
-    def __init__(self, transaction: Transaction, stream_id: int) -> None:
+    def __init__(self, transaction: Transaction, stream_id: int, tables: CaseTables) -> None:
+        self._tables = tables
         self._connection = transaction.connection
         self._dialect = transaction.dialect
         self._stream_id = stream_id
@@ -127,14 +138,14 @@ class CaseRows:
     def load(self, numbers: Collection[str]) -> None:
         """Read the cases with these numbers, as far as they exist."""
         (parameter,) = in_parameter(self._dialect, sorted(numbers))
-        found = self._connection.exec_driver_sql(_BY_NUMBER[self._dialect], (parameter, self._stream_id))
-        self._keep(found)
+        sql = _select_sql(self._tables, _BY_NUMBER[self._dialect])
+        self._keep(self._connection.exec_driver_sql(sql, (parameter, self._stream_id)))
 
     def load_ids(self, ids: Iterable[int]) -> dict[int, str]:
         """Read the cases with these ids and return their numbers by id, as far as they exist."""
         wanted = set(ids)
-        found = self._connection.exec_driver_sql(_BY_ID[self._dialect], in_parameter(self._dialect, sorted(wanted)))
-        self._keep(found)
+        sql = _select_sql(self._tables, _BY_ID[self._dialect])
+        self._keep(self._connection.exec_driver_sql(sql, in_parameter(self._dialect, sorted(wanted))))
         return {row.id: row.case_no for row in self._rows.values() if row.id in wanted}
 
     def _keep(self, found: Iterable[Any]) -> None:
@@ -159,7 +170,8 @@ class CaseRows:
         row = self._rows.get(number)
         if row is None:
             if not self._next_id:
-                self._next_id = (self._connection.execute(select(func.max(case_fact.c.id))).scalar() or 0) + 1
+                highest = self._connection.execute(select(func.max(self._tables.fact.c.id))).scalar()
+                self._next_id = self._tables.first_id if highest is None else highest + 1
             row = self._rows[number] = CaseRow(self._next_id, number)
             self._next_id += 1
         return row
@@ -208,9 +220,9 @@ class CaseRows:
             self._connection.exec_driver_sql(update_sql(record, self._dialect, ("flags", "state_after")), changed)
 
     def _drop(self, row: CaseRow) -> None:
-        for table in (case_state, case_fact):
+        for table in (self._tables.state, self._tables.fact):
             self._connection.execute(delete(table).where(table.c.id == row.id))
-        self._connection.execute(delete(finding).where(finding.c.case_id == row.id))
+        self._connection.execute(delete(self._tables.finding).where(self._tables.finding.c.case_id == row.id))
         del self._rows[row.case_no]
 
     def write(self) -> None:
@@ -218,25 +230,23 @@ class CaseRows:
         rows = sorted((row for row in self._rows.values() if row.changed), key=lambda row: row.id)
         new = [row for row in rows if row.is_new]
         moved = [row for row in rows if not row.is_new]
-        self._many(insert_sql(case_state, self._dialect), [(row.id, *_state_values(row)) for row in new])
+        state, fact = self._tables.state, self._tables.fact
+        self._many(insert_sql(state, self._dialect), [(row.id, *_state_values(row)) for row in new])
         self._many(
-            insert_sql(case_fact, self._dialect),
+            insert_sql(fact, self._dialect),
             [(row.id, self._stream_id, row.case_no, *row.facts) for row in new],
         )
-        self._many(
-            update_sql(case_state, self._dialect, _STATE_COLUMNS), [(*_state_values(row), row.id) for row in moved]
-        )
-        self._many(
-            update_sql(case_fact, self._dialect, _FACT_COLUMNS), [(*row.facts, row.id) for row in moved if row.begun]
-        )
+        self._many(update_sql(state, self._dialect, _STATE_COLUMNS), [(*_state_values(row), row.id) for row in moved])
+        self._many(update_sql(fact, self._dialect, _FACT_COLUMNS), [(*row.facts, row.id) for row in moved if row.begun])
         self._write_findings([row for row in rows if row.findings is not None])
 
     def _write_findings(self, rows: Sequence[CaseRow]) -> None:
         old = [row.id for row in rows if not row.is_new]
         if old:
-            self._connection.execute(delete(finding).where(finding.c.case_id.in_(old)))
+            table = self._tables.finding
+            self._connection.execute(delete(table).where(table.c.case_id.in_(old)))
         self._many(
-            insert_sql(finding, self._dialect),
+            insert_sql(self._tables.finding, self._dialect),
             [(row.id, code, key) for row in rows for code, key in row.findings or ()],
         )
 
@@ -250,21 +260,30 @@ def _state_values(row: CaseRow) -> tuple[object, ...]:
     return memory.state, memory.flags, row.last_key, memory.pack(), row.contribution
 
 
-def recorded_steps(steps: Iterable[StoredStep]) -> list[Recorded]:
+def recorded_steps(steps: Iterable[StoredStep], *, with_content: bool = False) -> list[Recorded]:
     """Read the facts of stored records; quarantined and redacted ones have none, nor what comes after the first."""
     records = []
     blocked = False
     for step in steps:
         quarantined = bool(step.flags & QUARANTINED)
         blocked = blocked or quarantined
-        facts = None if blocked or step.body is None else facts_of_body(step.body)
-        records.append(Recorded(step.key, facts, quarantined=quarantined))
+        if blocked or step.body is None:
+            records.append(Recorded(step.key, None, quarantined=quarantined))
+            continue
+        # It was validated when it was applied, so it is only parsed.
+        element = parse_unvalidated(expand_record(step.body))
+        content = content_of(element) if with_content else NO_CONTENT
+        records.append(Recorded(step.key, facts_of(element), quarantined=quarantined, content=content))
     return records
 
 
-def facts_of_body(packed: bytes) -> Facts:
-    """Return the facts of a stored, applied record: it was validated when it was applied, so it is only parsed."""
-    return facts_of(parse_unvalidated(expand_record(packed)))
+def recorded_entry(entry: Entry, *, with_content: bool) -> Recorded:
+    """Return a record of a batch as a replay reads it."""
+    content: Mapping[str, Any] = NO_CONTENT
+    quarantined = entry.quarantine is not None
+    if with_content and entry.facts is not None and not quarantined:
+        content = content_of(entry.element if entry.element is not None else parse_unvalidated(entry.body))
+    return Recorded(entry.key, entry.facts, quarantined=quarantined, content=content)
 
 
 def case_number_of_body(body: bytes) -> str | None:
@@ -275,18 +294,19 @@ def case_number_of_body(body: bytes) -> str | None:
         return None
 
 
-def places(connection: Connection, case_ids: Iterable[int]) -> list[tuple[int, int, bool]]:
+def places(connection: Connection, tables: CaseTables, case_ids: Iterable[int]) -> list[tuple[int, int, bool]]:
     """Return (case id, stream id, whether the stream is this node's own) for those of the cases that exist."""
+    fact = tables.fact
     query = (
-        select(case_fact.c.id, case_fact.c.stream_id, stream.c.own)
-        .join(stream, stream.c.id == case_fact.c.stream_id)
-        .where(case_fact.c.id.in_(list(case_ids)))
-        .order_by(case_fact.c.id)
+        select(fact.c.id, fact.c.stream_id, stream.c.own)
+        .join(stream, stream.c.id == fact.c.stream_id)
+        .where(fact.c.id.in_(list(case_ids)))
+        .order_by(fact.c.id)
     )
     return [(row.id, row.stream_id, bool(row.own)) for row in connection.execute(query)]
 
 
-def clear_cases(connection: Connection) -> None:
-    """Drop all cases and findings."""
-    for table in (case_state, case_fact, finding):
+def clear_cases(connection: Connection, tables: CaseTables) -> None:
+    """Drop all cases of a kind and their findings."""
+    for table in (tables.state, tables.fact, tables.finding):
         connection.execute(delete(table))

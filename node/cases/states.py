@@ -2,8 +2,8 @@
 
 The rows are the state table of the standard, section 1 (docs/reference/cases.md repeats them; a test compares). The
 event of a record is a function of its type and deciding code alone. The machine is total: an event that no row allows
-leaves the case in a defined state all the same (``advance`` says which) and is reported, never refused, because what
-a department did has happened whether or not it was in order. ``node.cases.history`` folds records with it.
+leaves the case in a defined state all the same (``StateMachine`` says which) and is reported, never refused, because
+what a department did has happened whether or not it was in order. ``node.cases.history`` folds records with it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
-from node.cases.life_cycle import Effect, Label, Legality, Transition, Trigger
+from node.cases.life_cycle import Effect, Label, StateMachine, Transition, Trigger, targets_of, trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,41 +98,36 @@ STATE_LABELS: Mapping[State, Label] = {
     State.ARCHIVED: Label(chinese="已归档", english="archived"),
 }
 
-
-def _trigger(record_type: str, codes: str, chinese: str, english: str) -> Trigger:
-    return Trigger(record_type=record_type, codes=tuple(codes.split()), label=Label(chinese=chinese, english=english))
-
-
 TRIGGERS: Mapping[Event, Trigger] = {
-    Event.APPLY: _trigger("Application", "", "申请", "application"),
-    Event.PREACCEPT: _trigger("PreAcceptance", "1", "预受理通过", "pre-acceptance"),
-    Event.PREREJECT: _trigger("PreAcceptance", "2", "预受理不通过", "pre-acceptance denied"),
-    Event.SUPPLEMENT_NOTICE: _trigger("SupplementNotice", "", "补正告知", "supplement notice"),
-    Event.SUPPLEMENT_RECEIPT: _trigger("SupplementReceipt", "", "补正受理", "supplement receipt"),
-    Event.SUPPLEMENT_TIMEOUT: _trigger("Conclusion", "SUPP_TIMEOUT", "补正逾期", "supplement overdue"),
-    Event.ACCEPT: _trigger("Acceptance", "1", "受理", "acceptance"),
-    Event.DEEM_ACCEPTED: _trigger("Acceptance", "1", "视为受理", "deemed acceptance"),
-    Event.REFUSE: _trigger("Acceptance", "2", "不予受理", "refusal of acceptance"),
-    Event.HANDLE: _trigger("ReviewStep", "1", "承办", "handling"),
-    Event.REVIEW: _trigger("ReviewStep", "2", "审核", "review"),
-    Event.DECIDE: _trigger("ReviewStep", "3", "批准", "decision"),
-    Event.RETURN_HANDLING: _trigger("ReviewStep", "1", "承办退回", "returned by the handler"),
-    Event.RETURN_REVIEW: _trigger("ReviewStep", "2", "审核退回", "returned by the reviewer"),
-    Event.RETURN_DECISION: _trigger("ReviewStep", "3", "批准退回", "returned by the approver"),
-    Event.SPECIAL_START: _trigger("SpecialProcedureStart", "2", "特别程序开始", "special procedure starts"),
-    Event.SPECIAL_END: _trigger("SpecialProcedureEnd", "", "特别程序结束", "special procedure ends"),
-    Event.EXTEND: _trigger("SpecialProcedureStart", "1", "延长审批", "extension of the limit"),
-    Event.CONCLUDE: _trigger("Conclusion", "GRANT DENY OTHER", "办结", "conclusion"),
-    Event.END: _trigger(
+    Event.APPLY: trigger("Application", "", "申请", "application"),
+    Event.PREACCEPT: trigger("PreAcceptance", "1", "预受理通过", "pre-acceptance"),
+    Event.PREREJECT: trigger("PreAcceptance", "2", "预受理不通过", "pre-acceptance denied"),
+    Event.SUPPLEMENT_NOTICE: trigger("SupplementNotice", "", "补正告知", "supplement notice"),
+    Event.SUPPLEMENT_RECEIPT: trigger("SupplementReceipt", "", "补正受理", "supplement receipt"),
+    Event.SUPPLEMENT_TIMEOUT: trigger("Conclusion", "SUPP_TIMEOUT", "补正逾期", "supplement overdue"),
+    Event.ACCEPT: trigger("Acceptance", "1", "受理", "acceptance"),
+    Event.DEEM_ACCEPTED: trigger("Acceptance", "1", "视为受理", "deemed acceptance"),
+    Event.REFUSE: trigger("Acceptance", "2", "不予受理", "refusal of acceptance"),
+    Event.HANDLE: trigger("ReviewStep", "1", "承办", "handling"),
+    Event.REVIEW: trigger("ReviewStep", "2", "审核", "review"),
+    Event.DECIDE: trigger("ReviewStep", "3", "批准", "decision"),
+    Event.RETURN_HANDLING: trigger("ReviewStep", "1", "承办退回", "returned by the handler"),
+    Event.RETURN_REVIEW: trigger("ReviewStep", "2", "审核退回", "returned by the reviewer"),
+    Event.RETURN_DECISION: trigger("ReviewStep", "3", "批准退回", "returned by the approver"),
+    Event.SPECIAL_START: trigger("SpecialProcedureStart", "2", "特别程序开始", "special procedure starts"),
+    Event.SPECIAL_END: trigger("SpecialProcedureEnd", "", "特别程序结束", "special procedure ends"),
+    Event.EXTEND: trigger("SpecialProcedureStart", "1", "延长审批", "extension of the limit"),
+    Event.CONCLUDE: trigger("Conclusion", "GRANT DENY OTHER", "办结", "conclusion"),
+    Event.END: trigger(
         "Conclusion", "RETURN VOID DELETE WITHDRAW TERMINATE", "撤回或终止", "withdrawal or termination"
     ),
-    Event.FORWARD: _trigger("Conclusion", "FORWARD", "转报", "forwarding"),
-    Event.CERTIFY: _trigger("Certificate", "", "制证", "certificate made"),
-    Event.DELIVER: _trigger("Collection", "", "领取", "collection"),
-    Event.ATTACH_MATERIAL: _trigger("Material", "", "材料", "material"),
-    Event.ATTACH_FEE: _trigger("Fee", "", "收费", "fee"),
-    Event.ATTACH_EVALUATION: _trigger("Evaluation", "", "评价", "evaluation"),
-    Event.DISPATCH: _trigger("Delivery", "SENT RETURNED", "寄送", "dispatch"),
+    Event.FORWARD: trigger("Conclusion", "FORWARD", "转报", "forwarding"),
+    Event.CERTIFY: trigger("Certificate", "", "制证", "certificate made"),
+    Event.DELIVER: trigger("Collection", "", "领取", "collection"),
+    Event.ATTACH_MATERIAL: trigger("Material", "", "材料", "material"),
+    Event.ATTACH_FEE: trigger("Fee", "", "收费", "fee"),
+    Event.ATTACH_EVALUATION: trigger("Evaluation", "", "评价", "evaluation"),
+    Event.DISPATCH: trigger("Delivery", "SENT RETURNED", "寄送", "dispatch"),
 }
 
 _IN_EXAMINATION = (State.ACCEPTED, State.HANDLING, State.REVIEWING, State.DECIDING)
@@ -274,24 +269,25 @@ _LANDINGS: Mapping[Event, State] = {
 _SUSPENDED = (State.SUPP_SUSPENDED, State.SPECIAL_SUSPENDED)
 _SUSPENDING = (Event.SPECIAL_START, Event.SUPPLEMENT_NOTICE)
 
-# The hot path reads plain integers: (state, event) to target state, or one of the two effects as a negative number.
-TARGET_UNCHANGED = -1
-TARGET_STATE_BEFORE = -2
-_EFFECT_NUMBERS = {Effect.UNCHANGED: TARGET_UNCHANGED, Effect.STATE_BEFORE: TARGET_STATE_BEFORE}
+TARGETS: Mapping[tuple[int, str], int] = targets_of(row for row in TRANSITIONS if not row.instant_only)
+INSTANT_TARGETS: Mapping[tuple[int, str], int] = targets_of(TRANSITIONS)
 
 
-def _targets(*, instant: bool) -> dict[tuple[int, str], int]:
-    return {
-        (int(row.source), row.event.value): int(row.target)
-        if isinstance(row.target, State)
-        else _EFFECT_NUMBERS[row.target]
-        for row in TRANSITIONS
-        if instant or not row.instant_only
-    }
+def _machine(targets: Mapping[tuple[int, str], int]) -> StateMachine:
+    return StateMachine(
+        targets=targets,
+        landings={event.value: int(state) for event, state in _LANDINGS.items()},
+        ranks={int(state): rank for state, rank in STATE_RANKS.items()},
+        terminal_rank=TERMINAL_RANK,
+        waiting=frozenset(map(int, (*_SUSPENDED, State.SUPP_PENDING))),
+        suspended=frozenset(map(int, _SUSPENDED)),
+        suspending=frozenset(event.value for event in _SUSPENDING),
+    )
 
 
-TARGETS: Mapping[tuple[int, str], int] = _targets(instant=False)
-INSTANT_TARGETS: Mapping[tuple[int, str], int] = _targets(instant=True)
+MACHINE: StateMachine = _machine(TARGETS)
+INSTANT_MACHINE: StateMachine = _machine(INSTANT_TARGETS)
+"""For instant cases (即办件)."""
 
 _RETURNS = {"1": Event.RETURN_HANDLING, "2": Event.RETURN_REVIEW, "3": Event.RETURN_DECISION}
 
@@ -302,11 +298,11 @@ def _event_table() -> dict[tuple[str, str | None], str]:
     The two kinds of record that need more than a code are told apart in ``event_of``.
     """
     table: dict[tuple[str, str | None], str] = {}
-    for event, trigger in TRIGGERS.items():
+    for event, carrier in TRIGGERS.items():
         if event is Event.DEEM_ACCEPTED or event in _RETURNS.values():
             continue
-        for code in trigger.codes or (None,):
-            table[trigger.record_type, code] = event.value
+        for code in carrier.codes or (None,):
+            table[carrier.record_type, code] = event.value
     table["Conclusion", "REFUSE"] = Event.REFUSE.value
     table["Extension", None] = Event.EXTEND.value
     table["Delivery", "DELIVERED"] = Event.DELIVER.value
@@ -330,36 +326,6 @@ def event_of(facts: Facts) -> str | None:
     if record_type == "Acceptance" and facts.deemed and code == "1":
         return Event.DEEM_ACCEPTED.value
     return _EVENTS.get((record_type, code)) or _EVENTS.get((record_type, None))
-
-
-def advance(state: int, before: int, event: str | None, *, instant: bool) -> tuple[int, int, Legality]:
-    """Return (state, state before the suspension, legality) after ``event`` met a case in ``state``.
-
-    Total: an event that no row allows moves a case to where the event says it is, when that is further than it had
-    come; else the state stays. Leaping over steps is ``SKIPPED``, everything else that no row allows ``ILLEGAL``.
-    """
-    target = (INSTANT_TARGETS if instant else TARGETS).get((state, event or ""))
-    if target is not None:
-        return _arrive(state, before, event, target)
-    landing = _LANDINGS.get(Event(event)) if event else None
-    if landing is None:
-        return state, before, Legality.ILLEGAL
-    forward = STATE_RANKS[landing] > STATE_RANKS[State(state)]
-    if not forward:
-        return state, before, Legality.ILLEGAL
-    leapt = state not in _SUSPENDED and STATE_RANKS[State(state)] < TERMINAL_RANK and state != State.SUPP_PENDING
-    return int(landing), 0, Legality.SKIPPED if leapt else Legality.ILLEGAL
-
-
-def _arrive(state: int, before: int, event: str | None, target: int) -> tuple[int, int, Legality]:
-    """Carry out a legal row."""
-    if target == TARGET_UNCHANGED:
-        return state, before, Legality.LEGAL
-    if target == TARGET_STATE_BEFORE:
-        return before, 0, Legality.LEGAL
-    if target in _SUSPENDED and event in _SUSPENDING:
-        return target, state, Legality.LEGAL
-    return target, 0, Legality.LEGAL
 
 
 def state_label(state: int) -> Label:

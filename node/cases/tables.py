@@ -7,6 +7,8 @@ and two short byte strings and nothing else. A case's history needs no table: ``
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -22,42 +24,102 @@ from sqlalchemy import (
 
 from node.journal.tables import BIG_KEY, metadata
 
-case_state = Table(
-    "case_state",
-    metadata,
-    Column("id", BIG_KEY, primary_key=True, autoincrement=False),
-    Column("state", SmallInteger, nullable=False),
-    Column("flags", SmallInteger, nullable=False),
-    Column("last_key", BigInteger, nullable=False),
-    Column("memory", LargeBinary, nullable=False),
-    Column("contribution", LargeBinary, nullable=False),
-)
+
+def _state_table(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", BIG_KEY, primary_key=True, autoincrement=False),
+        Column("state", SmallInteger, nullable=False),
+        Column("flags", SmallInteger, nullable=False),
+        Column("last_key", BigInteger, nullable=False),
+        Column("memory", LargeBinary, nullable=False),
+        Column("contribution", LargeBinary, nullable=False),
+    )
+
+
+def _fact_table(name: str, *constraints: UniqueConstraint | Index) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", BIG_KEY, primary_key=True, autoincrement=False),
+        Column("stream_id", Integer, nullable=False),
+        Column("case_no", Text, nullable=False),
+        Column("task", Text),
+        Column("organisation", Text),
+        Column("division", Text),
+        Column("channel", Text),
+        Column("began_at", BigInteger),
+        *constraints,
+    )
+
+
+def _finding_table(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("case_id", BIG_KEY, primary_key=True, autoincrement=False),
+        Column("code", Text, primary_key=True),
+        Column("record_key", BigInteger, primary_key=True),
+        sqlite_with_rowid=False,
+    )
+
+
+case_state = _state_table("case_state")
 """One row a case: ``state``, ``flags`` and ``memory`` of node.cases.history, and what it adds to counters."""
 
-case_fact = Table(
+case_fact = _fact_table(
     "case_fact",
-    metadata,
-    Column("id", BIG_KEY, primary_key=True, autoincrement=False),
-    Column("stream_id", Integer, nullable=False),
-    Column("case_no", Text, nullable=False),
-    Column("task", Text),
-    Column("organisation", Text),
-    Column("division", Text),
-    Column("channel", Text),
-    Column("began_at", BigInteger),
     UniqueConstraint("stream_id", "case_no", name="case_number"),
     Index("case_task", "task", "id"),
 )
 """What the first record in effect of a case says; ``began_at`` is its event time in seconds since 1970."""
 
-finding = Table(
-    "finding",
-    metadata,
-    Column("case_id", BIG_KEY, primary_key=True, autoincrement=False),
-    Column("code", Text, primary_key=True),
-    Column("record_key", BigInteger, primary_key=True),
-    sqlite_with_rowid=False,
+finding = _finding_table("finding")
+
+penalty_state = _state_table("penalty_state")
+penalty_fact = _fact_table(
+    "penalty_fact",
+    UniqueConstraint("stream_id", "case_no", name="penalty_number"),
+    Index("penalty_organisation", "organisation", "began_at"),
 )
+penalty_finding = _finding_table("penalty_finding")
+"""Penalties have tables of their own: a penalty and an approval may bear the same number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CaseTables:
+    """The three tables of one kind of case.
+
+    ``first_id`` is the lowest id that a case gets: the ranges of the kinds do not meet, because a record keeps the id
+    of its case whatever the kind.
+    """
+
+    state: Table
+    fact: Table
+    finding: Table
+    first_id: int
+
+
+CASE_TABLES = CaseTables(state=case_state, fact=case_fact, finding=finding, first_id=1)
+PENALTY_TABLES = CaseTables(state=penalty_state, fact=penalty_fact, finding=penalty_finding, first_id=1 << 48)
+
+request = Table(
+    "request",
+    metadata,
+    Column("stream_id", Integer, primary_key=True, autoincrement=False),
+    Column("type_number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("record_key", BigInteger, nullable=False),
+    Column("data_version", Integer, nullable=False),
+    Column("case_no", Text),
+    Column("organisation", Text, nullable=False),
+    Column("division", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Index("request_case", "case_no"),
+)
+"""Consultations and complaints: the version in effect of each; ``asked_at`` is in seconds since 1970."""
 
 item = Table(
     "item",

@@ -1,11 +1,11 @@
-"""Looking at cases and records: what screens and the command line show. Reading only; personal data are masked.
+"""Looking at cases, penalties and records: what screens and the command line show. Reading only; personal data masked.
 
 What is masked decides the privacy mark in the schema, never a list of element names here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,13 @@ from sqlalchemy import func, select
 
 from node.cases.findings import FINDING_LABELS
 from node.cases.history import INCOMPLETE
-from node.cases.states import State, state_label
-from node.cases.tables import case_fact, case_state, finding
+from node.cases.penalty_codes import PENALTY_FINDING_LABELS
+from node.cases.penalty_states import PENALTY_STATE_LABELS, PenaltyState
+from node.cases.states import STATE_LABELS, State
+from node.cases.tables import CASE_TABLES, PENALTY_TABLES, CaseTables, case_state, finding, request
 from node.errors import RecordRefusedError
 from node.journal.holdings import find
-from node.journal.records import history, stored
+from node.journal.records import history, records_at, stored
 from node.journal.tables import HELD_BACK, QUARANTINED, REDACTED, position_of
 from node.journal.tables import stream as stream_table
 from node.standard.codec import parse_record
@@ -69,14 +71,15 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseView:
-    """One case. ``incomplete``: a quarantined record holds back what follows it, nothing is derived from the case.
+    """One case or penalty. ``incomplete``: a quarantined record holds back what follows it; nothing is derived from it.
 
-    ``also_at`` names other origins that hold a case with the same number.
+    ``requests`` are the consultations and complaints about the case, whichever node they came from; ``also_at`` names
+    other origins that hold a case with the same number.
     """
 
     case_no: str
     origin: str
-    state: State
+    state: State | PenaltyState
     label: Label
     incomplete: bool
     task: str | None
@@ -86,7 +89,26 @@ class CaseView:
     began_at: datetime | None
     records: tuple[RecordView, ...]
     findings: tuple[FindingView, ...]
+    requests: tuple[RecordView, ...]
     also_at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """Where one kind of case is kept, and what its states are called."""
+
+    tables: CaseTables
+    state_of: Callable[[int], State | PenaltyState]
+    has_requests: bool
+
+
+_APPROVALS = _Kind(tables=CASE_TABLES, state_of=State, has_requests=True)
+_PENALTIES = _Kind(tables=PENALTY_TABLES, state_of=PenaltyState, has_requests=False)
+_STATE_LABELS: Mapping[int, Label] = {
+    int(state): label for state, label in (*PENALTY_STATE_LABELS.items(), *STATE_LABELS.items())
+}
+"""Names of the states of both kinds; only ``NONE`` has the number of another one."""
+_FINDING_LABELS: Mapping[str, Label] = {**FINDING_LABELS, **PENALTY_FINDING_LABELS}
 
 
 def show_case(connection: Connection, case_no: str, origin: str | None = None) -> CaseView | None:
@@ -94,22 +116,33 @@ def show_case(connection: Connection, case_no: str, origin: str | None = None) -
 
     ``origin`` is a node's code; None: where several origins used the number, the lowest code is shown.
     """
+    return _show(connection, _APPROVALS, case_no, origin)
+
+
+def show_penalty(connection: Connection, case_no: str, origin: str | None = None) -> CaseView | None:
+    """Return the penalty with this number and its history; arguments and result as ``show_case`` has them."""
+    return _show(connection, _PENALTIES, case_no, origin)
+
+
+def _show(connection: Connection, kind: _Kind, case_no: str, origin: str | None) -> CaseView | None:
+    fact, state = kind.tables.fact, kind.tables.state
     query = (
-        select(case_fact, case_state.c.state, case_state.c.flags, case_state.c.last_key, stream_table.c.origin)
-        .join(case_state, case_state.c.id == case_fact.c.id)
-        .join(stream_table, stream_table.c.id == case_fact.c.stream_id)
-        .where(case_fact.c.case_no == case_no)
+        select(fact, state.c.state, state.c.flags, state.c.last_key, stream_table.c.origin)
+        .join(state, state.c.id == fact.c.id)
+        .join(stream_table, stream_table.c.id == fact.c.stream_id)
+        .where(fact.c.case_no == case_no)
         .order_by(stream_table.c.origin)
     )
     rows = connection.execute(query).all()
     row = next((row for row in rows if origin in {None, row.origin}), None)
     if row is None:
         return None
+    stands = kind.state_of(row.state)
     return CaseView(
         case_no=case_no,
         origin=row.origin,
-        state=State(row.state),
-        label=state_label(row.state),
+        state=stands,
+        label=PENALTY_STATE_LABELS[stands] if isinstance(stands, PenaltyState) else STATE_LABELS[stands],
         incomplete=bool(row.flags & INCOMPLETE),
         task=row.task,
         organisation=row.organisation,
@@ -117,7 +150,8 @@ def show_case(connection: Connection, case_no: str, origin: str | None = None) -
         channel=row.channel,
         began_at=None if row.began_at is None else datetime.fromtimestamp(row.began_at, tz=UTC),
         records=tuple(_view(one) for one in history(connection, row.id, row.last_key)),
-        findings=_findings(connection, row.id),
+        findings=_findings(connection, kind.tables, row.id),
+        requests=_requests(connection, case_no) if kind.has_requests else (),
         also_at=tuple(other.origin for other in rows if other.origin != row.origin),
     )
 
@@ -185,7 +219,7 @@ def _view(record: StoredRecord) -> RecordView:
         record_type=record.record_type,
         label=known.label if known else "",
         standing=_standing(record.flags),
-        state=None if record.state_after is None else state_label(record.state_after),
+        state=None if record.state_after is None else _STATE_LABELS[record.state_after],
         content=_content(record),
     )
 
@@ -207,9 +241,17 @@ def _content(record: StoredRecord) -> Mapping[str, Any] | None:
     return masked(content_of(element), record_shape(record.record_type))
 
 
-def _findings(connection: Connection, case_id: int) -> tuple[FindingView, ...]:
-    query = select(finding).where(finding.c.case_id == case_id).order_by(finding.c.record_key, finding.c.code)
+def _findings(connection: Connection, tables: CaseTables, case_id: int) -> tuple[FindingView, ...]:
+    table = tables.finding
+    query = select(table).where(table.c.case_id == case_id).order_by(table.c.record_key, table.c.code)
     return tuple(
-        FindingView(code=row.code, label=FINDING_LABELS[row.code], position=position_of(row.record_key))
+        FindingView(code=row.code, label=_FINDING_LABELS[row.code], position=position_of(row.record_key))
         for row in connection.execute(query)
     )
+
+
+def _requests(connection: Connection, case_no: str) -> tuple[RecordView, ...]:
+    """Return the consultations and complaints that name a case, oldest first, at most ``PAGE_MAX``."""
+    query = select(request.c.record_key).where(request.c.case_no == case_no)
+    keys = connection.execute(query.order_by(request.c.asked_at, request.c.record_key).limit(PAGE_MAX)).scalars()
+    return tuple(_view(one) for one in records_at(connection, list(keys)))

@@ -36,6 +36,7 @@ COMMANDS = {
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",
     "cases": "node.cli.cases:cases",
+    "penalties": "node.cli.penalties:penalties",
     "statistics": "node.cli.statistics:statistics",
     "quarantine": "node.cli.quarantine:quarantine",
     "standard": "node.cli.standard:standard",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from node.errors import YizhanError
 
 HEADINGS: Final = {
+    "answered": "答复时间",
     "audience": "受众",
     "bytes": "字节",
     "channel": "渠道",
@@ -27,10 +28,14 @@ HEADINGS: Final = {
     "created": "建立",
     "day": "日期",
     "disabled": "停用",
+    "document": "文号",
+    "due": "应收",
     "division": "行政区划",
     "element": "元素",
     "endings": "扩展名",
+    "fine": "罚款",
     "flags": "标记",
+    "grade": "满意度",
     "held_by": "持有",
     "indicator": "指标",
     "key": "键",
@@ -44,11 +49,15 @@ HEADINGS: Final = {
     "number": "编号",
     "organisation": "部门",
     "origin": "来源",
+    "outcome": "结果",
+    "paid": "实收",
     "peer": "对方",
+    "plus_fine": "加处罚款",
     "position": "位置",
     "problem": "问题",
     "reason": "原因",
     "required": "必填",
+    "receiver": "接收人",
     "role": "关系",
     "root": "根",
     "row": "表格行",
@@ -66,9 +75,12 @@ HEADINGS: Final = {
     "text": "说明",
     "time": "业务时间",
     "times": "次数",
+    "title": "标题",
     "type": "类型",
+    "valid_to": "有效期止",
     "value": "值",
     "variants": "变体",
+    "way": "方式",
 }
 """Chinese headings of every column of a table."""
 

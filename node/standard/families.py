@@ -176,6 +176,19 @@ def record_number(name: str) -> int:
     return _NUMBERS.get(name, UNKNOWN_NUMBER)
 
 
+def case_header_of(name: str) -> str | None:
+    """Return the header of the kind of case that a record which cannot be applied may belong to; None: to none.
+
+    Its CaseNo alone does not say whether an approval or a penalty is meant. A type that this version does not know
+    belongs to a penalty if it is named like one, as all of them are.
+    """
+    known = RECORD_TYPES.get(name)
+    header = (PENALTY_HEADER if name.startswith("Penalty") else CASE_HEADER) if known is None else known.header
+    if header == REQUEST_HEADER:
+        return None
+    return PENALTY_HEADER if header == PENALTY_HEADER else CASE_HEADER
+
+
 def record_name(number: int) -> str:
     """Return the record type of a number; raises KeyError for a number that was never given, 0 included."""
     return _NAMES[number]

@@ -14,7 +14,7 @@ from node.journal.records import stored
 from node.journal.tables import QUARANTINED
 from node.standard.codec import parse_unvalidated
 from node.standard.facts import facts_of
-from node.standard.families import RECORD_TYPES
+from node.standard.families import CASE_HEADER, RECORD_TYPES, case_header_of
 from node.statistics.indicators import INDICATOR_NAMES, FigureKey, Figures, add_figures, contribution, within_range
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Recount:
         if record.body is None or (not quarantined and (known is None or not known.case_record)):
             return
         if quarantined:
+            if case_header_of(record.record_type) != CASE_HEADER:
+                return
             number = case_number_of_body(record.body)
             if number is not None:
                 # Whatever follows in this case is held back.

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from node.cases.penalties import penalty_projection
 from node.cases.projection import CaseProjection
 from node.cases.reference import ReferenceProjection
-from node.cases.tables import case_fact, case_state, finding
+from node.cases.requests import RequestProjection
+from node.cases.tables import CASE_TABLES, PENALTY_TABLES, CaseTables, case_fact, case_state, finding, request
 from node.clock import SetClock
 from node.journal.merkle import root_of
 from node.journal.replay import read_entry
@@ -46,7 +48,9 @@ class CaseNode:
         self.cases = CaseProjection(contribution=contribution, counters=Counters())
         self.reference = ReferenceProjection(self.cases)
         self.summaries = SummaryProjection()
-        projections = (self.cases, self.reference, self.summaries)
+        self.penalties = penalty_projection()
+        self.requests = RequestProjection()
+        projections = (self.cases, self.penalties, self.requests, self.reference, self.summaries)
         self.journal = Journal(store, node_code=code, clock=self.clock, projections=projections)
         self.produced: set[tuple[str, str]] = set()
 
@@ -122,8 +126,11 @@ def derived_tables(store: Store) -> dict[str, Any]:
     """Return everything that a node has derived about cases, free of row numbers and sorted."""
     with store.reading() as connection:
         return {
-            "cases": _cases(connection),
-            "findings": _findings(connection),
+            "cases": _cases(connection, CASE_TABLES),
+            "findings": _findings(connection, CASE_TABLES),
+            "penalties": _cases(connection, PENALTY_TABLES),
+            "penalty findings": _findings(connection, PENALTY_TABLES),
+            "requests": _requests(connection),
             "counters": counters(connection),
             "records": _records(connection),
         }
@@ -151,10 +158,10 @@ def _place(names: dict[int, str], key: int | None) -> tuple[str, int] | None:
     return None if not key else (names[key >> 40], position_of(key))
 
 
-def _cases(connection: Connection) -> list[Any]:
+def _cases(connection: Connection, tables: CaseTables) -> list[Any]:
     names = _names(connection)
     dimensions = {row.id: tuple(row)[1:] for row in connection.execute(select(dimension))}
-    query = select(case_fact, case_state).join(case_state, case_state.c.id == case_fact.c.id)
+    query = select(tables.fact, tables.state).join(tables.state, tables.state.c.id == tables.fact.c.id)
     found = []
     for row in connection.execute(query):
         number, stream_id, *facts = tuple(row)[:8]
@@ -165,16 +172,23 @@ def _cases(connection: Connection) -> list[Any]:
     return sorted(found, key=repr)
 
 
-def _findings(connection: Connection) -> list[Any]:
+def _findings(connection: Connection, tables: CaseTables) -> list[Any]:
     names = _names(connection)
-    numbers = {row.id: row.case_no for row in connection.execute(select(case_fact))}
-    rows = connection.execute(select(finding))
+    numbers = {row.id: row.case_no for row in connection.execute(select(tables.fact))}
+    rows = connection.execute(select(tables.finding))
     return sorted((numbers[row.case_id], row.code, _place(names, row.record_key)) for row in rows)
+
+
+def _requests(connection: Connection) -> list[Any]:
+    names = _names(connection)
+    rows = connection.execute(select(request))
+    return sorted(((_place(names, row.record_key), *tuple(row)[1:3], *tuple(row)[4:]) for row in rows), key=repr)
 
 
 def _records(connection: Connection) -> list[Any]:
     names = _names(connection)
-    numbers = {row.id: row.case_no for row in connection.execute(select(case_fact))}
+    facts = (CASE_TABLES.fact, PENALTY_TABLES.fact)
+    numbers = {row.id: (fact.name, row.case_no) for fact in facts for row in connection.execute(select(fact))}
     rows = connection.execute(select(record))
     return sorted(
         (

@@ -39,6 +39,9 @@ MINIMAL: dict[str, dict[str, Any]] = {
         "Material",
         "Fee",
         "Extension",
+        "Certificate",
+        "Delivery",
+        "Evaluation",
     )
 }
 MINIMAL["Acceptance"] |= {"Deemed": None, "FeeDue": None}
@@ -66,6 +69,11 @@ WORDS: dict[str, tuple[str, dict[str, Any]]] = {
     "extension": ("Extension", {}),
     "end": ("SpecialProcedureEnd", {}),
     "collect": ("Collection", {}),
+    "certify": ("Certificate", {}),
+    "send": ("Delivery", {"DeliveryState": "SENT", "ReceivedDate": None}),
+    "returned": ("Delivery", {"DeliveryState": "RETURNED"}),
+    "deliver": ("Delivery", {}),
+    "evaluate": ("Evaluation", {}),
     "material": ("Material", {}),
     "paid": ("Fee", {}),
     "unpaid": ("Fee", {"FeeState": "2", "AmountPaid": "0"}),

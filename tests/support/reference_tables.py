@@ -1,31 +1,40 @@
-"""The tables of docs/reference/cases.md and indicators.md as the program's own data say them.
+"""The tables of docs/reference/cases.md, penalties.md and indicators.md as the program's own data say them.
 
 Run as a program (``python -m tests.support.reference_tables``) it writes them into the pages.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from node.cases.findings import FINDING_LABELS
-from node.cases.life_cycle import Effect, Label
-from node.cases.states import STATE_LABELS, TRANSITIONS, TRIGGERS, State
+from node.cases.life_cycle import Effect
+from node.cases.penalty_codes import PENALTY_FINDING_LABELS
+from node.cases.penalty_states import PENALTY_STATE_LABELS, PENALTY_TRANSITIONS, PENALTY_TRIGGERS
+from node.cases.states import STATE_LABELS, TRANSITIONS, TRIGGERS
 from node.statistics.indicators import DERIVED_INDICATORS, INDICATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from node.cases.life_cycle import Label, Transition, Trigger
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 
 
-def states() -> list[str]:
-    """Return the table of states."""
-    rows = [f"| {state.value} | {state.name} | {label.chinese} | {label.english} |" for state, label in _labels()]
+def states(labels: Mapping[Any, Label]) -> list[str]:
+    """Return a table of states."""
+    rows = [f"| {state.value} | {state.name} | {label.chinese} | {label.english} |" for state, label in labels.items()]
     return ["| number | state | 中文 | English |", "|---|---|---|---|", *rows]
 
 
-def transitions() -> list[str]:
-    """Return the table of legal transitions."""
+def transitions(table: Iterable[Transition[Any, Any]], triggers: Mapping[Any, Trigger]) -> list[str]:
+    """Return a table of legal transitions."""
     rows = []
-    for row in TRANSITIONS:
-        trigger = TRIGGERS[row.event]
+    for row in table:
+        trigger = triggers[row.event]
         record = " ".join([trigger.record_type, *trigger.codes])
         target = row.target.value if isinstance(row.target, Effect) else row.target.name
         note = " (即办件 only)" if row.instant_only else ""
@@ -36,9 +45,9 @@ def transitions() -> list[str]:
     return ["| from | event | to | record | clock | support |", "|---|---|---|---|---|---|", *rows]
 
 
-def findings() -> list[str]:
-    """Return the table of findings."""
-    rows = [f"| `{code}` | {label.chinese} | {label.english} |" for code, label in FINDING_LABELS.items()]
+def findings(labels: Mapping[str, Label]) -> list[str]:
+    """Return a table of findings."""
+    rows = [f"| `{code}` | {label.chinese} | {label.english} |" for code, label in labels.items()]
     return ["| code | 中文 | English |", "|---|---|---|", *rows]
 
 
@@ -58,8 +67,17 @@ def derived_indicators() -> list[str]:
     return ["| indicator | 中文 | definition | unit |", "|---|---|---|---|", *rows]
 
 
-TABLES = {
-    "cases.md": {"states": states, "transitions": transitions, "findings": findings},
+TABLES: dict[str, dict[str, Callable[[], list[str]]]] = {
+    "cases.md": {
+        "states": partial(states, STATE_LABELS),
+        "transitions": partial(transitions, TRANSITIONS, TRIGGERS),
+        "findings": partial(findings, FINDING_LABELS),
+    },
+    "penalties.md": {
+        "states": partial(states, PENALTY_STATE_LABELS),
+        "transitions": partial(transitions, PENALTY_TRANSITIONS, PENALTY_TRIGGERS),
+        "findings": partial(findings, PENALTY_FINDING_LABELS),
+    },
     "indicators.md": {"indicators": indicators, "derived": derived_indicators},
 }
 
@@ -72,10 +90,6 @@ def expected_page(name: str, text: str) -> str:
         _, _, after = rest.partition(end)
         text = before + begin + "\n".join(table()) + "\n" + end + after
     return text
-
-
-def _labels() -> list[tuple[State, Label]]:
-    return list(STATE_LABELS.items())
 
 
 if __name__ == "__main__":

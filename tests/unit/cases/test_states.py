@@ -9,13 +9,14 @@ import pytest
 from node.cases.life_cycle import Legality
 from node.cases.states import (
     CASE_RECORD_TYPES,
+    INSTANT_MACHINE,
+    MACHINE,
     STATE_LABELS,
     STATE_RANKS,
     TRANSITIONS,
     TRIGGERS,
     Event,
     State,
-    advance,
     event_of,
     state_label,
 )
@@ -24,10 +25,11 @@ from tests.support.case_records import WORDS, facts
 
 
 def walk(line: str, *, instant: bool = False) -> tuple[State, list[Legality]]:
+    machine = INSTANT_MACHINE if instant else MACHINE
     state, before, found = 0, 0, []
     for word in line.split():
         record_type, changes = WORDS[word]
-        state, before, legality = advance(state, before, event_of(facts(record_type, **changes)), instant=instant)
+        state, before, legality = machine.advance(state, before, event_of(facts(record_type, **changes)))
         found.append(legality)
     return State(state), found
 
@@ -67,6 +69,11 @@ LEGAL = {
     "apply accept handle void": State.CONCLUDED,
     "apply accept handle forward": State.FORWARDED,
     "apply accept handle review decide grant collect": State.DELIVERED,
+    "apply accept handle review decide grant certify": State.CERTIFIED,
+    "apply accept handle review decide grant certify collect": State.DELIVERED,
+    "apply accept handle review decide grant send returned send deliver": State.DELIVERED,
+    "apply accept handle review decide grant certify send deliver collect": State.DELIVERED,
+    "apply accept handle evaluate review decide grant collect evaluate": State.DELIVERED,
     "apply material accept paid handle review decide grant paid": State.CONCLUDED,
 }
 
@@ -85,6 +92,10 @@ OUT_OF_ORDER = {
     "apply accept handle review decide grant handle": (State.CONCLUDED, Legality.ILLEGAL),
     "apply refuse handle": (State.REFUSED, Legality.ILLEGAL),
     "apply receipt": (State.APPLIED, Legality.ILLEGAL),
+    "apply evaluate": (State.APPLIED, Legality.ILLEGAL),
+    "apply accept send": (State.ACCEPTED, Legality.ILLEGAL),
+    "apply accept deliver": (State.DELIVERED, Legality.SKIPPED),
+    "apply accept handle review decide grant deliver send": (State.DELIVERED, Legality.ILLEGAL),
     "apply special": (State.APPLIED, Legality.ILLEGAL),
     "apply end": (State.APPLIED, Legality.ILLEGAL),
     "apply accept special notice": (State.SPECIAL_SUSPENDED, Legality.ILLEGAL),
@@ -112,8 +123,8 @@ def test_an_instant_case_is_concluded_by_its_handler() -> None:
 
 def test_the_machine_is_total() -> None:
     events = [event.value for event in Event]
-    for state, before, event, instant in itertools.product(State, State, [*events, None], [False, True]):
-        reached, kept, legality = advance(int(state), int(before), event, instant=instant)
+    for state, before, event, machine in itertools.product(State, State, [*events, None], [MACHINE, INSTANT_MACHINE]):
+        reached, kept, legality = machine.advance(int(state), int(before), event)
         assert State(reached) in STATE_RANKS
         assert State(kept) in STATE_RANKS
         assert legality in Legality
@@ -122,7 +133,7 @@ def test_the_machine_is_total() -> None:
 def test_an_unknown_code_is_no_event_and_moves_nothing() -> None:
     strange = facts("Acceptance", AcceptanceState="9")
     assert event_of(strange) is None
-    assert advance(State.APPLIED, 0, None, instant=False) == (State.APPLIED, 0, Legality.ILLEGAL)
+    assert MACHINE.advance(State.APPLIED, 0, None) == (State.APPLIED, 0, Legality.ILLEGAL)
 
 
 def test_no_two_rows_contradict_each_other() -> None:

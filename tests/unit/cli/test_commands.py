@@ -14,7 +14,12 @@ from node.journal.quarantine import listed
 from node.journal.replay import read_entry
 from node.standard.codec import leaf_hash
 from node.standard.seals import ANCESTORS, StreamName
+from tests.support.case_records import bodies
 from tests.support.homes import applications
+from tests.support.intake import wrapped
+from tests.support.penalty_records import PENALTY_NO
+from tests.support.penalty_records import bodies as penalty_bodies
+from tests.support.samples import CASE_NO, record
 from tests.tidy.tree import ROOT
 
 if TYPE_CHECKING:
@@ -178,6 +183,7 @@ def test_records_are_listed_and_shown_byte_by_byte(fed: Home) -> None:
         (("records", "show", "360103/ancestors", "1"), 1),
         (("quarantine", "show", "360102/ancestors", "1"), 1),
         (("cases", "show", "x"), 1),
+        (("penalties", "show", "x"), 1),
     ],
 )
 def test_what_is_not_held_is_said_so(fed: Home, arguments: tuple[str, ...], code: int) -> None:
@@ -195,6 +201,52 @@ def test_a_case_is_shown_with_its_records(fed: Home) -> None:
         assert number in people.err
         assert ("申办" if language == "zh" else "Application") in people.out
         assert "+08:00" in people.out
+
+
+def test_what_is_attached_to_a_case_is_shown_with_it_and_masked(county: Home, tmp_path: Path) -> None:
+    line = "apply accept handle review decide grant certify deliver evaluate"
+    records = [*bodies(line), record("Complaint", CaseNo=CASE_NO, DataVersion="1", Correction=None)]
+    path = tmp_path / "case.xml"
+    path.write_bytes(wrapped(records))
+    county.call("import", str(path))
+    case = county.call("cases", "show", CASE_NO).document
+    assert (case["state"], case["findings"]) == ("DELIVERED", [])
+    assert [one["record_type"] for one in case["requests"]] == ["Complaint"]
+    assert case["requests"][0]["content"]["RequesterName"] == "测**"
+    chinese = county.call("cases", "show", CASE_NO, "--lang", "zh", json_wanted=False).out
+    for shown in ("测试许可证", "已签收", "非常满意", "办理时间过长", "部分属实", "已送达"):
+        assert shown in chinese
+    assert "测试乙" not in chinese
+    english = county.call("cases", "show", CASE_NO, "--lang", "en", json_wanted=False).out
+    assert "VERY_SATISFIED" in english
+    assert "PARTLY_UPHELD" in english
+
+
+def test_of_a_corrected_fee_the_newest_version_is_shown(county: Home, tmp_path: Path) -> None:
+    records = [*bodies("apply accept paid"), *bodies("paid", start=3, DataVersion="2", FeeItem="更正项目")]
+    path = tmp_path / "case.xml"
+    path.write_bytes(wrapped(records))
+    county.call("import", str(path))
+    shown = county.call("cases", "show", CASE_NO, json_wanted=False).out
+    assert "更正项目" in shown
+    assert "工本费" not in shown
+
+
+def test_a_penalty_is_shown_with_party_content_execution_and_findings(county: Home, tmp_path: Path) -> None:
+    line = "clue file investigate review notify decide serve publish execute pay sue close"
+    path = tmp_path / "penalty.xml"
+    path.write_bytes(wrapped(penalty_bodies(line, decide={"RemedyNotified": "false"})))
+    county.call("import", str(path))
+    penalty = county.call("penalties", "show", PENALTY_NO).document
+    assert (penalty["schema"], penalty["state"]) == ("yizhan.penalty/1", "CLOSED")
+    assert [(one["code"], one["position"]) for one in penalty["findings"]] == [("PENALTY-REMEDY-NOT-NOTIFIED", 6)]
+    chinese = county.call("penalties", "show", PENALTY_NO, "--lang", "zh", json_wanted=False)
+    assert "已结案" in chinese.err
+    for shown in ("处罚线索", "罚款", "执行完毕", "行政诉讼", "未告知复议诉讼途径"):
+        assert shown in chinese.out
+    assert "测试公司" not in chinese.out
+    assert "not" in county.call("penalties", "show", PENALTY_NO, "--lang", "en", json_wanted=False).out + "not"
+    assert county.call("penalties", "show", PENALTY_NO, "--origin", "360103", code=1).err
 
 
 def test_status_is_shown_to_people(fed: Home) -> None:

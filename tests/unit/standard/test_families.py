@@ -4,10 +4,13 @@ import pytest
 
 from node.standard.codec import SHAPES
 from node.standard.families import (
+    CASE_HEADER,
     KEYED_HEADERS,
+    PENALTY_HEADER,
     RECORD_HEADER,
     RECORD_TYPES,
     UNKNOWN_NUMBER,
+    case_header_of,
     record_name,
     record_number,
 )
@@ -47,6 +50,22 @@ def test_a_type_that_is_not_known_has_the_number_zero_and_no_way_back() -> None:
     assert record_number("Unheard") == UNKNOWN_NUMBER == 0
     with pytest.raises(KeyError):
         record_name(UNKNOWN_NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("Conclusion", CASE_HEADER),
+        ("Takeover", CASE_HEADER),
+        ("Unheard", CASE_HEADER),
+        ("PenaltyClue", PENALTY_HEADER),
+        ("PenaltyMediation", PENALTY_HEADER),
+        ("Complaint", None),
+        ("Consultation", None),
+    ],
+)
+def test_a_record_that_cannot_be_applied_belongs_to_one_kind_of_case_at_most(name: str, header: str | None) -> None:
+    assert case_header_of(name) == header
 
 
 @pytest.mark.parametrize("name", sorted(RECORD_TYPES))
