@@ -23,7 +23,7 @@ from node.departments.answers import KEY_LENGTH_MAX, RequestKey, body_hash_of
 from node.departments.dialects import DialectOptions
 from node.departments.report import ImportReport, Verdict
 from node.departments.sources import source_of_key
-from node.errors import NotInitialisedError, RecordRefusedError, TryLaterError, UsageError
+from node.errors import ConfigurationError, NotInitialisedError, RecordRefusedError, TryLaterError, UsageError
 from node.standard.codec import RULE_TOO_LARGE
 from node.standard.compression import expand_limited
 
@@ -145,6 +145,10 @@ class _Door:
                 dialects.find(named)
             except UsageError as error:
                 raise RequestRefusedError(400, f"{error.what}.", why=error.why, action=error.action) from error
+            except ConfigurationError as error:
+                retry = {"Retry-After": str(UNAVAILABLE_RETRY_S)}
+                action = "tell the node's administrator; send the same request again when it is mended"
+                raise RequestRefusedError(503, f"{error.what}.", why=error.why, action=action, headers=retry) from error
             return named
         known = dialects.by_media_type()
         dialect = known.get(request.mimetype)

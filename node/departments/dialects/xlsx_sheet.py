@@ -27,6 +27,10 @@ MERGES_MAX: Final = 200_000
 DIGITS_MAX: Final = 15
 """Digits that Excel keeps of a number (ECMA-376 leaves them to IEEE 754)."""
 
+NUMBER_LENGTH_MAX: Final = 40
+"""Characters of a number in the file: a double has at most 24."""
+COUNT_LENGTH_MAX: Final = 10
+
 NUMBER, FORMULA, FAULT, MERGED, TRUTH = "number", "formula", "fault", "merged", "truth"
 _FAULTS: Final = {
     FORMULA: "a formula stands where a value should be; copy the column and paste it as values",
@@ -40,7 +44,7 @@ _LAST_SERIAL: Final = 2_958_466
 _DAYS_1900: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - a count of days has no zone.
 _DAYS_1904: Final = datetime(1904, 1, 1)  # noqa: DTZ001
 _SECONDS_A_DAY: Final = 86_400
-_MERGE = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]*?\bref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
+_MERGE = re.compile(rb'<(?:\w+:)?mergeCell\b[^<>]{0,120}?\bref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
 _LONGEST_MERGE_BYTES: Final = 200
 _DIGITS: Final = "0123456789"
 _LETTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -130,7 +134,7 @@ class Sheet:
         if not value:
             return ""
         if kind == "s":
-            return self.file.string(int(value) if value.isdecimal() else -1)
+            return self.file.string(_counted(value))
         if kind == "n":
             return Special(NUMBER, value)
         if kind == "b":
@@ -227,7 +231,14 @@ def _moment(value: str, *, days_1904: bool, timed: bool) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S" if timed else "%Y-%m-%d")
 
 
+def _counted(text: str) -> int:
+    """Return a number that counts rows or texts, -1 for what is none."""
+    return int(text) if text.isdecimal() and len(text) <= COUNT_LENGTH_MAX else -1
+
+
 def _decimal(value: str) -> Decimal:
+    if len(value) > NUMBER_LENGTH_MAX:
+        raise CellError("this is no number")
     try:
         number = Decimal(value.strip())
     except InvalidOperation as error:
@@ -239,7 +250,7 @@ def _decimal(value: str) -> Decimal:
 
 def _number_of(row: Any, before: int) -> int:
     given = row.get("r")
-    number = int(given) if given and given.isdecimal() else before + 1
+    number = _counted(given) if given else before + 1
     if number <= before:
         raise SpreadsheetError(RULE_HALF_WRITTEN, "the rows of a sheet are out of order: the file is damaged")
     return number

@@ -349,3 +349,54 @@ def test_a_formula_in_a_cell_is_refused() -> None:
     assert "formula" in first.problems[0].text
     assert [problem.element for problem in second.problems] == ["CaseNo"]
     assert third.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("业务发生时间", "２０２６-11-03 09:12"),
+        ("业务发生时间", "2026-11-03 24:00"),
+        ("业务发生时间", "2026-02-30 09:12"),
+        ("业务发生时间", "2026年2月30日 9时12分"),
+        ("行政区划代码", "３６９９０２"),
+        ("序号", "１"),
+        ("收费金额（元）", "１２.00"),
+        ("办结结果", "准予许可"),
+    ],
+)
+def test_a_value_that_only_looks_right_is_refused(intake: Intake, heading: str, cell: str) -> None:
+    headings = [*HEADINGS.split(","), "序号", "收费金额（元）"]
+    values = [*ROW.format(1).split(","), "1", "12.00"]
+    good = f"{','.join(headings)}\n{','.join(values)}\n"
+    assert offer(intake, good.replace("A1", "A2").encode(), "csv").accepted == 1
+    values[headings.index(heading)] = cell
+    report = offer(intake, f"{','.join(headings)}\n{','.join(values)}\n".encode(), "csv")
+    assert (report.refused, len(report.problems)) == (1, 1)
+    assert heading.split("（", maxsplit=1)[0] in report.problems[0].text
+
+
+def test_two_forms_of_times_in_one_table_are_each_understood(intake: Intake) -> None:
+    second = ROW.format(2).replace("2026-11-03 09:12", "2026年11月3日 9时12分")
+    assert offer(intake, f"{HEADINGS}\n{rows(1)}{second}\n".encode(), "csv").accepted == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "empty"),
+        (f"{HEADINGS}\n", "empty"),
+        (f"{HEADINGS},办件编号\n{rows(1)[:-1]},A1\n", "headings"),
+        (f"{HEADINGS},case_code\n{rows(1)[:-1]},A1\n", "headings"),
+        (f"{HEADINGS}\n{rows(1)[:-1]},extra\n", "columns"),
+        (f"{HEADINGS}\n{rows(1).replace('测试局,', '', 1)}", "columns"),
+        (f"{HEADINGS.replace('办件编号', '#')}\n{rows(1)}", None),
+    ],
+)
+def test_tables_that_are_wrong_are_told_with_their_rule(text: str, rule: str | None) -> None:
+    assert rules(text) == [rule]
+
+
+def test_a_missing_key_is_told(intake: Intake) -> None:
+    report = offer(intake, f"{HEADINGS.replace('办件编号', '#')}\n{rows(1)}".encode(), "csv")
+    assert report.refused == 1
+    assert "CaseNo" in report.problems[0].text

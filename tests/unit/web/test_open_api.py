@@ -13,6 +13,7 @@ import zstandard
 from flask import Flask
 
 from node.departments import answers
+from node.departments.dialects import BUILT_IN, DialectOptions, Dialects
 from node.departments.sources import add_source, disable_source
 from node.errors import StoreBusyError, StoreUnavailableError
 from node.web.open_api import OpenApiLimits, RequestRefusedError, open_api_blueprint
@@ -21,6 +22,8 @@ from tests.support.samples import record
 from tests.support.stores import memory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
@@ -344,3 +347,22 @@ def test_a_dialect_in_the_address_that_does_not_exist_is_told(client: FlaskClien
     assert answer.json is not None
     assert "soap" in answer.json["what"]
     assert "csv" in answer.json["action"]
+
+
+def test_a_spreadsheet_is_a_body_like_any_other(client: FlaskClient, key: str) -> None:
+    writes = BUILT_IN["xlsx"].writes
+    assert writes is not None
+    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    answer = post(client, key, writes(generated(3), DialectOptions()), media_type)
+    assert (answer.status_code, answer.get_json()["accepted"]) == (200, 3)
+
+
+def test_a_dialect_of_the_site_whose_file_is_wrong_can_be_tried_again_later(memory: Store, tmp_path: Path) -> None:
+    (tmp_path / "hall.xsl").write_text("<broken")
+    intake = intake_on(memory, dialects=Dialects(folder=tmp_path))
+    key = add_source(intake.store, "hall", clock=intake.clock, randomness=intake.randomness).key
+    application = Flask(__name__)
+    application.register_blueprint(open_api_blueprint(intake, LIMITS))
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = application.test_client().post("/api/v1/records?dialect=hall", data=b"<x/>", headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
