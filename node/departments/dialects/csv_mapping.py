@@ -14,6 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from node.departments.candidates import DEPARTMENT_TYPES
+from node.departments.dialects.values import (
+    CellError,
+    element_meaning,
+    read_date,
+    read_time,
+    simple_meaning,
+    value_of,
+)
 from node.errors import Problem
 from node.standard.codec import RULE_SCHEMA
 from node.standard.compose import record_shape
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
-    from node.standard.shape import ElementShape, SimpleShape
+    from node.standard.shape import ElementShape
 
 RULE_COLUMN: Final = "column"
 """A cell stands in a column that its record type does not have, or is not in the form that its column has."""
@@ -40,13 +48,7 @@ _ITEM_SEPARATOR: Final[str] = DIALECT["item_separator"]
 _PART_SEPARATOR: Final[str] = DIALECT["part_separator"]
 _TIMES: Final = [re.compile(f"{entry['pattern']}\\Z", re.ASCII) for entry in DIALECT["times"]]
 _DATES: Final = [re.compile(f"{entry['pattern']}\\Z", re.ASCII) for entry in DIALECT["dates"]]
-_STANDARD_TIME: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})\Z", re.ASCII
-)
-FORMULA_MARK: Final = "="
-"""Begins a formula in every program that makes tables."""
 _SET_BY_NODE: Final = frozenset({"Salt", "Channel"})
-_TEXT_BASES: Final = frozenset({"string", "base64Binary"})
 
 
 def _type_words() -> dict[str, str]:
@@ -58,10 +60,6 @@ def _type_words() -> dict[str, str]:
 
 TYPE_WORDS: Final[Mapping[str, str]] = _type_words()
 """Record type by every word that a table may use for it."""
-
-
-class CellError(Exception):
-    """A cell is not in a form that its column has; the text says which, without the cell's value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +147,7 @@ class RowMapping:
             if not cell:
                 continue
             try:
-                value = column.meaning(_value(cell))
+                value = column.meaning(value_of(cell))
             except CellError as error:
                 problems.append(column.problem(str(error)))
                 continue
@@ -204,93 +202,22 @@ def _add(
 
 
 def _meaning(shape: ElementShape, zone: tzinfo) -> Callable[[str], Any]:
-    if shape.children:
-        parts = [(child.name, _meaning(child, zone)) for child in shape.children]
-        return lambda cell: [_parts(item, parts) for item in _items(cell)]
-    if shape.simple is None:
-        message = f"{shape.name} is neither simple nor has children"
-        raise ValueError(message)
-    single = _simple_meaning(shape.simple, zone)
-    if shape.repeated:
-        return lambda cell: [single(item) for item in _items(cell)]
-    return single
+    def single(one: ElementShape) -> Callable[[str], str]:
+        return simple_meaning(
+            one.simple,
+            time=lambda cell: time_of(cell, zone),
+            day=date_of,
+            truth=DIALECT["truth"],
+        )
 
-
-def _items(cell: str) -> list[str]:
-    return [item.strip() for item in cell.split(_ITEM_SEPARATOR) if item.strip()]
-
-
-def _parts(item: str, parts: list[tuple[str, Callable[[str], Any]]]) -> dict[str, Any]:
-    texts = [text.strip() for text in item.split(_PART_SEPARATOR)]
-    if len(texts) > len(parts):
-        names = _PART_SEPARATOR.join(name for name, _ in parts)
-        raise CellError(f"{len(texts)} parts; at most {len(parts)} are expected: {names}")
-    return {name: meaning(text) for (name, meaning), text in zip(parts, texts, strict=False) if text}
-
-
-def _simple_meaning(simple: SimpleShape, zone: tzinfo) -> Callable[[str], str]:
-    if simple.codes:
-        words = {label: code for code, label in simple.codes}
-        return lambda cell: words.get(cell, cell)
-    if simple.base == "dateTime":
-        return lambda cell: time_of(cell, zone)
-    if simple.base == "date":
-        return date_of
-    if simple.base == "boolean":
-        return lambda cell: DIALECT["truth"].get(cell, cell)
-    return str
+    return element_meaning(shape, single, items=(_ITEM_SEPARATOR,), parts=_PART_SEPARATOR)
 
 
 def time_of(cell: str, zone: tzinfo) -> str:
-    """Return a time of the standard from one of the loose forms of ``csv.toml``; without an offset ``zone`` is meant.
-
-    Raises CellError for anything else. Whether the day and hour exist is for the schema to say.
-    """
-    if _STANDARD_TIME.match(cell):
-        return cell
-    for form in _TIMES:
-        found = form.match(cell)
-        if found:
-            parts = found.groupdict()
-            fraction = f".{parts['fraction']}" if parts.get("fraction") else ""
-            clock = f"{int(parts['hour']):02d}:{int(parts['minute']):02d}:{int(parts['second'] or 0):02d}{fraction}"
-            return f"{_day(parts)}T{clock}{_offset(parts.get('offset'), zone)}"
-    raise CellError("this is not a time; write it as 2026-11-03 09:12:00")
+    """Return a time of the standard from one of the loose forms of ``csv.toml``; raises CellError as ``read_time``."""
+    return read_time(cell, _TIMES, zone)
 
 
 def date_of(cell: str) -> str:
-    """Return a date of the standard from one of the loose forms of ``csv.toml``; raises CellError for anything else."""
-    for form in _DATES:
-        found = form.match(cell)
-        if found:
-            return _day(found.groupdict())
-    raise CellError("this is not a date; write it as 2026-11-03")
-
-
-def _day(parts: Mapping[str, str]) -> str:
-    return f"{parts['year']}-{int(parts['month']):02d}-{int(parts['day']):02d}"
-
-
-def _offset(given: str | None, zone: tzinfo) -> str:
-    if given is None:
-        return str(zone_offset(zone))
-    return given if given == "Z" or ":" in given else f"{given[:3]}:{given[3:]}"
-
-
-@cache
-def zone_offset(zone: tzinfo) -> str:
-    """Return the offset of a zone without summer time as ``+08:00``."""
-    seconds = int((zone.utcoffset(None) or _no_offset(zone)).total_seconds())
-    return f"{'-' if seconds < 0 else '+'}{abs(seconds) // 3600:02d}:{abs(seconds) // 60 % 60:02d}"
-
-
-def _no_offset(zone: tzinfo) -> Any:
-    message = f"{zone} has no fixed offset; a table's times need one"
-    raise ValueError(message)
-
-
-def _value(cell: str) -> str:
-    """Return a cell that is no formula; its result would be another one tomorrow."""
-    if cell.startswith(FORMULA_MARK):
-        raise CellError("a formula stands where a value should be; copy the column and paste it as values")
-    return cell
+    """Return a date of the standard from one of the loose forms of ``csv.toml``; raises CellError as ``read_date``."""
+    return read_date(cell, _DATES)

@@ -13,7 +13,8 @@ from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
-from node.departments.dialects.csv_mapping import DIALECT, FORMULA_MARK, columns_of
+from node.departments.dialects.csv_mapping import DIALECT, columns_of
+from node.departments.dialects.values import FORMULA_MARK
 from node.errors import UsageError
 from node.standard.compose import record_shape
 from node.standard.facts import TREE_ZONE

@@ -22,9 +22,10 @@ from node.departments.candidates import (
     Candidate,
     unreadable,
 )
-from node.departments.dialects.csv_mapping import FORMULA_MARK, TYPE_WORDS, CellError, RowMapping, all_headings
+from node.departments.dialects.csv_mapping import TYPE_WORDS, RowMapping, all_headings
 from node.departments.dialects.csv_table import read_csv
 from node.departments.dialects.table import RULE_HEADINGS, RowPlace, Table, TableHead
+from node.departments.dialects.values import FORMULA_MARK, CellError
 from node.departments.dialects.xlsx_file import SheetPart, SpreadsheetError, SpreadsheetFile
 from node.departments.dialects.xlsx_sheet import (
     COLUMNS_READ_MAX,

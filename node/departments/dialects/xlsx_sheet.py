@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from node.departments.candidates import RULE_HALF_WRITTEN
-from node.departments.dialects.csv_mapping import CellError
+from node.departments.dialects.values import CellError
 from node.departments.dialects.xlsx_file import SheetPart, SpreadsheetError, SpreadsheetFile, text_of
 from node.standard.codec import RULE_TOO_LARGE
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import xlsxwriter
 
-from node.departments.dialects.csv_mapping import zone_offset
 from node.departments.dialects.table_writing import TableColumn, cells_of, table_columns
+from node.departments.dialects.values import zone_offset
 from node.standard.families import RECORD_TYPES
 
 if TYPE_CHECKING:

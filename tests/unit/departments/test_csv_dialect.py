@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.departments.dialects import csv_table
-from node.departments.dialects.csv_mapping import CellError, columns_of, date_of, time_of, zone_offset
+from node.departments.dialects.csv_mapping import columns_of, date_of, time_of
 from node.departments.dialects.csv_rows import LINE_BYTES_MAX, ROW_LINES_MAX, SAMPLE_BYTES, encoding_of
 from node.departments.dialects.csv_table import read_csv
+from node.departments.dialects.values import CellError, zone_offset
 from node.standard.codec import parse_record
 from node.standard.compose import content_of
 from node.standard.facts import TREE_ZONE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node.departments.dialects import BUILT_IN, DialectOptions, xlsx_file, xlsx_sheet
-from node.departments.dialects.csv_mapping import CellError
+from node.departments.dialects.values import CellError
 from node.departments.dialects.xlsx import read_xlsx
 from node.departments.dialects.xlsx_sheet import Special, cell_text, column_number, number_text
 from node.departments.dialects.xlsx_writing import write_xlsx
