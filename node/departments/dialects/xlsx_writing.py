@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import xlsxwriter
 
+from node.departments.dialects.csv_mapping import DIALECT
 from node.departments.dialects.table_writing import TableColumn, cells_of, table_columns
 from node.departments.dialects.values import zone_offset
 from node.standard.families import RECORD_TYPES
@@ -32,7 +33,10 @@ _LIST_SHEET: Final = "#代码 codes"
 _LABEL_LENGTH_MAX: Final = 255
 _NOTE_WIDTH, _NOTE_HEIGHT = 320, 130
 _WIDTH_MIN, _WIDTH_MAX = 12, 40
+_FIRST_DAY: Final = "1900-03-01"
+"""Days before are counted differently by different programs."""
 _MIDNIGHT: Final = "T00:00:00"
+_FORMS: Final = {"dateTime": "2026-11-03 09:12:00", "date": "2026-11-03", "boolean": "是 / 否"}
 _MADE_AT: Final = datetime(1980, 1, 1)  # noqa: DTZ001 - the library's own form; the earliest time of an archive.
 
 
@@ -94,7 +98,10 @@ def note_of(column: TableColumn) -> str:
     elif shape.repeated:
         lines.append("多个值之间用 | (several values with | between them)")
     if shape.simple is not None:
-        lines.append(f"格式 form: {shape.simple.expectation()}")
+        form = _FORMS.get(shape.simple.base) or shape.simple.expectation()
+        lines.append(f"格式 form: {form}")
+    if column.name in DIALECT["defaults"]:
+        lines.append(f"删去此列则为 {DIALECT['defaults'][column.name]} (meant where the column is left out)")
     return "\n".join(lines)[:1000]
 
 
@@ -134,10 +141,10 @@ def _format_of(column: TableColumn) -> str:
 def _write(
     sheet: Any, number: int, index: int, text: str, column: TableColumn, formats: dict[str, Any], offset: str
 ) -> None:
-    """Write one cell; a time that a day count cannot hold (another offset, midnight, a fraction) stays text."""
+    """Write one cell; what a day count cannot hold (another offset, midnight, a fraction, 1899) stays text."""
     if not text:
         return
-    kind = _format_of(column)
+    kind = _format_of(column) if text >= _FIRST_DAY else "text"
     if kind == "time" and text.endswith(offset) and "." not in text and _MIDNIGHT not in text:
         sheet.write_datetime(number, index, datetime.fromisoformat(text.removesuffix(offset)), formats["time"])
     elif kind == "date":
