@@ -26,6 +26,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from node.departments.ahead import one_ahead
 from node.departments.answers import RequestKey, find_answer, store_answer
 from node.departments.deciding import Decision
 from node.departments.dialects import Dialects
@@ -151,8 +152,7 @@ class Intake:
         """
         self.check_joined()
         report = ImportReport()
-        for batch in _batches(candidates):
-            prepared = self.prepared(batch, source=source)
+        for prepared in one_ahead(self.prepared(batch, source=source) for batch in _batches(candidates)):
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
             committed(report)

@@ -155,28 +155,41 @@ def _marked_writer(shape: ElementShape, path: str) -> Writer:
 
 def _parent_writer(shape: ElementShape, path: str, declaration: str) -> Writer:
     known = _known_names(shape)
+    special = _TEXT_SPECIAL.search
     children = [
-        (child.name, child.required, child.repeated, _element_writer(child, f"{path}/{child.name}"))
-        for child in shape.children
+        (child.name, child, _tags(child), _element_writer(child, f"{path}/{child.name}")) for child in shape.children
     ]
 
     def write(value: Any, parts: list[str]) -> None:
         _check_names(value, known, path)
         parts.append(f"<{shape.name}{declaration}{_attributes(shape, value)}>")
-        for name, required, repeated, write_child in children:
+        for name, child, tags, write_child in children:
             given = value.get(name)
-            if not given and (given is None or not required or not isinstance(given, Mapping)):
-                continue
-            if isinstance(given, list | tuple):
-                if not repeated:
-                    raise _refused(_misplaced(f"{path}/{name}", "only one value is allowed"))
-                for item in given:
-                    write_child(item, parts)
-            else:
-                write_child(given, parts)
+            if tags is not None and given.__class__ is str:
+                # Most elements are one text: written here, without a call.
+                if given:
+                    text = given.translate(_TEXT_ESCAPES) if special(given) else given
+                    parts.append(f"{tags[0]}{text}{tags[1]}")
+            elif given or (given is not None and child.required and isinstance(given, Mapping)):
+                _write_items(child, f"{path}/{name}", given, write_child, parts)
         parts.append(f"</{shape.name}>")
 
     return write
+
+
+def _tags(shape: ElementShape) -> tuple[str, str] | None:
+    """Return both tags of an element that holds one text and nothing else, None for any other."""
+    return None if shape.children or shape.attributes else (f"<{shape.name}>", f"</{shape.name}>")
+
+
+def _write_items(shape: ElementShape, path: str, given: Any, write: Writer, parts: list[str]) -> None:
+    if not isinstance(given, list | tuple):
+        write(given, parts)
+        return
+    if not shape.repeated:
+        raise _refused(_misplaced(path, "only one value is allowed"))
+    for item in given:
+        write(item, parts)
 
 
 def _known_names(shape: ElementShape) -> frozenset[str]:

@@ -143,8 +143,8 @@ class RowMapping:
         problems = []
         filled: set[tuple[str, ...]] = set()
         for index, column in self.cells:
-            cell = fields[index].strip()
-            if not cell:
+            # Most columns of a table of several types are empty: the cheap question comes first.
+            if not fields[index] or not (cell := fields[index].strip()):
                 continue
             try:
                 value = column.meaning(value_of(cell))
@@ -159,7 +159,7 @@ class RowMapping:
             filled.add(column.path)
             target[column.path[-1]] = value
         for index, heading in self.foreign:
-            if fields[index].strip():
+            if fields[index] and fields[index].strip():
                 text = f"{RECORD_TYPES[self.record_type].label} {self.record_type} has no column {heading}"
                 problems.append(Problem(rule=RULE_COLUMN, element=heading[:64], text=text))
         return content, problems
