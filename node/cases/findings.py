@@ -182,7 +182,8 @@ def _times(steps: Sequence[Step]) -> Iterator[Finding]:
     dated = [
         (_PHASES[step.facts.record_type], step.facts.event_at.replace(microsecond=0), step.key)
         for step in steps
-        if step.facts.record_type in _PHASES and step.facts.event_at is not None
+        # What was sent has not been delivered yet: it is no stage that others follow.
+        if step.facts.record_type in _PHASES and step.event != Event.DISPATCH and step.facts.event_at is not None
     ]
     reviewed_at = None
     for phase, at, key in dated:
