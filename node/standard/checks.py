@@ -50,7 +50,7 @@ _CODES: dict[str, tuple[tuple[str, Callable[[str], bool], str], ...]] = {
 }
 _WITH_ORG_CODE = frozenset(
     {name for name, entry in RECORD_TYPES.items() if entry.header != RECORD_HEADER}
-    | {"Item", "Organisation", "SupervisionNotice"}
+    | {"Item", "Organisation", "SupervisionNotice", "Card", "LedgerEntry", "Score"}
 )
 _FURTHER = frozenset({*_DOCUMENTS, *_CODES})
 

@@ -65,6 +65,7 @@ _SCHEMA_FILES: Final = (
     "attached",
     "penalty",
     "supervision",
+    "assessment",
     "statistics",
     "control",
     "package",

@@ -295,6 +295,13 @@ _DECIDING_CODE = {
     "Division": "Kind",
     "Calendar": "Status",
     "SummaryVerdict": "Verdict",
+    "Card": "CardLevel",
+    "CardDecision": "CardDecisionCode",
+    "NoticeClosing": "ClosingResult",
+    "DataChangeApproval": "ApprovalDecision",
+    "LedgerEntry": "LedgerKind",
+    "MonthlyReport": "ReportState",
+    "Score": "ScoreGrade",
     "Rejection": "Reason",
     "Alarm": "Kind",
 }

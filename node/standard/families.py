@@ -8,6 +8,9 @@ The number of a type is what the journal stores; it is never given to another ty
     only the root of the tree
 ``ancestor_of_addressee``, ``descendant_of_addressee``
     in a directed stream, by an ancestor or a descendant of the node that it is directed to
+``supervisor``
+    in ``ancestors`` by the origin for its own divisions and those below; in a directed stream by an ancestor of the node
+    that it is directed to
 ``issuer``
     by the node that issues certificates to its children, with divisions of its branch, or by the root in ``trust``
 ``any``
@@ -110,8 +113,19 @@ _OTHER = (
     (32, "Organisation", "组织机构", "catalogue", "ancestors descendants", "own"),
     (33, "Division", "行政区划", "catalogue", "descendants", "root"),
     (34, "Calendar", "工作日历", "catalogue", "descendants", "root"),
+    (35, "CardRules", "发牌规则", "assessment", "descendants", "root"),
+    (36, "AssessmentRules", "考评规则", "assessment", "descendants", "root"),
     (51, "SupervisionNotice", "监察通知", "supervision", "directed", "ancestor_of_addressee"),
     (52, "NoticeReply", "监察通知反馈", "supervision", "directed", "descendant_of_addressee"),
+    (53, "Card", "监察牌", "supervision", "ancestors", "own"),
+    (54, "CardDecision", "监察处理", "supervision", "ancestors directed", "supervisor"),
+    (55, "NoticeExtension", "监察反馈延期", "supervision", "directed", "descendant_of_addressee"),
+    (56, "Appeal", "监察申诉", "supervision", "directed", "descendant_of_addressee"),
+    (57, "NoticeClosing", "监察结案", "supervision", "directed", "ancestor_of_addressee"),
+    (58, "DataChangeApproval", "数据修改审批", "supervision", "directed", "root"),
+    (59, "LedgerEntry", "监察台帐", "supervision", "ancestors", "any"),
+    (60, "MonthlyReport", "监察月报", "assessment", "ancestors directed", "supervisor"),
+    (61, "Score", "绩效得分", "assessment", "ancestors directed", "supervisor"),
     (71, "StatisticsSummary", "统计汇总", "statistics", "ancestors", "any"),
     (72, "SummaryVerdict", "汇总核对结论", "statistics", "directed", "ancestor_of_addressee"),
     (91, "Handover", "移交", "control", "directed", "own"),

@@ -67,6 +67,12 @@ def _descendant_of_addressee(tree: Tree, stream: StreamName, _: Facts | None, __
     return f"{stream.origin} does not stand below {stream.audience}"
 
 
+def _supervisor(tree: Tree, stream: StreamName, facts: Facts | None, element: Any) -> str | None:
+    """A supervisor speaks of what it answers for, upward, and to those below it, downward."""
+    rule = _own if stream.directed_to is None else _ancestor_of_addressee
+    return rule(tree, stream, facts, element)
+
+
 def _issuer(tree: Tree, stream: StreamName, _: Facts | None, element: Any) -> str | None:
     """An issuer speaks of its own children and gives them divisions of its branch; the root, in ``trust``, of all."""
     subject, parent = _text(element, "NodeCode"), _text(element, "ParentCode")
@@ -102,6 +108,7 @@ _RULES: Final[dict[str, Callable[[Tree, StreamName, Facts | None, Any], str | No
     "root": _root,
     "ancestor_of_addressee": _ancestor_of_addressee,
     "descendant_of_addressee": _descendant_of_addressee,
+    "supervisor": _supervisor,
     "issuer": _issuer,
     "any": _any,
 }

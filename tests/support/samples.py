@@ -10,6 +10,7 @@ from typing import Any
 from node.standard.compose import compose
 from tests.support.department_samples import ATTACHED, PENALTIES, REQUESTS
 from tests.support.sample_values import ACTOR, CASE_HEADER, CASE_NO, CITIZEN, CREDIT_CODE, HASH, SALT, SIGNATURE
+from tests.support.supervision_samples import SUPERVISION
 
 __all__ = ["ACTOR", "CASE_HEADER", "CASE_NO", "CITIZEN", "CREDIT_CODE", "HASH", "SALT", "SIGNATURE"]
 
@@ -244,20 +245,6 @@ _OTHER: dict[str, dict[str, Any]] = {
         "OffDay": ["2026-01-01", "2026-01-02"],
         "WorkDay": ["2026-01-04"],
     },
-    "SupervisionNotice": {
-        "NoticeNo": "36010220260105000001",
-        "Addressee": "360102",
-        "OrgCode": CREDIT_CODE,
-        "OrgName": "测试局",
-        "CaseNo": CASE_NO,
-        "RuleCode": "LIMIT-1",
-        "Subject": "督办",
-        "Text": "请说明",
-        "Basis": "依据",
-        "ReplyDue": "2026-01-12",
-        "Actor": ACTOR,
-    },
-    "NoticeReply": {"NoticeNo": "36010220260105000001", "OrgName": "测试局", "Text": "已办理", "Actor": ACTOR},
     "StatisticsSummary": {
         "Day": "2026-01-05",
         "DefinitionVersion": "1",
@@ -346,7 +333,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     **ATTACHED,
     **REQUESTS,
     **PENALTIES,
-    **{name: {**HEADER, **content} for name, content in _OTHER.items()},
+    **{name: {**HEADER, **content} for name, content in (_OTHER | SUPERVISION).items()},
 }
 HEAD: dict[str, Any] = {
     "@Id": "head",

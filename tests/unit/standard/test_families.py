@@ -16,7 +16,7 @@ from node.standard.families import (
 )
 
 AUDIENCES = {"ancestors", "descendants", "directed", "trust"}
-AUTHORITIES = {"own", "root", "ancestor_of_addressee", "descendant_of_addressee", "any", "issuer"}
+AUTHORITIES = {"own", "root", "ancestor_of_addressee", "descendant_of_addressee", "any", "issuer", "supervisor"}
 
 
 def test_the_table_names_exactly_the_records_of_the_schema() -> None:
@@ -35,7 +35,9 @@ def test_the_numbers_that_journals_hold_never_change() -> None:
         "SupplementReceipt": 6, "SpecialProcedureStart": 7, "SpecialProcedureEnd": 8, "Conclusion": 9,
         "Collection": 10, "Material": 11, "Fee": 12, "Extension": 13, "Certificate": 14, "Delivery": 15,
         "Evaluation": 16, "Consultation": 17, "Complaint": 18, "Item": 31, "Organisation": 32, "Division": 33,
-        "Calendar": 34, "SupervisionNotice": 51, "NoticeReply": 52, "StatisticsSummary": 71,
+        "Calendar": 34, "CardRules": 35, "AssessmentRules": 36, "SupervisionNotice": 51, "NoticeReply": 52, "Card": 53,
+        "CardDecision": 54, "NoticeExtension": 55, "Appeal": 56, "NoticeClosing": 57, "DataChangeApproval": 58,
+        "LedgerEntry": 59, "MonthlyReport": 60, "Score": 61, "StatisticsSummary": 71,
         "SummaryVerdict": 72, "Handover": 91, "Takeover": 92, "Acknowledgement": 93, "Rejection": 94, "Alarm": 95,
         "ForkResolution": 96, "StreamReturn": 97, "Redaction": 98, "CertificateIssued": 99, "Revocation": 100,
         "Move": 101, "SchemaRelease": 102, "PenaltyClue": 111, "PenaltyFiling": 112, "PenaltySummary": 113,
