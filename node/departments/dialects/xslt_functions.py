@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from node.departments.dialects.csv_mapping import DIALECT, CellError, date_of, time_of
+from node.departments.dialects.csv_mapping import DIALECT, date_of, time_of
+from node.departments.dialects.values import CellError
 from node.standard.identifiers import is_case_number
 
 if TYPE_CHECKING:
