@@ -51,14 +51,14 @@ def read_csv(
     it); ``zone`` is meant by times without an offset; ``types`` bounds the headings that are known.
     """
     sample = stream.read(SAMPLE_BYTES)
-    problem = _fault_of(sample)
+    problem = fault_of_text(sample)
     encoding = encoding_of(sample)
     if problem is not None or encoding is None:
         problem = problem or Problem(rule=RULE_NOT_TEXT, text="this is not text in UTF-8 or GB18030", line=1)
         yield unreadable(problem, kept=sample[:WHOLE_BYTES_MAX], complete=len(sample) < WHOLE_BYTES_MAX)
         return
     lines = LineReader(stream, sample, encoding)
-    text_head = _TextHead.read(lines, all_headings(zone, types))
+    text_head = TextHead.read(lines, all_headings(zone, types))
     head = TableHead.of(text_head.cells, record_type=record_type, zone=zone, types=types)
     if problems := text_head.problems or head.problems:
         kept = sample[:WHOLE_BYTES_MAX]
@@ -72,7 +72,7 @@ def read_csv(
         yield unreadable(Problem(rule=RULE_EMPTY, text="the table has headings and no rows", line=1), kept=sample)
 
 
-def _fault_of(sample: bytes) -> Problem | None:
+def fault_of_text(sample: bytes) -> Problem | None:
     """Return why this cannot be a table at all."""
     if not sample.strip(b"\xef\xbb\xbf \t\r\n"):
         return Problem(rule=RULE_EMPTY, text="there is nothing in it", line=1)
@@ -86,7 +86,7 @@ def _fault_of(sample: bytes) -> Problem | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _TextHead:
+class TextHead:
     """The first row of a text: as it stands, its delimiter and cells, and why it cannot be read."""
 
     text: str = ""
@@ -95,7 +95,7 @@ class _TextHead:
     problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def read(cls, lines: LineReader, known: frozenset[str]) -> _TextHead:
+    def read(cls, lines: LineReader, known: frozenset[str]) -> TextHead:
         """Read the first row with the delimiter by which most of its headings are known."""
         first = lines.next()
         if first is None:
@@ -122,7 +122,7 @@ class _TextTable:
 
     def candidate(self, number: int, row: Row) -> Candidate:
         place = RowPlace(number=number, line=row.line, kept=lambda: self._kept(row), weight=len(row.text))
-        problem = _fault_of_row(row)
+        problem = fault_of_row(row)
         if problem is not None or row.fields is None:
             return self.table.refused(place, problem or Problem(rule=RULE_QUOTES, text=row.fault))
         return self.table.candidate(place, row.fields)
@@ -133,7 +133,7 @@ class _TextTable:
         return f"{self.head}{text}".encode("utf-8", "surrogateescape")
 
 
-def _fault_of_row(row: Row) -> Problem | None:
+def fault_of_row(row: Row) -> Problem | None:
     """Return why the text of a row cannot be used."""
     if not row.ended:
         text = "the last line has no line end: is the file complete? If it is, end it with a line end"

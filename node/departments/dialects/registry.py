@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from node.departments.dialects.built_in import BUILT_IN
 from node.departments.dialects.dialect import VARIANT_MARK, Dialect, DialectOptions
+from node.departments.dialects.mapped import site_dialect
 from node.departments.dialects.xslt_dialects import OUT_SUFFIX, stylesheet_dialect
 from node.errors import UsageError
 
@@ -27,7 +28,7 @@ FOLDER: Final = "mappings"
 """Folder of a home with the site's own dialects."""
 SITE_DIALECTS_MAX: Final = 200
 """Files of a site's folder that are looked at. Our own choice."""
-LOADERS: Final[dict[str, Callable[[str, Path], Dialect]]] = {".xsl": stylesheet_dialect}
+LOADERS: Final[dict[str, Callable[[str, Path], Dialect]]] = {".xsl": stylesheet_dialect, ".toml": site_dialect}
 """How a file of the site becomes a dialect, by the ending of its name; raises ConfigurationError for a bad file."""
 
 _SNIFF_BYTES: Final = 4096
