@@ -9,6 +9,7 @@ from node.departments.dialects.csv_table import read_csv
 from node.departments.dialects.described import heading_tables, template_csv
 from node.departments.dialects.dialect import RECORDS, Dialect, DialectOptions, Written
 from node.departments.dialects.json_batch import read_json
+from node.departments.dialects.mapped import built_in_dialect
 from node.departments.dialects.standard import read_standard
 from node.departments.dialects.table_writing import write_csv
 from node.departments.dialects.xlsx import looks_like_spreadsheet, read_xlsx
@@ -86,5 +87,6 @@ _DIALECTS: Final = (
         reads=lambda stream, _: read_json(stream),
     ),
     cooperation(),
+    built_in_dialect("exinfo"),
 )
 BUILT_IN: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect for dialect in _DIALECTS})

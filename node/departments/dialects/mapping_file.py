@@ -42,6 +42,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         "variants",
         "versioning",
         "ignored",
+        "own",
         "shared",
         "elements",
         "codes",
@@ -157,7 +158,10 @@ class SharedElements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingFile:
-    """A whole mapping file, checked. ``cannot_carry`` says in words what is lost beside what has no column."""
+    """A whole mapping file, checked. ``cannot_carry`` says in words what is lost beside what has no column.
+
+    ``own`` are columns that the source's own definition, as far as it is public, does not have.
+    """
 
     name: str
     label: str
@@ -174,6 +178,7 @@ class MappingFile:
     codes: Mapping[str, CodeTable]
     tables: Mapping[str, TableMapping]
     shared: SharedElements | None = None
+    own: frozenset[str] = frozenset()
     cannot_carry: tuple[str, ...] = ()
 
     def table_named(self, name: str) -> TableMapping | None:

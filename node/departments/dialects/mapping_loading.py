@@ -85,6 +85,7 @@ def mapping_of(name: str, document: Mapping[str, Any]) -> MappingFile:
             for table in file.names("tables")
         },
         shared=_shared(file),
+        own=frozenset(file.texts("own")),
         cannot_carry=file.texts("cannot_carry"),
     )
     if XML in mapping.reads and mapping.xml is None:

@@ -127,7 +127,9 @@ def time_of_parts(parts: Mapping[str, str | None], zone: tzinfo) -> str:
     hour = int(parts["hour"] or 0)
     if hour >= _HOURS:
         _check_hour(hour)
-    fraction = f".{parts['fraction']}" if parts.get("fraction") else ""
+    digits = parts.get("fraction") or ""
+    # Databases write .0 behind whole seconds; it says nothing more.
+    fraction = f".{digits}" if digits.strip("0") else ""
     clock = f"{hour:02d}:{int(parts['minute'] or 0):02d}:{int(parts.get('second') or 0):02d}{fraction}"
     return f"{day_of_parts(parts)}T{clock}{_offset(parts.get('offset'), zone)}"
 

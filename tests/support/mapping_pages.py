@@ -1,0 +1,156 @@
+"""Pages of dialects that are mapping files, made from those files; ``python -m tests.support.mapping_pages`` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node.departments.dialects.mapping_checks import shape_at
+from node.departments.dialects.mapping_described import losses, source_of
+from node.departments.dialects.mapping_loading import built_in_mapping
+from node.standard.families import RECORD_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from node.departments.dialects.mapping_codes import CodeTable
+    from node.departments.dialects.mapping_file import MappingFile, RecordMapping, TableMapping
+
+PAGES = Path(__file__).parents[2] / "docs" / "reference"
+HEADS = {
+    "exinfo": """# Guangdong's messages: the dialect `exinfo`
+
+Made from `node/departments/dialects/exinfo.toml` by `python -m tests.support.mapping_pages`; a test compares.
+
+Systems that report to the platforms of Guangdong send messages `EX_GDBS_…`: one XML element per message, one `Field`
+per value. This dialect takes them as they are, in XML, as JSON rows grouped by message, or as text with one message
+type a file.
+
+```xml
+<?xml version='1.0' encoding='utf-8'?>
+<ExInfo><standardInfo process="EX_GDBS_SP">
+  <Field FieldName="SBLSH">36990211369902GE0000032FXK001320012026100800035K</Field>
+  <Field FieldName="SXBM">XK0013200111369902GE0000032F</Field>
+  <Field FieldName="XZQHDM">369902</Field>
+  <Field FieldName="SPBMZZJGDM">11369902GE0000032F</Field>
+  <Field FieldName="SPBMMC">测试区城市管理局</Field>
+  <Field FieldName="SPBZH">1</Field>
+  <Field FieldName="SPHJDM">1</Field>
+  <Field FieldName="SPHJMC">承办</Field>
+  <Field FieldName="SPRXM">测试承办员一</Field>
+  <Field FieldName="SPYJ">同意</Field>
+  <Field FieldName="SPHJZTDM">2</Field>
+  <Field FieldName="SPSJ">2026-10-9 14:10:10</Field>
+</standardInfo></ExInfo>
+```
+
+- `yizhan import FILE` knows the XML by its root; otherwise name the dialect: `--dialect exinfo@guangdong`,
+  `?dialect=exinfo@guangdong`.
+- **Name the variant.** Provinces use the same digits for different things. Without a variant, codes on which all agree
+  pass; another refuses its row, and the problem names the variants.
+- `SBLSH` may be any number: one of ours is the case number, another is kept as the number of the source, and the node
+  gives the case its own.
+- Messages 5 to 9 name no department. It is taken from an earlier message of the case in the same delivery, or from
+  `BLBMZZJGDM` and `BLBMMC`; a site may fix it: `extends = "exinfo"` with defaults ([mapping-file.md](mapping-file.md)).
+  Department codes are the 18-character 统一社会信用代码; a site whose systems send the old nine characters translates
+  them with a code table.
+- Material lists (`SBCLQD`, `BZCLQD`) have `|`, `；` or `;` between materials, and may give medium, kind and number:
+  `申请书^0^0^1`. A bare name means one original on paper.
+- A time of day behind a date (`JGCSRQ`) is read past. What is wrong with a row:
+  [mapping-file.md](mapping-file.md#what-is-wrong-with-a-row).
+""",
+}
+
+
+def page(name: str) -> str:
+    """Return the whole page of a built-in mapping."""
+    mapping = built_in_mapping(name)
+    parts = [HEADS[name], *_forms(mapping), "\n## Tables\n", *_overview(mapping)]
+    for table in mapping.tables.values():
+        parts += _table(mapping, table)
+    parts.append("\n## Codes\n")
+    for codes in mapping.codes.values():
+        parts += _codes(codes)
+    parts += ["\n## Read past\n\n", _listed(sorted(_common(mapping))), "\n", *_own(mapping)]
+    parts += ["\n## What it cannot carry\n\n", *(f"- {text}\n" for text in losses(mapping))]
+    return "".join(parts)
+
+
+def _forms(mapping: MappingFile) -> Iterator[str]:
+    yield "\n## Times and dates\n\n"
+    yield f"- times: {_listed([form.text for form in mapping.times])}\n"
+    yield f"- dates: {_listed([form.text for form in mapping.dates])}\n\n"
+    yield "One delivery keeps to one form in one column; the first form is the one that is written.\n"
+
+
+def _overview(mapping: MappingFile) -> Iterator[str]:
+    yield "\n| table | 名称 | also named | key | becomes |\n|---|---|---|---|---|\n"
+    for table in mapping.tables.values():
+        types = ", ".join(f"`{record.record_type}`" for record in table.records)
+        yield f"| `{table.name}` | {table.label} | {_listed(table.names) or '–'} | {_listed(table.key)} | {types} |\n"
+
+
+def _table(mapping: MappingFile, table: TableMapping) -> Iterator[str]:
+    for record in table.records:
+        yield f"\n### `{table.name}` → {RECORD_TYPES[record.record_type].label} `{record.record_type}`\n"
+        if record.when:
+            yield f"\nWhen {_conditions(record)}.\n"
+        yield "\n| element | 名称 | column | codes |\n|---|---|---|---|\n"
+        for element in record.elements:
+            shape = shape_at(record.record_type, element.path)
+            label = shape.label if shape is not None else ""
+            codes = f"`{element.codes}`" if element.codes else ""
+            yield f"| `{'/'.join(element.path)}` | {label} | {_escaped(source_of(element))} | {codes} |\n"
+    ignored = sorted(table.ignored - _common(mapping))
+    if ignored:
+        yield f"\nRead past: {_listed(ignored)}.\n"
+    for column, accepted in table.accepted.items():
+        yield f"\n`{column}` may hold {_listed(accepted)} only.\n"
+
+
+def _conditions(record: RecordMapping) -> str:
+    return " and ".join(
+        f"`{one.column}` is {_listed(one.values)}"
+        if one.given is None
+        else f"`{one.column}` is {'filled' if one.given else 'empty'}"
+        for one in record.when
+    )
+
+
+def _codes(table: CodeTable) -> Iterator[str]:
+    variants = {**({"no variant": table.plain} if table.plain is not None else {}), **table.variants}
+    codes = dict.fromkeys(code for meant in variants.values() for code in meant)
+    yield f"\n### `{table.name}` {table.label}\n\n"
+    yield f"| code | {' | '.join(variants)} |\n|---|{'---|' * len(variants)}\n"
+    for code in codes:
+        meanings = (_meaning(meant.get(code)) for meant in variants.values())
+        yield f"| `{code}` | {' | '.join(meanings)} |\n"
+
+
+def _meaning(value: str | None) -> str:
+    if value is None:
+        return "–"
+    return f"`{value}`" if value else "no counterpart"
+
+
+def _common(mapping: MappingFile) -> frozenset[str]:
+    return frozenset.intersection(*(table.ignored for table in mapping.tables.values()))
+
+
+def _own(mapping: MappingFile) -> Iterator[str]:
+    if mapping.own:
+        yield "\n## Columns of our own\n\nNot in the source's own definition as far as it is public: "
+        yield f"{_listed(sorted(mapping.own))}.\n"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for one in HEADS:
+        (PAGES / f"{one}.md").write_text(page(one), encoding="utf-8")
