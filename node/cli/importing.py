@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from node.departments.report import ImportReport
 
-DIALECTS = ("auto", "standard", "csv", "xlsx", "json", "cooperation", "exinfo")
+DIALECTS = ("auto", "standard", "csv", "xlsx", "json", "cooperation", "exinfo", "up")
 """The built-in dialects, written out so that ``--help`` need not load them; a site has its own beside them."""
 
 

@@ -59,6 +59,50 @@ type a file.
 - A time of day behind a date (`JGCSRQ`) is read past. What is wrong with a row:
   [mapping-file.md](mapping-file.md#what-is-wrong-with-a-row).
 """,
+    "up": """# National exchange tables: the dialect `up`
+
+Made from `node/departments/dialects/up.toml` by `python -m tests.support.mapping_pages`; a test compares.
+
+Rows of the national platform's exchange tables `up_*`, as a department's exchange database holds them: as JSON
+grouped by table, as XML (`<tables><table name="up_pro_accept"><row>…`), or as text with the columns as headings,
+one table a file.
+
+```json
+{
+  "up_pro_accept": [
+    {"project_no": "36990211369902GE0000032FXK001320012026100800035K", "cd_operation": "I",
+     "task_code": "XK0013200111369902GE0000032F", "task_name": "占用、挖掘城市道路审批", "task_version": 1,
+     "region_code": "369902", "org_code": "11369902GE0000032F", "org_name": "测试区城市管理局", "project_type": "2",
+     "apply_date": "2026-10-08 10:52:17", "apply_type": "1", "applyer_name": "生成测试戊戌物流有限公司",
+     "applyer_type": "2", "applyer_page_type": "001", "applyer_page_code": "91999999GE00335476",
+     "accept_date": "2026-10-08 15:00:00", "accept_doc_no": "受理〔2026〕1号", "handle_user_name": "测试承办员一",
+     "anticipate_day": 20, "anticipate_type": "G", "promise_day": 8, "promise_type": "G"}
+  ],
+  "up_pro_process": [
+    {"project_no": "36990211369902GE0000032FXK001320012026100800035K", "row_guid": "1f0a", "process_name": "承办",
+     "event_name": "通过", "event_start_time": "2026-10-09 09:00:00", "event_end_time": "2026-10-09 09:10:00",
+     "handle_user_name": "测试承办员一", "handle_explain": "同意"}
+  ]
+}
+```
+
+- Name the dialect, and the variant where the codes are a province's: `--dialect up@shandong`,
+  `?dialect=up@shandong`. Without a variant the national codes hold where there are any; another code passes where
+  all provinces agree on it, and is refused by name where they do not.
+- A row of `up_pro_accept` is an application, an acceptance, or both: whichever of `apply_date` and `accept_date` is
+  filled. A row of `up_pro_special_procedure` is a start, and an end when `end_time` is filled.
+- Steps, results and materials have no more than the number of the case. Department, item and division are taken
+  from the row of `up_pro_accept` in the same delivery, or from columns of the same names that a view joins.
+  `region_code` and the limits (`anticipate_day`, `anticipate_type`) of an acceptance stand in no national table of
+  cases: join them from the tables of items and organisations, or fix them with defaults in a mapping that extends
+  this one.
+- Steps and special procedures are told apart by `sequence`, else by `row_guid`.
+- The tables count no versions: a row that comes again with other content is the next version of its record.
+  `cd_operation` D (deleted) is refused: what is reported is corrected, not taken back.
+- In text a first line `#table up_pro_accept` names the table; `--table` and `?table=` do so too, and headings that
+  only one table has need neither.
+- What is wrong with a row: [mapping-file.md](mapping-file.md#what-is-wrong-with-a-row).
+""",
 }
 
 

@@ -88,5 +88,6 @@ _DIALECTS: Final = (
     ),
     cooperation(),
     built_in_dialect("exinfo"),
+    built_in_dialect("up"),
 )
 BUILT_IN: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect for dialect in _DIALECTS})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from node.departments.candidates import DEPARTMENT_TYPES
 from node.departments.dialects.dialect import DescribedColumn, DescribedTable
 from node.departments.dialects.mapping_checks import shape_at
+from node.departments.dialects.mapping_file import leaf_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +64,17 @@ def _column(mapping: MappingFile, record: RecordMapping, element: ElementMapping
 
 
 def _elements_lost(mapping: MappingFile) -> Iterator[str]:
+    """Yield what no column holds: first what is lost wherever it stands, then what is lost in one type."""
     lost = {name: mapping.not_carried(name) for name in sorted(mapping.record_types())}
-    shared = [path for path in next(iter(lost.values()), ()) if all(path in paths for paths in lost.values())]
-    if shared:
-        yield f"every record: {', '.join(shared)}"
+    holders: dict[str, list[str]] = {}
+    for name in lost:
+        for path in leaf_paths(name):
+            holders.setdefault("/".join(path), []).append(name)
+    always = [path for path, names in holders.items() if len(names) > 1 and all(path in lost[name] for name in names)]
+    if always:
+        yield f"every record that has them: {', '.join(always)}"
     for name, paths in lost.items():
-        own = [path for path in paths if path not in shared]
+        own = [path for path in paths if path not in always]
         if own:
             yield f"{name}: {', '.join(own)}"
 

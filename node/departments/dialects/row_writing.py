@@ -57,7 +57,7 @@ class _Writer:
     def add(self, record: Written) -> None:
         table, chosen = self._place(record)
         values = self._values(record, chosen)
-        key = (table.name, *(values.get(name, "") for name in table.key))
+        key = (table.name, *(values.get(name, "") for name in (*table.key, *_numbering(chosen))))
         row = self._open.get(key) if len(table.records) > 1 else None
         if row is None or not _fits(row, chosen, values):
             row = WrittenRow(table=table.name)
@@ -159,6 +159,11 @@ def _fits(row: WrittenRow, chosen: RecordMapping, values: Mapping[str, str]) -> 
     shared = {name for one in row.holds for element in one.elements for name in element.columns[:1]}
     own = {element.columns[0] for element in chosen.elements if element.columns}
     return all(row.values.get(name, "") == values.get(name, "") for name in shared & own)
+
+
+def _numbering(record: RecordMapping) -> tuple[str, ...]:
+    """Return the column that numbers the records of a case."""
+    return next((one.columns[:1] for one in record.elements if one.path == ("Sequence",)), ())
 
 
 def _other_constant(content: Mapping[str, Any], elements: Sequence[ElementMapping]) -> str:
