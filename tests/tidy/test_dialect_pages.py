@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-from node.departments.dialects import BUILT_IN, Dialect, DialectOptions, read
+from node.departments.dialects import BUILT_IN, Dialect, DialectOptions, Dialects, read
 from node.departments.dialects.dialect import KINDS
 from tests.tidy.tree import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -60,3 +64,13 @@ def test_the_example_of_cooperation_is_valid() -> None:
     came = list(read("cooperation", BytesIO(example.encode()), DialectOptions(system="land")))
     assert [one.record_type for one in came] == ["Application", "Acceptance"]
     assert [one.problems for one in came] == [(), ()]
+
+
+def test_the_example_of_a_stylesheet_can_be_used(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```xml\n(.*?)```", page("dialects.md"), re.DOTALL)
+    (tmp_path / "hall.xsl").write_text(example, encoding="utf-8")
+    data = b"<cases>\n<case><number>A1</number><fee><paid>2026/11/3 9:12</paid></fee></case></cases>"
+    (candidate,) = Dialects(folder=tmp_path).read("hall", BytesIO(data))
+    assert (candidate.record_type, candidate.line) == ("Fee", 2)
+    assert candidate.content == {"CaseNo": "A1", "EventTime": "2026-11-03T09:12:00+08:00"}
+    assert Dialects(folder=tmp_path).find("hall").label == "大厅"
