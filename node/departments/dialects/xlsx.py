@@ -182,7 +182,7 @@ class _Cells:
         self._headings = headings
         self._cells: list[Cell] = [row.cells.get(column, "") for column in range(1, width + 1)]
         self._days_1904 = days_1904
-        self.texts = [plain(cell) for cell in self._cells]
+        self.texts = [plain(cell, days_1904=days_1904) for cell in self._cells]
 
     def meant(self, mapping: RowMapping) -> tuple[list[str], list[Problem]]:
         """Return the cells as texts, and a problem for each that is no value."""

@@ -36,6 +36,8 @@ RATIO_MAX: Final = 200
 RATIO_FREE_BYTES: Final = 16 * 1024**2
 SMALL_PART_BYTES_MAX: Final = 16 * 1024**2
 STRINGS_MAX: Final = 16_000_000
+FORMAT_LENGTH_MAX: Final = 255
+"""Characters of a number format that are looked at: as many as a spreadsheet takes."""
 HELD_BYTES_MAX: Final = 16 * 1024**2
 """Bytes of a part between two rows or strings: what the parser holds at once."""
 _STRINGS_IN_MEMORY_BYTES: Final = 32 * 1024**2
@@ -45,6 +47,11 @@ _OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _WORKBOOK: Final = "xl/workbook.xml"
 _STRINGS: Final = "xl/sharedstrings.xml"
+_STYLES: Final = "xl/styles.xml"
+_DAY_FORMATS: Final = (range(14, 23), range(27, 37), range(45, 48), range(50, 59))
+"""Formats of days and times that every spreadsheet has, those for Chinese among them (ECMA-376 Part 1, 18.8.30)."""
+_QUOTED: Final = re.compile(r'"[^"]*"|\[[^\]]*\]|[\\_*].')
+_DAY_LETTERS: Final = re.compile(r"[ymdhs]", re.IGNORECASE)
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, etree.XMLSyntaxError, OSError, ValueError, KeyError)
 
@@ -67,7 +74,9 @@ class SheetPart:
 
 
 class SpreadsheetFile:
-    """An open spreadsheet; use it as a context manager. ``days_1904``: its serial days count from 1904-01-01.
+    """An open spreadsheet; use it as a context manager.
+
+    ``days_1904``: its serial days count from 1904-01-01; ``day_styles`` are the styles that show a number as a day.
 
     Raises SpreadsheetError for a file that is none, is damaged, protected by a password, or expands beyond the limits.
     """
@@ -80,6 +89,7 @@ class SpreadsheetFile:
                 raise SpreadsheetError(RULE_NOT_TEXT, "this is no .xlsx spreadsheet; save it as .xlsx or CSV")
             self.days_1904 = False
             self.sheets = self._read_workbook()
+            self.day_styles = self._read_styles()
             strings = held.enter_context(SpooledTemporaryFile(max_size=_STRINGS_IN_MEMORY_BYTES))
             part = next((name for name in self._parts if name.lower() == _STRINGS), "")
             self._strings = _Strings(strings, self._elements(part, "si") if part else iter(()))
@@ -126,6 +136,22 @@ class SpreadsheetFile:
         if not sheets:
             raise SpreadsheetError(RULE_EMPTY, "the spreadsheet has no sheet")
         return tuple(sheets)
+
+    def _read_styles(self) -> frozenset[str]:
+        """Return the numbers of the cell styles whose format is one of days or times."""
+        if _STYLES not in self._parts:
+            return frozenset()
+        formats = {str(number): True for group in _DAY_FORMATS for number in group}
+        found, count = set(), 0
+        for element in self._elements(_STYLES, "numFmt", "xf", limit=SMALL_PART_BYTES_MAX):
+            parent = etree.QName(element.getparent()).localname if element.getparent() is not None else ""
+            if parent == "numFmts":
+                formats[element.get("numFmtId", "")] = shows_days(element.get("formatCode", ""))
+            elif parent == "cellXfs":
+                if formats.get(element.get("numFmtId", "")):
+                    found.add(str(count))
+                count += 1
+        return frozenset(found)
 
     def _targets(self) -> dict[str, str]:
         """Return the parts that the workbook refers to, by reference."""
@@ -204,6 +230,11 @@ class _Strings:
         begin = self._begins[number]
         self._file.seek(begin)
         return self._file.read(self._begins[number + 1] - begin).decode("utf-8", "surrogatepass")
+
+
+def shows_days(form: str) -> bool:
+    """Tell whether a number format shows days or times: it has one of their letters outside quotes and brackets."""
+    return bool(_DAY_LETTERS.search(_QUOTED.sub("", form[:FORMAT_LENGTH_MAX])))
 
 
 def text_of(element: Any) -> str:

@@ -31,7 +31,7 @@ NUMBER_LENGTH_MAX: Final = 40
 """Characters of a number in the file: a double has at most 24."""
 COUNT_LENGTH_MAX: Final = 10
 
-NUMBER, FORMULA, FAULT, MERGED, TRUTH = "number", "formula", "fault", "merged", "truth"
+NUMBER, DAY, FORMULA, FAULT, MERGED, TRUTH = "number", "day", "formula", "fault", "merged", "truth"
 _FAULTS: Final = {
     FORMULA: "a formula stands where a value should be; copy the column and paste it as values",
     FAULT: "an error value such as #N/A stands here; correct it or empty the cell",
@@ -136,7 +136,7 @@ class Sheet:
         if kind == "s":
             return self.file.string(_counted(value))
         if kind == "n":
-            return Special(NUMBER, value)
+            return Special(DAY if element.get("s") in self.file.day_styles else NUMBER, value)
         if kind == "b":
             return Special(TRUTH, "TRUE" if value == "1" else "FALSE")
         return Special(FAULT, value) if kind == "e" else value
@@ -160,16 +160,14 @@ class Sheet:
         return place
 
 
-def plain(cell: Cell) -> str:
+def plain(cell: Cell, *, days_1904: bool = False) -> str:
     """Return the text that stands for a cell where nothing is known of its column."""
     if isinstance(cell, str):
         return cell
-    if cell.kind == NUMBER:
-        try:
-            return number_text(cell.text)
-        except CellError:
-            return cell.text
-    return cell.text
+    try:
+        return cell_text(cell, "string", days_1904=days_1904)
+    except CellError:
+        return cell.text
 
 
 def fault_of(cell: Cell) -> str | None:
@@ -183,8 +181,12 @@ def cell_text(cell: Cell, base: str, *, days_1904: bool) -> str:
         return cell
     if (fault := fault_of(cell)) is not None:
         raise CellError(fault)
-    if cell.kind != NUMBER:
+    if cell.kind not in {NUMBER, DAY}:
         return cell.text
+    if base not in {"dateTime", "date"} and cell.kind == DAY:
+        # A day typed into a column of texts became a number that people see as a day.
+        timed = _decimal(cell.text) % 1 != 0
+        return _moment(cell.text, days_1904=days_1904, timed=timed)
     if base == "dateTime":
         return _moment(cell.text, days_1904=days_1904, timed=True)
     if base == "date":

@@ -464,3 +464,46 @@ def test_the_same_records_give_the_same_bytes_at_any_time() -> None:
     with zipfile.ZipFile(BytesIO(write_xlsx(first_case(), DialectOptions()))) as book:
         assert b"1980-01-01T00:00:00Z" in book.read("docProps/core.xml")
         assert {entry.date_time[0] for entry in book.infolist()} == {1980}
+
+
+def test_a_day_typed_into_a_column_of_texts_is_that_day() -> None:
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet("办结")
+        sheet.write_row("A1", ("办件编号", "证件有效期限", "办结结果描述"))
+        sheet.write("A2", "A1")
+        sheet.write_datetime("B2", datetime(2029, 12, 31), book.add_format({"num_format": "yyyy/m/d"}))  # noqa: DTZ001
+        sheet.write_datetime("C2", datetime(2029, 12, 31, 9, 12), book.add_format({"num_format": 22}))  # noqa: DTZ001
+
+    for options in ({}, {"date_1904": True}):
+        found = content(spreadsheet(fill, **options))
+        assert (found["CertificateValidity"], found["ResultText"]) == ("2029-12-31", "2029-12-31 09:12:00")
+
+
+@pytest.mark.parametrize(
+    ("form", "days"),
+    [
+        ("yyyy-mm-dd", True),
+        ('yyyy"年"m"月"d"日"', True),
+        ("[$-804]h:mm:ss AM/PM", True),
+        ("General", False),
+        ("0.00E+00", False),
+        ("#,##0.00_);[Red]\\(#,##0.00\\)", False),
+        ('0"days"', False),
+        ("[Red]0\\d", False),
+        ("@", False),
+        ("", False),
+    ],
+)
+def test_a_number_format_shows_days_or_not(form: str, days: bool) -> None:  # noqa: FBT001 - what is expected.
+    assert xlsx_file.shows_days(form) is days
+
+
+def test_a_format_of_the_users_own_may_replace_one_that_every_spreadsheet_has() -> None:
+    styles = (
+        b'<styleSheet xmlns="urn:x"><numFmts><numFmt numFmtId="14" formatCode="0"/></numFmts><cellStyleXfs>'
+        b'<xf numFmtId="15"/></cellStyleXfs><cellXfs><xf numFmtId="15"/><xf numFmtId="14"/></cellXfs></styleSheet>'
+    )
+    row = raw_row(2, "A1", '<c s="0"><v>46329</v></c>', '<c s="1"><v>46329</v></c>')
+    rows = raw_row(1, "办件编号", "证件有效期限", "办结结果描述") + row
+    found = content(raw_spreadsheet(rows, parts={"xl/styles.xml": styles}), record_type="办结")
+    assert (found["CertificateValidity"], found["ResultText"]) == ("2026-11-03", "46329")
