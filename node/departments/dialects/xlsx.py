@@ -9,10 +9,8 @@ correct it, and offer it again.
 from __future__ import annotations
 
 import csv
-import re
 from dataclasses import dataclass
 from io import StringIO
-from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from node.departments.candidates import (
@@ -24,33 +22,19 @@ from node.departments.candidates import (
 )
 from node.departments.dialects.csv_mapping import TYPE_WORDS, RowMapping, all_headings
 from node.departments.dialects.csv_table import read_csv
-from node.departments.dialects.table import RULE_HEADINGS, RowPlace, Table, TableHead
+from node.departments.dialects.table import RowPlace, Table, TableHead
 from node.departments.dialects.values import FORMULA_MARK, CellError
 from node.departments.dialects.xlsx_file import SheetPart, SpreadsheetError, SpreadsheetFile
-from node.departments.dialects.xlsx_sheet import (
-    COLUMNS_READ_MAX,
-    Cell,
-    Merge,
-    Sheet,
-    SheetRow,
-    cell_text,
-    fault_of,
-    plain,
-)
+from node.departments.dialects.xlsx_sheet import Cell, Sheet, SheetRow, cell_text, fault_of, plain
+from node.departments.dialects.xlsx_tables import SheetTable, find_table
 from node.errors import Problem
 from node.standard.facts import TREE_ZONE
 from node.standard.problems import is_harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import tzinfo
 
-HEAD_ROWS_MAX: Final = 20
-"""Rows with something in them among which the headings have to be. Our own choice."""
-LEFT_OUT_MARK: Final = "#"
-"""Begins the name of a sheet that is left out on purpose, as it begins the heading of such a column."""
-
-_BREAK: Final = re.compile(r"\s*[\r\n]+\s*")
 _SPREADSHEETS: Final = (b"PK", b"\xd0\xcf\x11\xe0")
 
 
@@ -106,43 +90,19 @@ class _Spreadsheet:
             yield _whole(self.stream, Problem(rule=RULE_EMPTY, text=text, line=1))
 
     def _sheet(self, part: SheetPart) -> Iterator[Candidate]:
-        if part.name.startswith(LEFT_OUT_MARK):
+        found = find_table(Sheet(self.file, part), all_headings(self.zone, self.types))
+        if isinstance(found, Problem):
+            yield self._faulty(part, found)
+        if not isinstance(found, SheetTable):
             return
-        sheet = Sheet(self.file, part)
-        rows = sheet.rows()
-        first = list(islice(rows, HEAD_ROWS_MAX))
-        place = self._place_of_headings(first)
-        if place is None:
-            if first and not part.hidden:
-                text = (
-                    f"no row has headings of the standard; hide the sheet, or begin its name with {LEFT_OUT_MARK}, "
-                    "to leave it out"
-                )
-                yield self._faulty(part, Problem(rule=RULE_HEADINGS, text=text, line=first[0].number))
-            return
-        if part.hidden:
-            text = "the sheet is hidden and has headings of the standard; show it, or delete it"
-            yield self._faulty(part, Problem(rule=RULE_HEADINGS, text=text, line=first[place].number))
-            return
-        cells, below = _headings(first[place:], sheet.merges)
         record_type = self.record_type or TYPE_WORDS.get(part.name.strip(), "")
-        head = TableHead.of(cells, record_type=record_type, zone=self.zone, types=self.types, line=first[place].number)
+        head = TableHead.of(found.headings, record_type=record_type, zone=self.zone, types=self.types, line=found.line)
         if head.problems:
             yield self._faulty(part, *head.problems)
             return
         table = Table(head)
-        for row in first[place:]:
-            if row.number >= below:
-                yield self._candidate(table, part, row)
-        for row in rows:
+        for row in found.rows:
             yield self._candidate(table, part, row)
-
-    def _place_of_headings(self, rows: Sequence[SheetRow]) -> int | None:
-        """Return which of the first rows has most headings of the standard; None when no row has any."""
-        known = all_headings(self.zone, self.types)
-        counts = [len(known.intersection(_heading(cell) for cell in row.cells.values())) for row in rows]
-        best = max(counts, default=0)
-        return counts.index(best) if best else None
 
     def _candidate(self, table: Table, part: SheetPart, row: SheetRow) -> Candidate:
         self.rows += 1
@@ -207,39 +167,6 @@ class _Cells:
             for index, cell in enumerate(self.texts)
         )
         return text.getvalue().encode("utf-8", "surrogatepass")
-
-
-def _headings(rows: Sequence[SheetRow], merges: Sequence[Merge]) -> tuple[list[str], int]:
-    """Return the headings that begin with the first of ``rows``, and the number of the first row below them.
-
-    Cells merged over several columns are a group: the headings below them are parts of it (经办人 over 姓名 and
-    证件号码 gives 经办人/姓名). Cells merged over several rows are one heading.
-    """
-    top = rows[0]
-    own = [merge for merge in merges if merge.first_row == top.number and merge.first_column in top.cells]
-    groups = {
-        column: _heading(top.cells[merge.first_column])
-        for merge in own
-        if merge.last_column > merge.first_column
-        for column in range(merge.first_column, min(merge.last_column, COLUMNS_READ_MAX) + 1)
-    }
-    below = max((merge.last_row for merge in own), default=top.number) + 1
-    parts: dict[int, Cell] = {}
-    if groups:
-        below = max(below, top.number + 2)
-        parts = dict(next((row.cells for row in rows[1:] if row.number == below - 1), {}))
-    width = max(*top.cells, *groups, *parts) if groups or parts else max(top.cells)
-    names = []
-    for column in range(1, width + 1):
-        name = groups.get(column) or _heading(top.cells.get(column, ""))
-        part = _heading(parts.get(column, "")) if column in groups else ""
-        names.append(f"{name}/{part}" if part else name)
-    return names, below
-
-
-def _heading(cell: Cell) -> str:
-    """Return a heading without the line breaks by which people make it narrow."""
-    return _BREAK.sub("", plain(cell).strip())
 
 
 def _is_text(stream: BinaryIO) -> bool:
