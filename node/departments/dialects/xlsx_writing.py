@@ -15,6 +15,7 @@ import xlsxwriter
 from node.departments.dialects.csv_mapping import DIALECT
 from node.departments.dialects.table_writing import TableColumn, cells_of, table_columns
 from node.departments.dialects.values import zone_offset
+from node.errors import UsageError
 from node.standard.families import RECORD_TYPES
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ DATE_FORMAT: Final = "yyyy-mm-dd"
 TEXT_FORMAT: Final = "@"
 ROWS_PREPARED: Final = 1_000
 """Rows of a template that have formats and drop-downs. Our own choice: more than anybody types."""
+ROWS_MAX: Final = 1_048_575
+"""Rows of a sheet below its headings (ECMA-376)."""
+CELL_LENGTH_MAX: Final = 32_767
 _LIST_SHEET: Final = "#代码 codes"
 """Sheet of a template with the words of its drop-downs: hidden, and left out by its name as well."""
 _LABEL_LENGTH_MAX: Final = 255
@@ -41,10 +45,15 @@ _MADE_AT: Final = datetime(1980, 1, 1)  # noqa: DTZ001 - the library's own form;
 
 
 def write_xlsx(records: Iterable[Written], options: DialectOptions) -> bytes:
-    """Return records as a spreadsheet with a sheet for each record type; raises UsageError as ``cells_of`` does."""
+    """Return records as a spreadsheet with a sheet for each record type.
+
+    Raises UsageError as ``cells_of`` does, and for more records or longer texts than a spreadsheet holds.
+    """
     by_type: dict[str, list[dict[TableColumn, str]]] = {}
     for record in records:
-        by_type.setdefault(record.record_type, []).append(cells_of(record))
+        rows = by_type.setdefault(record.record_type, [])
+        rows.append(cells_of(record))
+        _check_size(rows)
     output = BytesIO()
     with _book(output, constant_memory=True) as book:
         formats = _formats(book)
@@ -121,6 +130,18 @@ def _book(output: BytesIO, *, constant_memory: bool = False) -> Any:
     # Without a time of its own a spreadsheet has that of its making: the same rows would not give the same bytes.
     book.set_properties({"created": _MADE_AT})
     return book
+
+
+def _check_size(rows: list[dict[TableColumn, str]]) -> None:
+    """Refuse what the library would leave out in silence."""
+    longest = max(map(len, rows[-1].values()), default=0)
+    if len(rows) <= ROWS_MAX and longest <= CELL_LENGTH_MAX:
+        return
+    raise UsageError(
+        "The records do not fit into a spreadsheet",
+        why=f"a sheet holds {ROWS_MAX} rows, a cell {CELL_LENGTH_MAX} characters",
+        action="write fewer records at a time, or write them in the dialect csv",
+    )
 
 
 def _formats(book: Any) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.departments.dialects import BUILT_IN, DialectOptions, read
+from node.departments.candidates import DEPARTMENT_TYPES
+from node.departments.dialects import BUILT_IN, DialectOptions, read, xlsx_writing
 from node.departments.dialects.table_writing import cells_of, table_columns, write_csv
+from node.departments.dialects.xlsx_writing import write_xlsx
 from node.errors import UsageError
 from tests.support.intake import generated
 
@@ -99,3 +101,25 @@ def test_columns_are_in_the_order_of_the_standard_without_what_the_node_sets() -
         True,
         False,
     ]
+
+
+def test_more_than_a_spreadsheet_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    materials = [{"MaterialName": f"{number:0200d}"} for number in range(200)]
+    long = One("Application", {"MaterialItem": materials})
+    assert len(write_xlsx([One("Application", {"MaterialItem": materials[:160]})], DialectOptions())) > 0
+    with pytest.raises(UsageError, match="do not fit into a spreadsheet"):
+        write_xlsx([long], DialectOptions())
+    monkeypatch.setattr(xlsx_writing, "ROWS_MAX", 2)
+    two = [One("Acceptance", {"CaseNo": "A1"})] * 2
+    assert len(list(read("xlsx", BytesIO(write_xlsx([*two, One("Fee", {"CaseNo": "A1"})], DialectOptions()))))) == 3
+    with pytest.raises(UsageError, match="do not fit into a spreadsheet"):
+        write_xlsx([*two, *two], DialectOptions())
+
+
+@pytest.mark.parametrize("record_type", sorted(DEPARTMENT_TYPES))
+def test_every_type_has_an_empty_table_whose_headings_are_known(record_type: str) -> None:
+    for dialect in ("csv", "xlsx"):
+        template = BUILT_IN[dialect].template
+        assert template is not None
+        (candidate,) = read(dialect, BytesIO(template(record_type)))
+        assert [problem.rule for problem in candidate.problems] == ["empty"]
