@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from node.demo.attachments import attach
 from node.demo.catalogue import items_of
 from node.demo.generator import Month, generate_month
+from node.demo.penalties import generate_penalties
 from node.demo.plan import COUNTIES
 from node.demo.program import call
 from node.demo.publishing import SOURCE
@@ -35,6 +37,8 @@ API_BATCH: Final = 50
 """Records in one request: what a department's system might send every few minutes."""
 ACCEPTED, PARTLY, NOTHING = 0, 9, 1
 """Exit codes of ``yizhan import``: all accepted, some refused, nothing usable."""
+CASES_PER_PENALTY: Final = 12
+"""One penalty for so many cases: with the usual 120 of a county each way that one can go. Our own choice."""
 OFFERS_MAX: Final = 8
 LATER: Final = frozenset({429, 503})
 """HTTP answers that mean: the same again, later."""
@@ -74,8 +78,16 @@ def plan_feed(*, cases: int, seed: int) -> tuple[Feed, ...]:
     feeds = []
     for index, county in enumerate(COUNTIES):
         share = cases // len(COUNTIES) + (index < cases % len(COUNTIES))
-        month = generate_month(items_of(county.code, county.name), cases=share, seed=seed)
-        feeds.append(Feed(county=county.code, month=month, by_door=_split(month.records)))
+        items = items_of(county.code, county.name)
+        month = generate_month(items, cases=share, seed=seed)
+        by_door = _split(month.records)
+        # What only new systems send goes with the cases of their door.
+        further = [
+            *attach(by_door[STANDARD], items, seed=seed),
+            *generate_penalties(items, count=max(1, share // CASES_PER_PENALTY), seed=seed),
+        ]
+        by_door[STANDARD] = sorted([*by_door[STANDARD], *further], key=lambda record: record.sent_at)
+        feeds.append(Feed(county=county.code, month=month, by_door=by_door))
     return tuple(feeds)
 
 

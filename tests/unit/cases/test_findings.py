@@ -42,6 +42,10 @@ def test_a_whole_legal_history_has_no_findings() -> None:
     assert codes(*plain("apply notice receipt accept extend handle special end review decide deny")) == []
 
 
+def test_a_result_that_was_only_sent_makes_no_later_step_look_early() -> None:
+    assert codes(*plain("apply accept send handle")) == [findings.TRANSITION]
+
+
 CASES = {
     # 受理 at 12 h, 办结 at 4 h.
     findings.ACCEPT_AFTER_CONCLUSION: (
@@ -62,6 +66,10 @@ CASES = {
     findings.SPECIAL_END_BEFORE_START: (
         [*plain("apply accept"), ("special", {"hour": 5}), ("end", {"hour": 4})],
         plain("apply accept special end"),
+    ),
+    findings.CERTIFIED_UNGRANTED: (
+        plain("apply accept handle review decide deny certify"),
+        plain("apply accept handle review decide grant certify"),
     ),
     findings.STEPS_INCOMPLETE: (plain("apply accept handle decide"), plain("apply accept handle review decide")),
     findings.REASON_MISSING: (
