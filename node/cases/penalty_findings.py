@@ -181,10 +181,11 @@ def _decisions(steps: Sequence[Step]) -> Iterator[Finding]:
 
 
 def _faults_of_decision(before: Sequence[Step], content: Mapping[str, Any]) -> Iterator[str]:
-    notice = _last(before, "PenaltyNotice")
-    if notice is None:
+    notices = list(_of(before, "PenaltyNotice"))
+    if not notices:
         yield codes.NOTICE_MISSING
-    elif _was_heard(before, notice) and heavier(content, notice.content):
+    # A second notice does not heal it: what the party argued against is what it was told first.
+    if any(_was_heard(before, notice) and heavier(content, notice.content) for notice in notices):
         yield codes.HEAVIER_AFTER_DEFENCE
     if any(_true(step, "MajorCase") for step in before) and _last(before, "PenaltyDiscussion") is None:
         yield codes.DISCUSSION_MISSING

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from node.cases.history import Outcome, Recorded, replay
 from node.cases.penalties import PENALTY
@@ -15,6 +15,9 @@ from node.standard.compose import compose, content_of
 from node.standard.facts import facts_of
 from tests.support.case_records import START
 from tests.support.samples import SALT, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PENALTY_NO = "CF3601022026000001"
 _FREE = {
@@ -99,8 +102,13 @@ def bodies(line: str, case_no: str = PENALTY_NO, **changes: dict[str, Any]) -> l
 
 def outcome(line: str, **changes: dict[str, Any]) -> Outcome:
     """Return what a replay makes of a history line; arguments as for ``bodies``."""
+    return replayed(bodies(line, PENALTY_NO, **changes))
+
+
+def replayed(made: Sequence[bytes]) -> Outcome:
+    """Return what a replay makes of records, whose keys count from 1."""
     records = []
-    for key, one in enumerate(bodies(line, PENALTY_NO, **changes), start=1):
+    for key, one in enumerate(made, start=1):
         element = parse_record(one)
         records.append(Recorded(key, facts_of(element), quarantined=False, content=content_of(element)))
     return replay(records, (), PENALTY)

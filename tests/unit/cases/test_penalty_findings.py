@@ -9,7 +9,7 @@ import pytest
 
 from node.cases import penalty_codes as codes
 from node.cases.penalty_amounts import certainly_late, heavier, years_after
-from tests.support.penalty_records import outcome
+from tests.support.penalty_records import bodies, body, outcome, replayed
 
 ORDINARY = "clue file investigate review notify decide serve pay close"
 ONE_OFFICER = [{"Name": "测试甲", "CertificateNo": "36010001"}]
@@ -147,6 +147,16 @@ def test_a_closed_system_need_not_send_every_stage() -> None:
     everywhere = {word: {"Channel": "SERIAL"} for word in line.split()}
     assert found(line, **everywhere) == []
     assert codes.NOTICE_MISSING in found(line)
+
+
+def test_a_second_notice_does_not_heal_a_heavier_penalty() -> None:
+    line = "clue file investigate review notify defend"
+    first = bodies(line)
+    second = [
+        body("notify", sequence=2, day=6, PenaltyFine="500"),
+        body("decide", day=7, PenaltyFine="500"),
+    ]
+    assert [one.code for one in replayed([*first, *second]).findings] == [codes.HEAVIER_AFTER_DEFENCE]
 
 
 @pytest.mark.parametrize(
