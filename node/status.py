@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from node.cases.view import count_cases, count_findings
+from node.cases.view import count_cases, count_findings, count_penalties, count_penalty_findings
 from node.departments.refused import count_refused
 from node.departments.sources import activity_by_source
 from node.journal import alarms, checkpoints, cursors, links, quarantine, receipts
@@ -77,6 +77,8 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
             "refused": count_refused(connection),
             "cases": count_cases(connection),
             "findings": count_findings(connection),
+            "penalties": count_penalties(connection),
+            "penalty_findings": count_penalty_findings(connection),
             "alarms": alarms.count_alarms(connection),
             "statistics": _statistics(connection),
         }

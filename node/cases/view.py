@@ -17,7 +17,7 @@ from node.cases.history import INCOMPLETE
 from node.cases.penalty_codes import PENALTY_FINDING_LABELS
 from node.cases.penalty_states import PENALTY_STATE_LABELS, PenaltyState
 from node.cases.states import STATE_LABELS, State
-from node.cases.tables import CASE_TABLES, PENALTY_TABLES, CaseTables, case_state, finding, request
+from node.cases.tables import CASE_TABLES, PENALTY_TABLES, CaseTables, finding, request
 from node.errors import RecordRefusedError
 from node.journal.holdings import find
 from node.journal.records import history, records_at, stored
@@ -28,6 +28,7 @@ from node.standard.compose import content_of, record_shape
 from node.standard.families import RECORD_TYPES
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
     from sqlalchemy.engine import Connection
 
     from node.cases.life_cycle import Label
@@ -171,12 +172,22 @@ def list_records(connection: Connection, stream: StreamName, *, first: int = 1, 
 
 def count_cases(connection: Connection) -> int:
     """Return how many cases this node knows, of all origins."""
-    return connection.scalar(select(func.count()).select_from(case_state)) or 0
+    return _count(connection, CASE_TABLES.state)
 
 
 def count_findings(connection: Connection) -> int:
     """Return how many findings stand, of all cases."""
-    return connection.scalar(select(func.count()).select_from(finding)) or 0
+    return _count(connection, CASE_TABLES.finding)
+
+
+def count_penalties(connection: Connection) -> int:
+    """Return how many penalties this node knows, of all origins."""
+    return _count(connection, PENALTY_TABLES.state)
+
+
+def count_penalty_findings(connection: Connection) -> int:
+    """Return how many findings stand, of all penalties."""
+    return _count(connection, PENALTY_TABLES.finding)
 
 
 def findings_by_code(connection: Connection) -> dict[str, int]:
@@ -248,6 +259,10 @@ def _findings(connection: Connection, tables: CaseTables, case_id: int) -> tuple
         FindingView(code=row.code, label=_FINDING_LABELS[row.code], position=position_of(row.record_key))
         for row in connection.execute(query)
     )
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def _requests(connection: Connection, case_no: str) -> tuple[RecordView, ...]:

@@ -64,7 +64,7 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
         for one in document["streams"]
     ]
     write_table(frame, "数据流 Streams", ("origin", "audience", "size", "sealed", "root", "held_by"), streams)
-    names = ("cases", "findings", "quarantined", "refused", "alarms")
+    names = ("cases", "findings", "penalties", "penalty_findings", "quarantined", "refused", "alarms")
     counts = [(name, document[name]) for name in names]
     write_table(
         frame, "计数 Counts", ("name", "count"), [*counts, ("statistics", spoken(document["statistics"]["state"]))]

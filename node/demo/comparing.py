@@ -115,6 +115,17 @@ def compare_counts(statuses: Mapping[str, Status], *, cases: Mapping[str, int], 
     return wrong
 
 
+def compare_penalties(statuses: Mapping[str, Status]) -> list[str]:
+    """Return what is wrong with how many penalties, and findings about them, are known at each level."""
+    wrong = []
+    for name in ("penalties", "penalty_findings"):
+        seen = {code: statuses[code][name] for code in (CITY.code, PROVINCE.code)}
+        seen["counties"] = sum(statuses[county.code][name] for county in COUNTIES)
+        if len(set(seen.values())) != 1:
+            wrong.append(f"{name} differ: {seen}")
+    return wrong
+
+
 def compare_statistics(statuses: Mapping[str, Status]) -> list[str]:
     """Return what is wrong with the verdicts of the nodes that have children."""
     return [

@@ -124,6 +124,8 @@ def _report(statuses: Mapping[str, Status], problems: list[str]) -> dict[str, An
             "cases": status["cases"],
             "quarantined": status["quarantined"],
             "findings": status["findings"],
+            "penalties": status["penalties"],
+            "penalty_findings": status["penalty_findings"],
             "statistics": status["statistics"]["state"],
         }
         for code, status in statuses.items()

@@ -15,6 +15,7 @@ from node.demo.comparing import (
     Status,
     compare_copies,
     compare_counts,
+    compare_penalties,
     compare_seals,
     compare_statistics,
     copies_of,
@@ -88,6 +89,7 @@ def compare_all(statuses: Mapping[str, Status], expected: Expectation) -> list[s
         *compare_copies({code: copies_of(status) for code, status in statuses.items()}),
         *compare_seals(statuses),
         *compare_counts(statuses, cases=expected.cases, findings=expected.findings),
+        *compare_penalties(statuses),
         *(compare_statistics(statuses) if expected.statistics else ()),
     ]
 

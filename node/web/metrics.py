@@ -96,6 +96,8 @@ _COUNTS = {
     "refused": "Refused deliveries that wait for a decision.",
     "cases": "Cases known to this node.",
     "findings": "Findings about cases.",
+    "penalties": "Penalties known to this node.",
+    "penalty_findings": "Findings about penalties.",
     "alarms": "Alarms raised by this node.",
 }
 

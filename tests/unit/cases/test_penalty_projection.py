@@ -11,7 +11,16 @@ from node.cases import penalty_codes as codes
 from node.cases.penalty_states import PenaltyState
 from node.cases.states import State
 from node.cases.tables import PENALTY_TABLES
-from node.cases.view import CaseView, list_records, show_case, show_penalty
+from node.cases.view import (
+    CaseView,
+    count_cases,
+    count_findings,
+    count_penalties,
+    count_penalty_findings,
+    list_records,
+    show_case,
+    show_penalty,
+)
 from node.journal.entries import NO_AUTHORITY
 from node.journal.replay import read_entry
 from node.journal.tables import HELD_BACK, QUARANTINED
@@ -63,6 +72,9 @@ def test_what_the_law_forbids_is_kept_and_found(any_store: Store) -> None:
     node.append(bodies("clue file investigate review notify defend decide", decide={"PenaltyFine": "500"}))
     assert shown(node).state is PenaltyState.DECIDED
     assert [(one.code, one.position) for one in shown(node).findings] == [(codes.HEAVIER_AFTER_DEFENCE, 7)]
+    with any_store.reading() as connection:
+        assert (count_penalties(connection), count_penalty_findings(connection)) == (1, 1)
+        assert (count_cases(connection), count_findings(connection)) == (0, 0)
     # The decision is corrected: what was found goes with what it was found in.
     node.append([body("decide", day=6, DataVersion="2")])
     assert finding_codes(node) == []

@@ -11,6 +11,7 @@ from node.demo.comparing import (
     compare_copies,
     compare_counts,
     compare_doors,
+    compare_penalties,
     compare_seals,
     compare_statistics,
     copies_of,
@@ -50,6 +51,8 @@ def status(code: str, cases: int, findings: int) -> dict[str, Any]:
         "streams": streams,
         "cases": cases,
         "findings": findings,
+        "penalties": cases,
+        "penalty_findings": findings,
         "quarantined": 0,
         "statistics": {"state": "agreed"},
     }
@@ -134,6 +137,13 @@ def test_lost_cases_quarantine_and_missing_findings_are_named(statuses: dict[str
     wrong = compare_counts(statuses, cases=CASES, findings=2)
     assert wrong[:2] == ["360100 knows 4 cases, not 5", "360103 has 2 records in quarantine"]
     assert wrong[2].startswith("findings differ")
+
+
+def test_penalties_that_differ_between_levels_are_named(statuses: dict[str, Any]) -> None:
+    assert compare_penalties(statuses) == []
+    statuses["360100"]["penalties"] = 4
+    statuses["360102"]["penalty_findings"] = 0
+    assert [problem.split()[0] for problem in compare_penalties(statuses)] == ["penalties", "penalty_findings"]
 
 
 def test_too_few_findings_everywhere_are_named(statuses: dict[str, Any]) -> None:

@@ -132,7 +132,8 @@ def test_a_single_record_that_does_not_arrive_is_named(monkeypatch: pytest.Monke
 
 
 def test_a_tree_that_does_not_settle_is_compared_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    empty = {"streams": [], "cases": 0, "findings": 0, "quarantined": 0, "statistics": {"state": "none"}}
+    counts = dict.fromkeys(("cases", "findings", "penalties", "penalty_findings", "quarantined"), 0)
+    empty = {"streams": [], **counts, "statistics": {"state": "none"}}
     monkeypatch.setattr(settling, "read_figures", lambda _client, _face: None)
     monkeypatch.setattr(settling, "call", lambda *_arguments, **_options: empty)
     expected = Expectation(cases={"360102": 0, "360103": 0}, findings=0, statistics=True)

@@ -48,7 +48,7 @@ def test_the_names_of_the_contract_are_there(city: Node) -> None:
     document = node_status(city)
     assert document["schema"] == "yizhan.status/1"
     names = {"running", "node", "links", "streams", "sources", "quarantined", "refused", "cases", "findings"}
-    assert set(document) >= names
+    assert set(document) >= names | {"penalties", "penalty_findings"}
     assert set(document["node"]) >= {"code", "name", "level", "version"}
     assert set(document["links"][0]) >= {"peer", "role", "state", "since", "lag_records", "lag_s"}
     assert set(document["streams"][0]) >= {"origin", "audience", "size", "sealed", "root", "held_by"}
