@@ -152,7 +152,7 @@ class Intake:
         """
         self.check_joined()
         report = ImportReport()
-        for prepared in one_ahead(self.prepared(batch, source=source) for batch in _batches(candidates)):
+        for prepared in one_ahead(self._prepared_batches(candidates, source)):
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
             committed(report)
@@ -168,10 +168,21 @@ class Intake:
         )
         return report
 
-    def prepared(self, candidates: Sequence[Candidate], *, source: Source) -> list[Prepared]:
-        """Return candidates made into records, outside the journal's lock; cases without a number get theirs first."""
-        numbered = number_cases(self.store, candidates, source=source.name)
+    def prepared(
+        self, candidates: Sequence[Candidate], *, source: Source, before: Sequence[Candidate] = ()
+    ) -> list[Prepared]:
+        """Return candidates made into records, outside the journal's lock; cases without a number get theirs first.
+
+        ``before`` is the delivery's batch before this one, which may not be written yet.
+        """
+        numbered = number_cases(self.store, candidates, source=source.name, before=before)
         return prepare(numbered, channel=source.channel, randomness=self.randomness)
+
+    def _prepared_batches(self, candidates: Iterable[Candidate], source: Source) -> Iterator[list[Prepared]]:
+        before: Sequence[Candidate] = ()
+        for batch in _batches(candidates):
+            yield self.prepared(batch, source=source, before=before)
+            before = batch
 
     def settle(self, job: Job) -> Settled:
         """Decide and write one prepared batch, together with whatever else comes at this moment."""

@@ -5,6 +5,9 @@ known at this node, or a new one: division, department, item, day and serial (``
 are given out in a short transaction of their own, before the records are made, and stay given out whatever becomes of
 the records: offered again, a delivery meets the same numbers, so nothing is taken twice.
 
+Of two numbers that a delivery gives side by side the case number counts: where one record of a batch, or of the batch
+before it, brings both, the others of that case get the number that it brings.
+
 A pair names one case. A record that brings both numbers and contradicts what is known is refused where it is taken in
 (rule ``foreign-number``); what other nodes have signed is never refused for it.
 """
@@ -13,18 +16,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import insert, select, update
 
 from node.departments.tables import case_serial, foreign_number
-from node.errors import Problem
+from node.errors import Problem, RecordRefusedError
+from node.standard.codec import SHAPES, TAG_PREFIX, parse_unvalidated
+from node.standard.facts import TREE_ZONE
 from node.standard.families import CASE_HEADER, PENALTY_HEADER, RECORD_TYPES
-from node.standard.identifiers import CASE_SERIAL_MAX, case_number, is_credit_code
+from node.standard.identifiers import CASE_SERIAL_MAX, DIVISION_LENGTHS, case_number, is_credit_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import date
 
     from sqlalchemy.engine import Connection
 
@@ -38,10 +45,12 @@ _HEADER_BYTES: Final = 16_384
 """Bytes of markup in which the header of a record stands, whatever its formatting. Our own choice."""
 _PAIRS_MAX: Final = 400
 """Pairs a statement: below every store's limit on parameters."""
-_PARTS: Final = ("OrigSystem", "OrigCaseNo", "DivisionCode", "OrgCode", "TaskCode", "EventTime")
-_PATTERNS: Final = {name: re.compile(rb"<%b\s*>([^<]*)</%b\s*>" % (name.encode(), name.encode())) for name in _PARTS}
+_PARTS: Final = ("CaseNo", "OrigSystem", "OrigCaseNo", "DivisionCode", "OrgCode", "TaskCode", "EventTime")
 _HAS_NUMBER: Final = re.compile(rb"<CaseNo[\s/>]")
 _INSERT_BEFORE: Final = re.compile(rb"<Orig(?:System|CaseNo)\s*>")
+_CASE_NUMBER: Final = re.compile(r"[0-9A-Z]{1,50}\Z")
+"""The form of CaseNo in the standard."""
+_NAMELESS: Final = "the record names no case: CaseNo is missing, and so is OrigCaseNo, the number in its own system"
 
 
 class ForeignNumber(NamedTuple):
@@ -58,28 +67,44 @@ class _Unnumbered:
     place: int
     foreign: ForeignNumber
     parts: dict[str, str]
+    needs_task: bool
 
 
-def number_cases(store: Store, candidates: Sequence[Candidate], *, source: str) -> Sequence[Candidate]:
+def number_cases(
+    store: Store, candidates: Sequence[Candidate], *, source: str, before: Sequence[Candidate] = ()
+) -> Sequence[Candidate]:
     """Return the candidates, each with a case number as far as one can be told.
 
-    ``source`` names the system where a record does not. Costs nothing when every candidate has a number; else one
-    transaction for all of them. A candidate for which none can be made gets a problem of rule ``case-number``.
+    ``source`` names the system where a record does not; ``before`` is the delivery's batch before this one, which may
+    not be written yet. Costs nothing when every candidate has a number; else one transaction for all of them. A
+    candidate for which none can be made gets a problem of rule ``case-number``.
     """
     waiting = [one for place, candidate in enumerate(candidates) if (one := _unnumbered(place, candidate, source))]
     if not waiting:
         return candidates
-    numbers, faults = store.write(lambda transaction: _give_out(transaction, waiting))
+    beside = _brought(chain(before, candidates), {one.foreign for one in waiting}, source)
+    numbers, faults = store.write(lambda transaction: _give_out(transaction, waiting, beside))
     numbered = list(candidates)
     for one in waiting:
         candidate = candidates[one.place]
         number = numbers.get(one.foreign)
         if number is None:
-            fault = Problem(rule=RULE_NUMBER, element="CaseNo", text=faults[one.foreign])
+            fault = Problem(rule=RULE_NUMBER, element="CaseNo", line=1, text=faults[one.foreign])
             numbered[one.place] = replace(candidate, problems=candidate.located((fault,)))
         else:
             numbered[one.place] = _with_number(candidate, one.foreign.system, number)
     return numbered
+
+
+def nameless(candidate: Candidate) -> Problem | None:
+    """Return the problem of a candidate that names no case in either way, None when it names one or need not."""
+    known = RECORD_TYPES.get(candidate.record_type)
+    if known is None or known.header not in _NUMBERED_HEADERS or _has_number(candidate):
+        return None
+    parts = _parts_of(candidate)
+    if parts is None or parts["OrigCaseNo"]:
+        return None
+    return Problem(rule=RULE_NUMBER, element="CaseNo", line=1, text=_NAMELESS)
 
 
 def known_numbers(connection: Connection, pairs: Iterable[ForeignNumber]) -> dict[ForeignNumber, str]:
@@ -110,10 +135,16 @@ def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | 
     if candidate.problems or known is None or known.header not in _NUMBERED_HEADERS or _has_number(candidate):
         return None
     parts = _parts_of(candidate)
+    if parts is None:
+        return None  # What is no XML, the parser names.
     if not parts["OrigCaseNo"]:
-        return None  # The schema says that the number is missing.
+        return None  # Preparing says so, beside whatever else is wrong.
+    task = SHAPES[known.name].child("TaskCode")
     return _Unnumbered(
-        place=place, foreign=ForeignNumber(parts["OrigSystem"] or source, parts["OrigCaseNo"]), parts=parts
+        place=place,
+        foreign=ForeignNumber(parts["OrigSystem"] or source, parts["OrigCaseNo"]),
+        parts=parts,
+        needs_task=task is not None and task.required,
     )
 
 
@@ -123,13 +154,31 @@ def _has_number(candidate: Candidate) -> bool:
     return _HAS_NUMBER.search(candidate.markup or b"", 0, _HEADER_BYTES) is not None
 
 
-def _parts_of(candidate: Candidate) -> dict[str, str]:
-    """Return what the header says, "" for what it does not."""
+def _parts_of(candidate: Candidate) -> dict[str, str] | None:
+    """Return what the header says, "" for what it does not; None when the markup cannot be parsed."""
     if candidate.content is not None:
         given: Any = candidate.content
         return {name: value if isinstance(value := given.get(name), str) else "" for name in _PARTS}
-    found = {name: pattern.search(candidate.markup or b"", 0, _HEADER_BYTES) for name, pattern in _PATTERNS.items()}
-    return {name: one[1].decode(errors="replace").strip() if one else "" for name, one in found.items()}
+    try:
+        element = parse_unvalidated(candidate.markup or b"")
+    except RecordRefusedError:
+        return None
+    return {name: element.findtext(TAG_PREFIX + name) or "" for name in _PARTS}
+
+
+def _brought(candidates: Iterable[Candidate], wanted: set[ForeignNumber], source: str) -> dict[ForeignNumber, str]:
+    """Return the case numbers that candidates bring themselves for foreign numbers that others of them wait with."""
+    found: dict[ForeignNumber, str] = {}
+    for candidate in candidates:
+        if candidate.problems or not _has_number(candidate):
+            continue
+        parts = _parts_of(candidate)
+        if parts is None or not _CASE_NUMBER.match(parts["CaseNo"]):
+            continue
+        pair = ForeignNumber(parts["OrigSystem"] or source, parts["OrigCaseNo"])
+        if pair in wanted:
+            found.setdefault(pair, parts["CaseNo"])
+    return found
 
 
 def _with_number(candidate: Candidate, system: str, number: str) -> Candidate:
@@ -145,19 +194,23 @@ def _with_number(candidate: Candidate, system: str, number: str) -> Candidate:
 
 
 def _give_out(
-    transaction: Transaction, waiting: Sequence[_Unnumbered]
+    transaction: Transaction, waiting: Sequence[_Unnumbered], beside: dict[ForeignNumber, str]
 ) -> tuple[dict[ForeignNumber, str], dict[ForeignNumber, str]]:
-    """Return numbers by foreign number, and for those that can have none the reason."""
+    """Return numbers by foreign number, and for those that can have none the reason.
+
+    ``beside`` holds numbers that the delivery brings; they count where none is known.
+    """
     connection = transaction.connection
     numbers = known_numbers(connection, (one.foreign for one in waiting))
-    fresh: dict[ForeignNumber, str] = {}
+    fresh = {pair: number for pair, number in beside.items() if pair not in numbers}
     faults: dict[ForeignNumber, str] = {}
     serials = _Serials(connection)
     for one in waiting:
         if one.foreign in numbers or one.foreign in fresh:
             continue
-        fault = _fault_of(one.parts)
-        number = None if fault else serials.next_number(one.parts)
+        day = _day(one.parts)
+        fault = _fault_of(one)
+        number = None if fault or day is None else serials.next_number(one.parts, day)
         if number is None:
             faults[one.foreign] = fault or f"{CASE_SERIAL_MAX} cases of this item, department and day have numbers"
         else:
@@ -167,22 +220,27 @@ def _give_out(
     return numbers | fresh, faults
 
 
-def _fault_of(parts: dict[str, str]) -> str:
+def _fault_of(one: _Unnumbered) -> str:
     """Return why no number can be made, "" when it can."""
-    missing = [name for name in _PARTS[2:] if not parts[name]]
+    parts = one.parts
+    needed = ("DivisionCode", "OrgCode", *(("TaskCode",) if one.needs_task else ()), "EventTime")
+    missing = [name for name in needed if not parts[name]]
     if missing:
         return f"no case number can be given: {', '.join(missing)} is missing"
     if not is_credit_code(parts["OrgCode"]):
         return "no case number can be given: OrgCode is no unified social credit code (GB 32100)"
-    if not (parts["DivisionCode"].isascii() and parts["DivisionCode"].isdigit() and len(parts["DivisionCode"]) >= 6):  # noqa: PLR2004 - GB/T 2260.
+    division = parts["DivisionCode"]
+    if not (division.isascii() and division.isdigit() and len(division) in DIVISION_LENGTHS):
         return "no case number can be given: DivisionCode has not 6, 9 or 12 digits"
     return "" if _day(parts) else "no case number can be given: EventTime is no time"
 
 
 def _day(parts: dict[str, str]) -> date | None:
+    """Return the day of the event in the tree's zone, as projections and statistics have it; None: it is no time."""
     try:
-        return date.fromisoformat(parts["EventTime"][:10])
-    except ValueError:
+        moment = datetime.fromisoformat(parts["EventTime"].strip())
+        return moment.astimezone(TREE_ZONE).date() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
 
 
@@ -194,11 +252,8 @@ class _Serials:
         self._last: dict[tuple[str, str, str, str], int] = {}
         self._stored: set[tuple[str, str, str, str]] = set()
 
-    def next_number(self, parts: dict[str, str]) -> str | None:
+    def next_number(self, parts: dict[str, str], day: date) -> str | None:
         """Return the next number, None when the day's serials are used up."""
-        day = _day(parts)
-        if day is None:
-            return None
         # Of division and item the number holds a part only: what is equal there shares serials.
         probe = case_number(parts["DivisionCode"], parts["OrgCode"], parts["TaskCode"], day, 1)
         key = (probe[:6], probe[6:24], probe[24:34], probe[34:42])

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from node.departments.candidates import DEPARTMENT_TYPES, Candidate
+from node.departments.numbering import nameless
 from node.errors import Problem, RecordRefusedError
 from node.journal.entries import Entry, pack
 from node.standard.codec import (
@@ -211,6 +212,9 @@ def _located(candidate: Candidate, problems: tuple[Problem, ...]) -> tuple[Probl
     """Place problems in the delivery, and say what a row of nonsense looks like."""
     located = tuple(_explained(problem) for problem in candidate.located(problems))
     schema = [problem for problem in located if problem.rule == RULE_SCHEMA]
+    missing = nameless(candidate) if schema else None
+    if missing is not None:
+        located = (*candidate.located((missing,)), *located)
     if candidate.row is None or len(schema) < SHIFTED_PROBLEMS:
         return located
     text = f"{len(schema)} values of this row do not fit their columns: the columns may be shifted"

@@ -23,6 +23,8 @@ CASE_SERIAL_MAX = 99_999
 NOTICE_SERIAL_MAX = 999_999
 ITEM_LENGTH = 10
 DIVISION_LENGTH = 6
+DIVISION_LENGTHS = (6, 9, 12)
+"""Digits of a county or above (GB/T 2260), of a township (GB/T 10114), of a village or community."""
 
 _CREDIT_VALUES = {character: value for value, character in enumerate(CREDIT_ALPHABET)}
 _VALUES = {character: value for value, character in enumerate(ALPHANUMERIC)}

@@ -82,7 +82,7 @@ def test_a_body_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         (fee(PaymentNo={"A": "1"}), "schema"),
         (fee(PaymentNo="\ud800"), "not-utf8"),
         ({"type": "Fee", "content": {"A": {"B": {"C": {"D": {"E": {"F": {"G": {"H": "1"}}}}}}}}}, "schema"),
-        ({"type": "Fee", "content": {"CaseNo": None, "A": [[["1"]]]}}, "schema"),
+        ({"type": "Fee", "content": {"CaseNo": None, "A": [[["1"]]]}}, "case-number"),
     ],
 )
 def test_a_bad_record_costs_itself_only_and_names_its_place(intake: Intake, record: Any, rule: str) -> None:

@@ -12,18 +12,20 @@ from node.departments import numbering
 from node.departments.candidates import Candidate
 from node.departments.numbering import ForeignNumber, known_numbers
 from node.departments.sources import OPERATOR
+from node.errors import Problem
 from node.standard.codec import parse_record
-from node.standard.compose import compose
+from node.standard.compose import compose, content_of
 from node.standard.facts import facts_of
 from node.standard.identifiers import is_case_number
 from tests.support.intake import NODE, generated, intake_on
-from tests.support.stores import new_memory_store
+from tests.support.samples import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.departments.accept import Intake
     from node.departments.report import ImportReport
+    from node.journal.store import Store
 
 FOREIGN = "10131300500698857411409161687"
 """A number in the form of 29 digits that a provincial system gives."""
@@ -149,12 +151,90 @@ def test_what_a_number_is_made_of_has_to_be_there(intake: Intake, changes: dict[
     assert said in text
 
 
-def test_a_record_with_neither_number_is_refused(intake: Intake) -> None:
+def test_a_record_with_neither_number_is_told_what_is_missing(intake: Intake) -> None:
     given = without_number(content())
     del given["OrigCaseNo"]
     rule, text = problem_of(take(intake, [candidate(given)]))
-    assert rule == "schema"
-    assert "CaseNo" in text
+    assert rule == "case-number"
+    assert "CaseNo is missing, and so is OrigCaseNo" in text
+
+
+def test_a_penalty_without_an_item_gets_its_number_too(intake: Intake) -> None:
+    """TaskCode may be missing in a penalty's header: what the schema does not ask, the number does not ask either."""
+    clue = without_number(dict(content_of(parse_record(record("PenaltyClue", DivisionCode=NODE, TaskCode=None)))))
+    report = take(intake, [candidate({**clue, "OrigSystem": "cf", "OrigCaseNo": "CF-1"}, "PenaltyClue")])
+    assert report.accepted == 1
+    number = numbers(intake)[0][0] or ""
+    assert is_case_number(number)
+    assert number[24:34] == "0" * 10
+
+
+def test_the_day_is_that_of_the_tree_s_zone(intake: Intake) -> None:
+    take(intake, [candidate(without_number(content(EventTime="2026-11-02T17:00:00Z")))])
+    number = numbers(intake)[0][0] or ""
+    assert number[34:42] == "20261103"
+
+
+def test_a_number_of_ours_given_as_a_foreign_one_is_a_foreign_number(intake: Intake) -> None:
+    """Nobody guesses that a system means our case when it says that the number is its own."""
+    given = content(OrigSystem="registry")
+    take(intake, [candidate(without_number(given))])
+    ours = numbers(intake)[0][0]
+    take(intake, [candidate(without_number({**given, "OrigCaseNo": ours}))])
+    found = numbers(intake)
+    assert found[1] == (found[1][0], "registry", ours)
+    assert found[1][0] != ours
+
+
+def test_a_foreign_number_is_the_same_however_it_is_written(intake: Intake) -> None:
+    """The same characters in JSON, and escaped in two ways in XML, are one number."""
+    given = without_number(content(OrigSystem="a&b", OrigCaseNo="1<2&3"))
+    body = compose("Application", {**given, "CaseNo": "X", "Channel": "FILE"}, salt=bytes(16))
+    markup = body.replace(b"<CaseNo>X</CaseNo>", b"")
+    other = markup.replace(b"1&lt;2&amp;3", b"&#49;&#x3c;2&#38;3")
+    assert other != markup
+    assert take(intake, [candidate(given)]).accepted == 1
+    for text in (markup, other):
+        one = Candidate(record_type="Application", markup=text, kept=lambda: b"kept", line=1)
+        assert take(intake, [one]).repeated == 1
+    assert len(numbers(intake)) == 1
+
+
+@pytest.mark.parametrize("apart", [0, 500])
+@pytest.mark.parametrize("number_first", [True, False])
+def test_a_number_that_the_delivery_brings_counts_for_the_whole_case(
+    intake: Intake, apart: int, *, number_first: bool
+) -> None:
+    """One record brings both numbers, another of the case only the foreign one, perhaps in the next batch.
+
+    The next batch is numbered while this one is written. A record that comes a batch before the one with the number has
+    a number already, and the pair names one case: the later one is refused.
+    """
+    both = candidate(content(OrigSystem="registry"))
+    foreign = candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")
+    between = [Candidate(record_type="", kept=lambda: b"", problems=(Problem(rule="x", text="x"),))] * apart
+    first, last = (both, foreign) if number_first else (foreign, both)
+    report = take(intake, [first, *between, last])
+    if apart and not number_first:
+        assert report.accepted == 1
+        assert report.verdicts[-1].problems[0].rule == "foreign-number"
+    else:
+        assert report.accepted == 2
+        assert {number for number, _, _ in numbers(intake)} == {content()["CaseNo"]}
+
+
+def test_what_brings_no_proper_number_brings_none(intake: Intake) -> None:
+    wrong = candidate({**content(OrigSystem="registry"), "CaseNo": "not a number"})
+    foreign = candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")
+    report = take(intake, [wrong, foreign])
+    assert (report.accepted, report.refused) == (1, 1)
+    assert is_case_number(numbers(intake)[0][0] or "")
+
+
+def test_damaged_markup_is_named_by_the_parser(intake: Intake) -> None:
+    markup = b'<Application xmlns="urn:yizhan:standard:1"><OrigCaseNo>1</Application>'
+    one = Candidate(record_type="Application", markup=markup, kept=lambda: markup, line=1)
+    assert problem_of(take(intake, [one]))[0] == "not-xml"
 
 
 def test_serials_that_are_used_up_are_told(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,17 +246,37 @@ def test_serials_that_are_used_up_are_told(intake: Intake, monkeypatch: pytest.M
     assert "1 cases of this item" in text
 
 
-def test_several_at_once_agree_on_the_numbers() -> None:
-    store = new_memory_store()
-    intake = intake_on(store)
+def test_several_at_once_agree_on_the_numbers(any_store: Store) -> None:
+    """Two intakes on one store are what two processes of a home are; each is asked by several requests at once."""
+    intakes = [intake_on(any_store, seed="one"), intake_on(any_store, seed="two")]
     given = without_number(content())
     records = [candidate({**given, "OrigCaseNo": f"A-{place % 5}"}) for place in range(20)]
     with ThreadPoolExecutor(4) as pool:
-        reports = list(pool.map(lambda one: take(intake, [one]), records))
+        reports = list(pool.map(lambda at: take(intakes[at % 2], [records[at]]), range(len(records))))
     assert sum(report.accepted for report in reports) == 5
     assert sum(report.repeated for report in reports) == 15
-    assert len({number for number, _, _ in numbers(intake)}) == 5
-    store.close()
+    found = [number for number, _, _ in numbers(intakes[0]) if number is not None]
+    assert sorted(number[42:47] for number in found) == [f"{serial:05d}" for serial in range(1, 6)]
+
+
+def test_a_number_given_out_before_a_crash_is_met_again(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process dies between numbering and append: nothing is in the stream, and the number is not given twice."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        message = "the disk is full"
+        raise OSError(message)
+
+    first = candidate(without_number(content(OrigSystem="registry")))
+    with monkeypatch.context() as patched:
+        patched.setattr(intake.journal, "append", broken)
+        with pytest.raises(OSError, match="full"):
+            take(intake, [first])
+    with intake.store.reading() as connection:
+        (number,) = known_numbers(connection, [ForeignNumber("registry", FOREIGN)]).values()
+    other = candidate(without_number(content(OrigSystem="registry", OrigCaseNo="A-2")))
+    assert take(intake, [other, first]).accepted == 2
+    assert [one[0] for one in numbers(intake)][1] == number
+    assert numbers(intake)[0][0] != number
 
 
 def test_a_delivery_without_foreign_numbers_costs_no_transaction(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,12 +12,13 @@ from node.departments.candidates import AUTOMATIC, Candidate
 from node.departments.sources import OPERATOR
 from node.standard.codec import parse_record
 from node.standard.facts import facts_of
-from tests.support.intake import generated
+from tests.support.intake import generated, intake_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.departments.accept import Intake
+    from node.journal.store import Store
 
 
 def conclusion(**changes: Any) -> Candidate:
@@ -53,6 +56,30 @@ def test_several_changes_in_one_batch_are_counted(intake: Intake) -> None:
     batch = [conclusion(ResultText=text) for text in ("一", "二", "二", "三")]
     assert take(intake, batch) == (3, 1, 0)
     assert versions(intake) == [1, 2, 3]
+
+
+def test_a_cumulative_delivery_offered_thrice_with_growth(intake: Intake) -> None:
+    """Each time it repeats everything and brings one record more; the third time one that it had brought changed."""
+    known = {one.record_type: one for one in generated(60)}
+    names = ("Application", "Acceptance", "Conclusion")
+    records = [
+        Candidate(record_type=name, content=known[name].content, kept=bytes, versioning=AUTOMATIC) for name in names
+    ]
+    assert take(intake, records[:1]) == (1, 0, 0)
+    assert take(intake, records[:2]) == (1, 1, 0)
+    changed = replace(records[1], content={**known["Acceptance"].content, "OrgName": "改名的部门"})
+    assert take(intake, [records[0], changed, records[2]]) == (2, 1, 0)
+    assert take(intake, [records[0], changed, records[2]]) == (0, 3, 0)
+    assert versions(intake) == [1, 1, 2, 1]
+
+
+def test_the_same_at_once_makes_one_version_of_each_content(any_store: Store) -> None:
+    intakes = [intake_on(any_store, seed="one"), intake_on(any_store, seed="two")]
+    take(intakes[0], [conclusion(ResultText="一")])
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda at: take(intakes[at % 2], [conclusion(ResultText="二")]), range(8)))
+    assert sorted(results) == [(0, 1, 0)] * 7 + [(1, 0, 0)]
+    assert versions(intakes[0]) == [1, 2]
 
 
 def test_a_try_that_failed_leaves_nothing_behind(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
