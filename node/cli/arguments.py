@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from node.errors import IdentityError
 from node.standard.seals import StreamName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 READABLE_FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 """A file that is there and that this account may read."""
@@ -54,6 +57,12 @@ class Words(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text as it is; an empty one is a usage error."""
         return str(value) if str(value).strip() else self.fail("it is empty", param, ctx)
+
+
+def in_system(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--system``, by which its CASE_NO is the number that another system gave the case."""
+    text = "Name of the system whose own number CASE_NO is (OrigSystem of its records, else the source)."
+    return click.option("--system", type=Words(), help=text)(command)
 
 
 class DialectName(click.ParamType[str]):

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import insert, select, update
 
 from node.departments.tables import case_serial, foreign_number
-from node.errors import Problem, RecordRefusedError
+from node.errors import NotFoundError, Problem, RecordRefusedError
 from node.standard.codec import SHAPES, TAG_PREFIX, parse_unvalidated
 from node.standard.facts import TREE_ZONE
 from node.standard.families import CASE_HEADER, PENALTY_HEADER, RECORD_TYPES
@@ -120,6 +120,20 @@ def known_numbers(connection: Connection, pairs: Iterable[ForeignNumber]) -> dic
             query = query.where(foreign_number.c.system == system, foreign_number.c.number.in_(some))
             for number, case_no in connection.execute(query):
                 found[ForeignNumber(system, number)] = case_no
+    return found
+
+
+def case_of(connection: Connection, system: str, number: str) -> str:
+    """Return our case number of a case of another system; raises NotFoundError when the pair stands for none here."""
+    pair = ForeignNumber(system, number)
+    found = known_numbers(connection, (pair,)).get(pair)
+    if found is None:
+        raise NotFoundError(
+            f"The number {number[:100]} of {system[:50]} stands for no case at this node",
+            why="numbers of other systems are known at the node that took the case in, as they stand in its records",
+            action="ask that node, or look for the case's own number; the name of the system is that of OrigSystem, or "
+            "else of the source",
+        )
     return found
 
 

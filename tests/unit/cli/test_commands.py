@@ -13,6 +13,7 @@ from node.errors import DemonstrationError
 from node.journal.quarantine import listed
 from node.journal.replay import read_entry
 from node.standard.codec import leaf_hash
+from node.standard.identifiers import is_case_number
 from node.standard.seals import ANCESTORS, StreamName
 from tests.support.case_records import bodies
 from tests.support.homes import applications
@@ -184,6 +185,9 @@ def test_records_are_listed_and_shown_byte_by_byte(fed: Home) -> None:
         (("quarantine", "show", "360102/ancestors", "1"), 1),
         (("cases", "show", "x"), 1),
         (("penalties", "show", "x"), 1),
+        (("cases", "show", "x", "--system", "registry"), 1),
+        (("penalties", "show", "x", "--system", "registry"), 1),
+        (("cases", "show", "x", "--system", " "), 2),
     ],
 )
 def test_what_is_not_held_is_said_so(fed: Home, arguments: tuple[str, ...], code: int) -> None:
@@ -201,6 +205,18 @@ def test_a_case_is_shown_with_its_records(fed: Home) -> None:
         assert number in people.err
         assert ("申办" if language == "zh" else "Application") in people.out
         assert "+08:00" in people.out
+
+
+def test_a_case_is_found_by_the_number_of_its_own_system(county: Home, tmp_path: Path) -> None:
+    (body,) = bodies("apply", OrigSystem="registry", OrigCaseNo="登 2026-1")
+    path = tmp_path / "case.xml"
+    path.write_bytes(wrapped([body.replace(b"<CaseNo>%b</CaseNo>" % CASE_NO.encode(), b"")]))
+    county.call("import", str(path))
+    case = county.call("cases", "show", "登 2026-1", "--system", "registry").document
+    assert case["records"][0]["content"]["OrigCaseNo"] == "登 2026-1"
+    assert is_case_number(case["case_no"])
+    unknown = county.call("cases", "show", "登 2026-1", "--system", "other", code=1)
+    assert "of other stands for no case" in unknown.err
 
 
 def test_what_is_attached_to_a_case_is_shown_with_it_and_masked(county: Home, tmp_path: Path) -> None:
