@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import select
 
+from node.departments.division_files import division_problems
 from node.departments.prepare import content_of_candidate
 from node.departments.report import problem_json
 from node.departments.tables import publication as table
@@ -173,6 +174,9 @@ class Publisher:
             problem = Problem(rule=RULE_NOT_PUBLISHED, row=candidate.row, line=candidate.line, text=text)
             raise RecordRefusedError("the record is not published", (problem,))
         content = {name: value for name, value in content.items() if name not in {"RecordKey", "EventTime"}}
+        problems = division_problems(content) if record_type == "Division" else ()
+        if problems:
+            raise RecordRefusedError("the record is not published", candidate.located(problems))
         names = [content.get(name) for name in IDENTITIES[record_type]]
         name = ":".join([record_type.lower(), *(str(part) for part in names if part)])
         draft = Draft(name=name, record_type=record_type, content=content)

@@ -14,6 +14,7 @@ from node.departments.candidates import Candidate, unreadable
 from node.departments.dialects import recognise
 from node.departments.dialects.csv_table import read_csv
 from node.departments.dialects.standard import read_standard
+from node.departments.division_files import filled_divisions
 from node.errors import NotFoundError, Problem
 from node.standard.resources import reference_folder
 
@@ -50,7 +51,12 @@ def read_reference(kind: str, paths: Iterable[Path]) -> Iterator[Candidate]:
     """Yield the candidates of the files of one kind, in order; raises NotFoundError when one cannot be read."""
     for path in paths:
         try:
-            yield from read_calendar(path) if kind == CALENDARS else _read_table(kind, path)
+            if kind == CALENDARS:
+                yield from read_calendar(path)
+            elif kind == DIVISIONS:
+                yield from filled_divisions(_read_table(kind, path))
+            else:
+                yield from _read_table(kind, path)
         except OSError as error:
             raise NotFoundError(
                 f"The file {path} cannot be read",

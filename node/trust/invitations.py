@@ -23,6 +23,7 @@ from node.standard.compose import compose
 from node.trust.divisions import check_divisions, nothing_published
 from node.trust.issued import RECORD_TYPE
 from node.trust.issuing import issued_node
+from node.trust.names import refuse_headings
 from node.trust.tables import invitation as table
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def count_open(connection: Connection, at: datetime) -> int:
 
 
 def _check_admission(identity: Identity, tree: Tree, admission: Admission) -> None:
+    refuse_headings(admission.code, *admission.divisions)
     issuer = identity.issuing_certificate
     if issuer is None or issuer.path_length is None or admission.children_depth > issuer.path_length:
         below = 0 if issuer is None or issuer.path_length is None else issuer.path_length + 1

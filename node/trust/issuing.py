@@ -15,7 +15,7 @@ from node.trust.certificates import make_issuing, make_node, make_root
 from node.trust.identity import Identity, save_identity
 from node.trust.issued import RECORD_TYPE, IssuedNode
 from node.trust.keys import ISSUING_KEY_FILE, NODE_KEY_FILE, load_or_make_key
-from node.trust.names import checked_code
+from node.trust.names import checked_code, refuse_headings
 from node.trust.produce import append_once, make_entry
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def make_root_identity(
     Raises IdentityError for a code that cannot name a node or a root that nothing may stand below.
     """
     checked_code(admission.code)
+    refuse_headings(admission.code, *admission.divisions)
     if admission.children_depth < 1:
         raise IdentityError(
             f"{admission.code} cannot be the root of a tree.",

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from node.errors import IdentityError
+from node.standard.division_codes import is_summary_code
 
 NODE_CODE: Final = re.compile(r"[0-9]{6}(?:[0-9]{3}){0,2}\Z")
 """A node is named by the division that it stands for: 6, 9 or 12 digits."""
@@ -35,6 +36,17 @@ def dns_name(code: str, tree: str) -> str:
     A client passes it as server name too. Sixteen hex digits of the tree, since a DNS label has 63 characters at most.
     """
     return f"{code}.{tree[:_DNS_TREE_LENGTH]}.yizhan.internal"
+
+
+def refuse_headings(*codes: str) -> None:
+    """Raise IdentityError when one of ``codes`` is no place that a node could stand for or serve (市辖区)."""
+    for code in codes:
+        if is_summary_code(code):
+            raise IdentityError(
+                f"{code} is no place.",
+                why="it is a heading of statistics (市辖区) for all districts of a city together",
+                action="give the code of the city, or of one district",
+            )
 
 
 def checked_code(code: str) -> str:

@@ -95,6 +95,46 @@ def test_other_content_under_the_same_name_is_the_next_version(publisher: Publis
     assert published(publisher)[0]["EventTime"] == "2026-11-03T09:00:00+08:00"
 
 
+def test_parents_and_levels_that_a_file_leaves_out_come_from_its_codes(publisher: Publisher, tmp_path: Path) -> None:
+    path = tmp_path / "divisions.csv"
+    path.write_text(
+        "DivisionCode,DivisionName,Kind,ParentCode,DivisionLevel\n369000,测试省,法定区划,,省\n369900,测试市,法定区划,369000,\n"
+        "369902,测试县,法定区划,,\n369902100,甲镇,法定区划,,\n369902100201,一村,法定区划,,\n369902101201,二村,法定区划,,\n"
+        "369972,测试开发区,管理区（开发区等）,369000,\n",
+        encoding="utf-8",
+    )
+    report = publisher.publish(read_reference(DIVISIONS, [path]), "Division")
+    assert (report.published, report.problems) == (7, [])
+    found = {one["DivisionCode"]: (one.get("ParentCode"), one["DivisionLevel"]) for one in published(publisher)}
+    assert found == {
+        "369000": (None, "2"),
+        "369900": ("369000", "3"),
+        "369902": ("369900", "4"),
+        "369902100": ("369902", "5"),
+        "369902100201": ("369902100", "6"),
+        # Its township is not in the file: the county stands above it.
+        "369902101201": ("369902", "6"),
+        # What the file says stays.
+        "369972": ("369000", "4"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "element"),
+    [
+        ("360101,市辖区,360100,县,法定区划,,,", "DivisionCode"),
+        ("369902,测试县,369902,县,法定区划,,,", "ParentCode"),
+        ("369902,测试县,369900,县,法定区划,,2025-12-31,369902", "ReplacedBy"),
+        ("369902,测试县,369900,县,法定区划,2026-01-01,2025-12-31,", "ValidTo"),
+    ],
+)
+def test_a_division_that_cannot_be_is_not_published(publisher: Publisher, row: str, element: str) -> None:
+    heading = "DivisionCode,DivisionName,ParentCode,DivisionLevel,Kind,ValidFrom,ValidTo,ReplacedBy"
+    report = publish_table(publisher, f"{heading}\n{row}\n369903,另县,369900,县,法定区划,,,\n")
+    assert (report.published, report.refused) == (1, 1)
+    assert (report.problems[0].rule, report.problems[0].element, report.problems[0].row) == ("division", element, 1)
+
+
 def test_a_standard_file_is_published_under_our_own_keys(publisher: Publisher) -> None:
     data = wrapped([record("Item", DivisionCode=NODE), record("Item", DivisionCode=NODE, TaskVersion="2")])
     for figures in ((2, 0), (0, 2)):

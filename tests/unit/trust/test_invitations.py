@@ -57,6 +57,14 @@ def ask(
     )
 
 
+@pytest.mark.parametrize(("code", "divisions"), [("360101", ("360101",)), ("360104", ("360104", "360101"))])
+def test_a_heading_of_statistics_is_no_node_and_no_division(
+    city: TrustNode, code: str, divisions: tuple[str, ...]
+) -> None:
+    with pytest.raises(IdentityError, match="360101 is no place"):
+        ask(city, replace(COUNTY, code=code, divisions=divisions))
+
+
 @given(st.binary(min_size=48, max_size=48))
 def test_every_code_is_read_back(data: bytes) -> None:
     code = InvitationCode(secret=data[:16], parent=data[16:32], root=data[32:])
