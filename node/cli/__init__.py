@@ -32,6 +32,7 @@ COMMANDS = {
     "import": "node.cli.importing:import_command",
     "refused": "node.cli.refused:refused",
     "dialects": "node.cli.dialects:dialects",
+    "mapping": "node.cli.mapping:mapping",
     "publish": "node.cli.publish:publish",
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",

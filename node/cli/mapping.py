@@ -32,9 +32,7 @@ def mapping() -> None:
 @click.option("--mapping", "name", required=True, help="A mapping file (.toml), or the name of a dialect of rows.")
 @click.option("--variant", default="", help="Whose codes are meant, where provinces differ.")
 @click.option("--table", default="", help="The source's table of every row, when the sample does not say it.")
-@click.option(
-    "--source", "system", default="sample", show_default=True, help="The system whose case numbers these are."
-)
+@click.option("--source", "system", default="sample", show_default=True, help="The system whose numbers these are.")
 @click.option("--rows", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rows that are looked at.")
 @pass_frame
 def check(frame: Frame, sample: Path, name: str, variant: str, table: str, system: str, rows: int) -> int:
@@ -88,11 +86,7 @@ def _mapping(frame: Frame, name: str, variant: str) -> tuple[MappingFile, str]:
 def _show(frame: Frame, one: CheckedRow) -> None:
     place = f"{one.table} {one.row or ''}".strip()
     for problem in one.problems:
-        say(
-            frame,
-            f"第 {one.row or '-'} 行 {problem.rule}：{problem.text}",
-            f"Row {one.row or '-'} {problem.rule}: {problem.text}",
-        )
+        say(frame, *(f"{place or '-'} {problem.rule}: {problem.text}",) * 2)
     for record in one.records:
         rows = [(field.element, field.column or field.source, field.value, field.error) for field in record.fields]
         write_table(frame, f"{place} {record.record_type}", ("element", "column", "value", "error"), rows)

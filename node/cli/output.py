@@ -34,6 +34,7 @@ HEADINGS: Final = {
     "element": "元素",
     "endings": "扩展名",
     "fine": "罚款",
+    "error": "错误",
     "flags": "标记",
     "grade": "满意度",
     "held_by": "持有",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from node.departments.dialects.source_rows import SourceRow
 
+BUILT_IN_MAPPINGS: Final = ("exinfo", "up")
 ENDINGS: Final = {XML: ".xml", JSON: ".json", CSV: ".csv"}
 _SNIFF_BYTES: Final = 4096
 _BUFFER_BYTES: Final = 65_536
@@ -46,6 +47,23 @@ def built_in_dialect(name: str) -> Dialect:
 @cache
 def _built_in(name: str) -> MappingFile:
     return built_in_mapping(name)
+
+
+def mapping_named(name: str, folder: Path | None) -> MappingFile:
+    """Return a mapping by the name of its dialect; ``folder`` holds the site's own (None: none are looked for).
+
+    Raises UsageError for a name that no mapping has, ConfigurationError for a file that cannot be used.
+    """
+    if name in BUILT_IN_MAPPINGS:
+        return _built_in(name)
+    path = None if folder is None else folder / f"{name}.toml"
+    if path is None or not path.is_file():
+        raise UsageError(
+            f"There is no mapping named {name[:40]!r}",
+            why="no built-in dialect of rows has that name, and no file of this node's mappings",
+            action=f"Name a file, or one of: {', '.join(BUILT_IN_MAPPINGS)}; give --home for a node's own",
+        )
+    return load_mapping(name, path)
 
 
 def dialect_of(mapping: MappingFile) -> Dialect:

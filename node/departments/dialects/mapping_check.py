@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from node.departments.dialects.dialect import DialectOptions
     from node.departments.dialects.mapping_file import MappingFile
-    from node.departments.dialects.row_mapping import OpenedRow, ReadElement, RecordReader
+    from node.departments.dialects.row_elements import ReadElement
+    from node.departments.dialects.row_mapping import OpenedRow, RecordReader
     from node.errors import Problem
     from node.randomness import Randomness
     from node.standard.shape import ElementShape
@@ -126,7 +127,7 @@ def _numbered(candidate: Candidate) -> Candidate:
     return replace(candidate, content={**content, "CaseNo": _NUMBER_TO_COME})
 
 
-def _field(found: ReadElement, wrong: Mapping[str | None, str]) -> CheckedField:
+def _field(found: ReadElement, wrong: Mapping[str, str]) -> CheckedField:
     path = "/".join(found.element.path)
     error = found.problem.text if found.problem is not None else wrong.get(path, "")
     return CheckedField(

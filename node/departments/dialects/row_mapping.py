@@ -7,53 +7,43 @@ allows several, because 03/04 is one day in one form and another day in the othe
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from node.departments.candidates import Candidate
 from node.departments.dialects.csv_mapping import RULE_COLUMN
-from node.departments.dialects.mapping_checks import shape_at
-from node.departments.dialects.mapping_file import CASE_NUMBER, template_columns
+from node.departments.dialects.row_elements import ElementReader, ReadElement
 from node.departments.dialects.row_kept import kept_row
 from node.departments.dialects.source_rows import (
-    RULE_CODE,
     RULE_CONDITION,
     RULE_DOUBLED,
     RULE_KEY,
     RULE_TABLE,
     SourceRow,
 )
-from node.departments.dialects.values import (
-    CellError,
-    day_of_parts,
-    element_meaning,
-    half_width,
-    simple_meaning,
-    time_of_parts,
-    value_of,
-)
 from node.errors import Problem
-from node.standard.codec import RULE_SCHEMA
-from node.standard.identifiers import is_case_number
 from node.standard.problems import is_harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from node.departments.dialects.dialect import DialectOptions
-    from node.departments.dialects.mapping_file import ElementMapping, MappingFile, RecordMapping, TableMapping
-    from node.departments.dialects.time_forms import TimeForm
-    from node.standard.shape import ElementShape
+    from node.departments.dialects.mapping_file import MappingFile, RecordMapping, TableMapping
 
 SHARED_MAX: Final = 100_000
 """Cases of one delivery whose shared columns are remembered, the newest ones. Our own choice: some 50 MB."""
 _NAMED_MAX: Final = 5
-_IN_BRACES: Final = re.compile(r"\{([^{}]+)\}")
-_DIGEST_FIRST: Final = 100_000
-_DIGEST_LAST: Final = 999_999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRow:
+    """A row under way: its texts by the mapping's columns, and the records that it gives, or why it gives none."""
+
+    row: SourceRow
+    values: Mapping[str, str] = field(default_factory=dict)
+    records: tuple[RecordReader, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class RowMapper:
@@ -67,23 +57,26 @@ class RowMapper:
 
     def candidates(self, row: SourceRow) -> Iterator[Candidate]:
         """Yield the records that a row gives; one candidate with the problems where it cannot be read."""
+        opened = self.opened(row)
+        if opened.problems:
+            yield _refused(opened.row, *opened.problems)
+        for record in opened.records:
+            yield record.candidate(opened.values, opened.row)
+
+    def opened(self, row: SourceRow) -> OpenedRow:
+        """Return a row with its texts by the mapping's columns and the records that it gives, or its problems."""
         table = self._table(row.table or self.options.table)
         if row.problems or table is None:
-            yield _refused(row, *(row.problems or (self._unknown_table(row),)))
-            return
+            return OpenedRow(row=row, problems=row.problems or (self._unknown_table(row),))
         values, problems = table.values_of(row)
         if problems:
-            yield _refused(row, *problems)
-            return
+            return OpenedRow(row=row, problems=tuple(problems))
         values, row = self._completed(values, row, table)
         if problems := table.faults(values):
-            yield _refused(row, *problems)
-            return
-        given = [record for record in table.records if record.applies(values)]
-        for record in given:
-            yield record.candidate(values, row)
-        if not given:
-            yield _refused(row, table.nothing_applies())
+            return OpenedRow(row=row, values=values, problems=tuple(problems))
+        given = tuple(record for record in table.records if record.applies(values))
+        problems = [] if given else [table.nothing_applies()]
+        return OpenedRow(row=row, values=values, records=given, problems=tuple(problems))
 
     def _table(self, name: str) -> TableReader | None:
         if name not in self._tables:
@@ -226,16 +219,20 @@ class RecordReader:
             for one in self._record.when
         )
 
+    def elements(self, values: Mapping[str, str]) -> list[ReadElement]:
+        """Return every element that the mapping has for this record, with its value or problem."""
+        return [element.read(values) for element in self._elements]
+
     def candidate(self, values: Mapping[str, str], row: SourceRow) -> Candidate:
         """Return the record that the row gives, with a problem for each value that cannot be understood."""
         content: dict[str, Any] = {}
         problems = []
         for element in self._elements:
-            found, problem = element.read(values)
-            if problem is not None:
-                problems.append(problem)
-            elif found is not None:
-                element.put(content, found)
+            found = element.read(values)
+            if found.problem is not None:
+                problems.append(found.problem)
+            elif found.value is not None:
+                element.put(content, found.value)
         return Candidate(
             record_type=self.record_type,
             content=content,
@@ -246,107 +243,6 @@ class RecordReader:
             weight=row.weight,
             versioning=self._versioning,
         )
-
-
-class ElementReader:
-    """How one element is made of a row; remembers which form of times the delivery uses."""
-
-    def __init__(
-        self, mapping: MappingFile, record_type: str, element: ElementMapping, options: DialectOptions
-    ) -> None:
-        shape = shape_at(record_type, element.path)
-        if shape is None:
-            message = f"{record_type} has no element {'/'.join(element.path)}"
-            raise ValueError(message)
-        self.element = element
-        self.shape = shape
-        self._options = options
-        self._mapping = mapping
-        self._forms: dict[str, TimeForm] = {}
-        self._column = ""
-        codes = mapping.codes.get(element.codes)
-        self._codes = None if codes is None else codes.chosen(options.variant)
-        self._meaning = element_meaning(shape, self._single, items=mapping.items, parts=mapping.parts)
-
-    def read(self, values: Mapping[str, str]) -> tuple[Any, Problem | None]:
-        """Return the element's value and None, or None and why its column cannot be understood."""
-        element = self.element
-        if element.constant:
-            return element.constant, None
-        self._column = next((name for name in element.columns if values.get(name)), "")
-        cell = values.get(self._column, "")
-        if not cell:
-            return self._without_column(values), None
-        try:
-            return self._whole(self._meaning(value_of(cell))), None
-        except CellError as error:
-            rule = RULE_CODE if self._codes is not None else RULE_SCHEMA
-            path = "/".join(element.path)
-            text = f"{self.shape.label} {path}, column {self._column}: {error}"
-            return None, Problem(rule=rule, element=path, text=text)
-
-    def put(self, content: dict[str, Any], value: Any) -> None:
-        """Put a value into a record's content; a foreign case number goes where foreign numbers stand."""
-        path = self.element.path
-        if path == CASE_NUMBER and not is_case_number(value):
-            content["OrigCaseNo"] = value
-            if self._options.system:
-                content.setdefault("OrigSystem", self._options.system)
-            return
-        target = content
-        for name in path[:-1]:
-            target = target.setdefault(name, {})
-        target[path[-1]] = value
-
-    def _without_column(self, values: Mapping[str, str]) -> str | None:
-        element = self.element
-        if element.template and all(values.get(name) for name in template_columns(element.template)):
-            return _IN_BRACES.sub(lambda found: values[found[1]], element.template)
-        if element.digest and any(values.get(name) for name in element.digest):
-            return _number_of(values.get(name, "") for name in element.digest)
-        return element.default or None
-
-    def _whole(self, value: Any) -> Any:
-        """Return a list with what its items do not say."""
-        if not self.element.parts:
-            return value
-        return [{**self.element.parts, **item} for item in value]
-
-    def _single(self, shape: ElementShape) -> Callable[[str], str]:
-        if self._codes is not None:
-            return self._coded(shape)
-        return simple_meaning(shape.simple, time=self._time, day=self._day, truth=self._mapping.truth)
-
-    def _coded(self, shape: ElementShape) -> Callable[[str], str]:
-        """Return the meaning of a code: the mapping's tables first, then the standard's own label."""
-        labels = {label: code for code, label in (shape.simple.codes if shape.simple is not None else ())}
-        read = self._codes.read if self._codes is not None else half_width
-        return lambda cell: labels.get(cell) or read(half_width(cell))
-
-    def _time(self, cell: str) -> str:
-        found = self._parts(cell, self.element.times or self._mapping.times, "time")
-        return time_of_parts(found.groupdict(), self._options.zone)
-
-    def _day(self, cell: str) -> str:
-        return day_of_parts(self._parts(cell, self.element.dates or self._mapping.dates, "date").groupdict())
-
-    def _parts(self, cell: str, forms: tuple[TimeForm, ...], what: str) -> re.Match[str]:
-        """Return the parts of a time by the form that this delivery uses in this column."""
-        half_width(cell)
-        fixed = self._forms.get(self._column)
-        for form in forms:
-            found = form.pattern.match(cell)
-            if found is None:
-                continue
-            if fixed is not None and fixed is not form:
-                raise CellError(
-                    f"the form is {form.text}, earlier rows of this delivery have {fixed.text}: "
-                    "send one form in one delivery"
-                )
-            self._forms[self._column] = form
-            return found
-        wanted = fixed.text if fixed is not None else " or ".join(form.text for form in forms)
-        raise CellError(f"this is not a {what} in the form {wanted}")
 
 
 def _refused(row: SourceRow, *problems: Problem) -> Candidate:
@@ -363,13 +259,3 @@ def _refused(row: SourceRow, *problems: Problem) -> Candidate:
 def _is_name(text: str) -> bool:
     """Tell whether a text can be shown as the name of a table or column; what stands there may be anything."""
     return text.isprintable() and sum(map(str.isdigit, text)) <= _NAMED_MAX and len(text) <= 64  # noqa: PLR2004 - a name.
-
-
-def _number_of(texts: Iterator[str]) -> str:
-    """Return an ordinal made of texts: for rows that have a key of their own and no number within the case.
-
-    Six digits, so that it stays clear of numbers that a source counts. Two rows of one case share it once in some
-    hundred thousand pairs; the second is then refused as a conflict, never lost.
-    """
-    hashed = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).digest()
-    return str(_DIGEST_FIRST + int.from_bytes(hashed[:8]) % (_DIGEST_LAST - _DIGEST_FIRST + 1))

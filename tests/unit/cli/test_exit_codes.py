@@ -39,6 +39,7 @@ CALLS = (
     ("dialects", "list"),
     ("dialects", "show", "csv"),
     ("dialects", "template", "csv", "--type", "受理"),
+    ("mapping", "check", __file__, "--mapping", "up"),
     ("publish", "divisions"),
     ("publish", "items"),
     ("publish", "organisations"),
@@ -62,7 +63,7 @@ CALLS = (
     ("demo",),
 )
 """A call of every command that could succeed, without its home."""
-WITHOUT_A_NODE = frozenset({"demo", "dialects", "standard"})
+WITHOUT_A_NODE = frozenset({"demo", "dialects", "mapping", "standard"})
 """Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
 MISTAKES = (
     ("frobnicate",),
