@@ -84,7 +84,7 @@ def _run(settings: Settings, nodes: dict[str, DemoNode], clock: Clock) -> dict[s
         publish_reference(nodes)
         wait_for_reference(nodes, clock)
         keys = {county.code: add_source(nodes[county.code]) for county in COUNTIES}
-        watcher.say("feeding three doors at once 三个入口同时接入")
+        watcher.say("feeding four doors at once 四个入口同时接入")
         tally = feed_all(feeds, nodes, keys)
         watcher.say("a notice to one county and its reply 定向监察通知与反馈")
         exchange_notice(nodes, clock)

@@ -1,7 +1,8 @@
-"""Feeding: each county's month goes in through three doors at once, as three kinds of departments would do it.
+"""Feeding: each county's month goes in through four doors at once, as four kinds of departments would do it.
 
 Whole cases go to one door each (a case whose records came through several doors would depend on their timing): CSV
-files and standard XML files through ``yizhan import`` beside the running node, small batches through the open API.
+tables, spreadsheets and rows of the national exchange tables through ``yizhan import`` beside the running node,
+messages in the form of Guangdong through the open API. A case goes to a door whose dialect can carry all its records.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from node.demo.penalties import generate_penalties
 from node.demo.plan import COUNTIES
 from node.demo.program import call
 from node.demo.publishing import SOURCE
-from node.demo.writers import api_body, csv_files, standard_file
-from node.errors import DemonstrationError
+from node.demo.writers import csv_files, delivery
+from node.errors import DemonstrationError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from node.demo.generator import GeneratedRecord
     from node.demo.raising import DemoNode
 
-CSV, API, STANDARD = "csv", "api", "standard"
-DOORS: Final = (CSV, API, STANDARD)
+CSV, API, UP, XLSX = "csv", "api", "up", "xlsx"
+DOORS: Final = (CSV, API, UP, XLSX)
+DIALECTS: Final = {CSV: "csv", API: "exinfo@guangdong", UP: "up@guangdong", XLSX: "xlsx"}
+"""What each door is fed in; where provinces use codes differently, the way of one is named."""
 COUNTS: Final = ("offered", "accepted", "refused", "repeated")
 API_BATCH: Final = 50
 """Records in one request: what a department's system might send every few minutes."""
@@ -83,10 +86,10 @@ def plan_feed(*, cases: int, seed: int) -> tuple[Feed, ...]:
         by_door = _split(month.records)
         # What only new systems send goes with the cases of their door.
         further = [
-            *attach(by_door[STANDARD], items, seed=seed),
+            *attach(by_door[XLSX], items, seed=seed),
             *generate_penalties(items, count=max(1, share // CASES_PER_PENALTY), seed=seed),
         ]
-        by_door[STANDARD] = sorted([*by_door[STANDARD], *further], key=lambda record: record.sent_at)
+        by_door[XLSX] = sorted([*by_door[XLSX], *further], key=lambda record: record.sent_at)
         feeds.append(Feed(county=county.code, month=month, by_door=by_door))
     return tuple(feeds)
 
@@ -110,8 +113,7 @@ def feed_all(feeds: Sequence[Feed], nodes: Mapping[str, DemoNode], keys: Mapping
         work = []
         for feed in feeds:
             node = nodes[feed.county]
-            work.append((CSV, pool.submit(_feed_files, node, CSV, feed.by_door[CSV])))
-            work.append((STANDARD, pool.submit(_feed_files, node, STANDARD, feed.by_door[STANDARD])))
+            work += [(door, pool.submit(_feed_files, node, door, feed.by_door[door])) for door in DOORS if door != API]
             work.append((API, pool.submit(_feed_api, node, keys[feed.county], feed.by_door[API])))
         for door, answers in work:
             for answer in answers.result():
@@ -120,26 +122,57 @@ def feed_all(feeds: Sequence[Feed], nodes: Mapping[str, DemoNode], keys: Mapping
 
 
 def _split(records: Sequence[GeneratedRecord]) -> dict[str, list[GeneratedRecord]]:
-    """Give each case to one door, by turns in the order in which the cases begin."""
+    """Give each case to one door: of those that can carry all of its records the one with the fewest cases so far."""
+    by_case: dict[str, list[GeneratedRecord]] = {}
+    for record in records:
+        by_case.setdefault(str(record.content["CaseNo"]), []).append(record)
+    taken = dict.fromkeys(DOORS, 0)
     door_of: dict[str, str] = {}
+    for number, case in by_case.items():
+        fitting = [door for door in DOORS if _carries(door, case)]
+        door_of[number] = min(fitting, key=taken.__getitem__)
+        taken[door_of[number]] += 1
     by_door: dict[str, list[GeneratedRecord]] = {door: [] for door in DOORS}
     for record in records:
-        number = str(record.content["CaseNo"])
-        door = door_of.setdefault(number, DOORS[len(door_of) % len(DOORS)])
-        by_door[door].append(record)
+        by_door[door_of[str(record.content["CaseNo"])]].append(record)
     return by_door
+
+
+def _carries(door: str, records: Sequence[GeneratedRecord]) -> bool:
+    """Tell whether a door's dialect has a way to write all of these records."""
+    if door not in {API, UP}:
+        return True
+    try:
+        delivery(DIALECTS[door], records)
+    except UsageError:
+        return False
+    return True
 
 
 def _feed_files(node: DemoNode, door: str, records: Sequence[GeneratedRecord]) -> list[dict[str, Any]]:
     folder = node.home.parent / "deliveries" / node.plan.code
     folder.mkdir(parents=True, exist_ok=True)
-    written = csv_files(folder, records) if door == CSV else [standard_file(folder, records)]
-    return [_import(node, path, door) for path in written]
+    return [_import(node, path, door) for path in _files(folder, door, records)]
+
+
+def _files(folder: Path, door: str, records: Sequence[GeneratedRecord]) -> list[Path]:
+    if door == CSV:
+        return csv_files(folder, records)
+    path = folder / {UP: "rows.json", XLSX: "cases.xlsx"}[door]
+    path.write_bytes(delivery(DIALECTS[door], records))
+    return [path]
 
 
 def _import(node: DemoNode, path: Path, door: str) -> dict[str, Any]:
     return call(
-        node.home, "import", str(path), "--dialect", door, "--source", SOURCE, accepted=(ACCEPTED, PARTLY, NOTHING)
+        node.home,
+        "import",
+        str(path),
+        "--dialect",
+        DIALECTS[door],
+        "--source",
+        SOURCE,
+        accepted=(ACCEPTED, PARTLY, NOTHING),
     )
 
 
@@ -161,9 +194,14 @@ def offer(
     ``OFFERS_MAX`` says; the key makes that harmless. Raises DemonstrationError when the API answers with anything else
     than a report.
     """
-    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": idempotency_key}
+    headers = {
+        "Authorization": f"Bearer {key}",
+        "Idempotency-Key": idempotency_key,
+        "Content-Type": "application/xml",
+    }
+    body = delivery(DIALECTS[API], records)
     for attempt in range(1, OFFERS_MAX + 1):
-        answer = client.post("/api/v1/records", json=api_body(records), headers=headers)
+        answer = client.post("/api/v1/records", params={"dialect": DIALECTS[API]}, content=body, headers=headers)
         if answer.status_code not in LATER or attempt == OFFERS_MAX:
             break
         threading.Event().wait(min(float(answer.headers.get("Retry-After", 1)), _LATER_S_MAX))

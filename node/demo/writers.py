@@ -1,4 +1,4 @@
-"""Generated records in the forms in which departments really deliver: CSV tables, a standard XML file, API batches.
+"""Generated records in the forms in which departments really deliver: tables, and every dialect that is written.
 
 No Salt is written: the node makes its own. Called by the demonstration's feeders and by tests.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from node.demo.history import time_text
 from node.demo.workdays import MONTH_START
+from node.departments.dialects import DialectOptions, Dialects
+from node.departments.dialects.dialect import VARIANT_MARK
+from node.errors import UsageError
 from node.standard.codec import NAMESPACE
 from node.standard.compose import compose, record_shape
 
@@ -25,13 +28,6 @@ if TYPE_CHECKING:
 NO_SALT: Final = bytes(16)
 VALID_FROM: Final = "2026-01-01"
 DAYS_OPEN: Final = "法定工作日 9:00—12:00，13:30—17:00"
-
-
-def standard_file(folder: Path, records: Sequence[GeneratedRecord]) -> Path:
-    """Write all records into one ``standard`` XML file in ``folder`` and return its path."""
-    path = folder / "records.xml"
-    bodies = [compose(one.record_type, {**one.content, "Channel": "IMPORT"}, salt=NO_SALT) for one in records]
-    return _wrapped(path, bodies)
 
 
 def csv_files(folder: Path, records: Sequence[GeneratedRecord]) -> list[Path]:
@@ -71,9 +67,15 @@ def csv_table(records: Sequence[GeneratedRecord], *, chinese: bool) -> bytes:
     return text.getvalue().encode("gb18030" if chinese else "utf-8-sig")
 
 
-def api_body(records: Sequence[GeneratedRecord]) -> dict[str, Any]:
-    """Return the JSON document in which a batch is offered to the open API."""
-    return {"records": [{"type": one.record_type, "content": one.content} for one in records]}
+def delivery(dialect: str, records: Iterable[GeneratedRecord]) -> bytes:
+    """Return records as one delivery in ``dialect`` (NAME or NAME@VARIANT).
+
+    Raises UsageError when the dialect cannot carry one of them.
+    """
+    found = Dialects().find(dialect)
+    if found.writes is None:
+        raise UsageError(f"The dialect {found.name} cannot be written", why="it is read only")
+    return found.writes(records, DialectOptions(variant=dialect.partition(VARIANT_MARK)[2]))
 
 
 def item_file(folder: Path, items: Iterable[Item]) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from node.departments.dialects import AUTO, DialectOptions, recognise
+from node.departments.event_order import in_event_order
 from node.departments.sources import OPERATOR, Source
 from node.errors import NotFoundError
 
@@ -48,8 +49,11 @@ def import_file(
             if dialect == AUTO:
                 dialect = recognise(path.name, stream.read(_HEAD_BYTES))
                 stream.seek(0)
+            candidates = intake.dialects.read(dialect, stream, options)
+            if intake.dialects.find(dialect).grouped:
+                candidates = in_event_order(candidates)
             return intake.accept(
-                intake.dialects.read(dialect, stream, options),
+                candidates,
                 source=source.on_channel(OPERATOR.channel),
                 dialect=dialect,
                 # Nobody knows how far a pipe is.

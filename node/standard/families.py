@@ -9,8 +9,8 @@ The number of a type is what the journal stores; it is never given to another ty
 ``ancestor_of_addressee``, ``descendant_of_addressee``
     in a directed stream, by an ancestor or a descendant of the node that it is directed to
 ``supervisor``
-    in ``ancestors`` by the origin for its own divisions and those below; in a directed stream by an ancestor of the node
-    that it is directed to
+    in ``ancestors`` by the origin for its own divisions and those below; in a directed stream by an ancestor of the
+    node that it is directed to
 ``issuer``
     by the node that issues certificates to its children, with divisions of its branch, or by the root in ``trust``
 ``any``

@@ -75,6 +75,7 @@ _DIALECTS: Final = (
         template=_template_xlsx,
         recognises=looks_like_spreadsheet,
         typed=True,
+        grouped=True,
         cannot_carry=_NOT_IN_CELLS,
     ),
     Dialect(

@@ -92,7 +92,7 @@ class Dialect:
     with bounded memory; ``writes`` turns records into a delivery, None where a dialect is read only. ``recognises``
     tells from a file's name and first bytes that it is of this dialect; None: it has to be named. ``variants`` are
     the names that may stand behind ``@``. ``typed``: its rows need not say their record type, so that it is kept with
-    a refused one. ``tables`` tells people which column goes where, None where names are those of the standard.
+    a refused one. ``grouped``: its files stand by table or sheet, not by time. ``tables`` tells people which column goes where, None where names are those of the standard.
     ``template`` makes an empty delivery of a record type for people to fill in. ``cannot_carry`` lists in plain words
     what is lost on the way out and in again. ``site``: it is a file of this node, not built in.
     """
@@ -108,6 +108,7 @@ class Dialect:
     recognises: Callable[[str, bytes], bool] | None = None
     variants: tuple[str, ...] = ()
     typed: bool = False
+    grouped: bool = False
     tables: Callable[[], tuple[DescribedTable, ...]] | None = None
     template: Callable[[str], bytes] | None = None
     cannot_carry: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ def dialect_of(mapping: MappingFile) -> Dialect:
         writes=lambda records, options: write_mapped(mapping, records, options),
         recognises=lambda _, begin: _looks_like(mapping, begin),
         variants=mapping.variants,
+        grouped=True,
         tables=lambda: described_tables(mapping),
         cannot_carry=losses(mapping),
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lxml import etree
@@ -21,6 +20,9 @@ from node.standard.codec import (
 from node.standard.families import RECORD_TYPES
 from node.standard.resources import schema_folder
 from tests.support.golden import FOLDER, documents
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VALID, INVALID, REFUSED = "valid", "invalid", "refused"
 VALID_MIN, WRONG_MIN = 2, 8

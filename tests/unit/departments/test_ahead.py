@@ -30,7 +30,7 @@ def test_it_is_at_most_one_item_further_than_was_yielded() -> None:
     for expected in range(10):
         assert next(items) == expected
         assert len(seen) <= expected + 2
-    items.close()
+    del items
     assert len(seen) <= 11
 
 
