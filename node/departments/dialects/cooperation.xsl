@@ -3,7 +3,7 @@
      asked before. Order does not matter here and empty elements are left out: the node writes records in order. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="urn:yizhan:standard:1"
     xmlns:y="urn:yizhan:dialect:1" exclude-result-prefixes="y" y:each="Cooperation"
-    y:label="协同办理报文" y:english="one cumulative XML per case"
+    y:label="协同办理报文" y:english="one cumulative XML per case" y:versioning="automatic"
     y:variants="guangdong icity icity-licence shandong">
   <xsl:output method="xml" encoding="UTF-8"/>
   <xsl:param name="variant"/>

@@ -40,10 +40,10 @@ def read_csv_rows(stream: BinaryIO, mapping: MappingFile, *, table: str = "") ->
         return
     lines = LineReader(stream, sample, encoding)
     table = _named(lines) or table
-    head = TextHead.read(lines, _known(mapping))
+    head = TextHead.read(lines, known_columns(mapping))
     headings = tuple(cell.strip() for cell in head.cells)
-    found, problems = _table_of(mapping, table, headings)
-    problems = [*head.problems] or [*problems, *_faults(headings, found, mapping)]
+    found, problems = table_of(mapping, table, headings)
+    problems = [*head.problems] or [*problems, *faults_of(headings, found, mapping)]
     if problems:
         yield unreadable(*problems, kept=sample[:WHOLE_BYTES_MAX], line=1, complete=complete)
         return
@@ -114,11 +114,12 @@ def _named(lines: LineReader) -> str:
     return ""
 
 
-def _known(mapping: MappingFile) -> frozenset[str]:
+def known_columns(mapping: MappingFile) -> frozenset[str]:
+    """Return the columns of all tables of a mapping."""
     return frozenset(name for table in mapping.tables.values() for name in table.columns())
 
 
-def _table_of(mapping: MappingFile, name: str, headings: tuple[str, ...]) -> tuple[TableMapping | None, list[Problem]]:
+def table_of(mapping: MappingFile, name: str, headings: tuple[str, ...]) -> tuple[TableMapping | None, list[Problem]]:
     """Return the table of a file, by its name or by its headings, or why it cannot be told."""
     if name:
         found = mapping.table_named(name)
@@ -137,7 +138,7 @@ def _table_of(mapping: MappingFile, name: str, headings: tuple[str, ...]) -> tup
     return None, [Problem(rule=RULE_TABLE, text=text, line=1)]
 
 
-def _faults(headings: tuple[str, ...], table: TableMapping | None, mapping: MappingFile) -> Iterator[Problem]:
+def faults_of(headings: tuple[str, ...], table: TableMapping | None, mapping: MappingFile) -> Iterator[Problem]:
     """Yield what is wrong with the headings of a table that is known."""
     if table is None:
         return

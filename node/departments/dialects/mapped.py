@@ -16,6 +16,8 @@ from node.departments.dialects.mapping_file import CSV, JSON, XML, MappingFile
 from node.departments.dialects.mapping_loading import built_in_mapping, load_mapping
 from node.departments.dialects.row_mapping import RowMapper
 from node.departments.dialects.row_writing import rows_of
+from node.departments.dialects.xlsx import looks_like_spreadsheet
+from node.departments.dialects.xlsx_source_rows import read_sheet_rows
 from node.departments.dialects.xml_rows import read_xml_rows, xml_of
 from node.errors import Problem, UsageError
 
@@ -101,6 +103,10 @@ def source_rows(mapping: MappingFile, stream: BinaryIO, options: DialectOptions)
     begin = head.lstrip(_BLANKS)[:1]
     if not begin:
         yield unreadable(Problem(rule=RULE_EMPTY, text="there is nothing in it", line=1), kept=head[:_SNIFF_BYTES])
+    elif looks_like_spreadsheet("", head) and CSV in mapping.reads:
+        if stream.seekable():
+            stream.seek(0)
+        yield from read_sheet_rows(stream, mapping, table=options.table)
     elif begin == b"<" and XML in mapping.reads and mapping.xml is not None:
         yield from read_xml_rows(opened, mapping.xml, table=options.table)
     elif begin in {b"{", b"["} and JSON in mapping.reads:

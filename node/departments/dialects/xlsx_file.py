@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
 from array import array
@@ -53,7 +54,17 @@ _DAY_FORMATS: Final = (range(14, 23), range(27, 37), range(45, 48), range(50, 59
 _QUOTED: Final = re.compile(r'"[^"]*"|\[[^\]]*\]|[\\_*].')
 _DAY_LETTERS: Final = re.compile(r"[ymdhs]", re.IGNORECASE)
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, etree.XMLSyntaxError, OSError, ValueError, KeyError)
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    etree.XMLSyntaxError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    RuntimeError,  # What zipfile raises for versions, methods and passwords that it does not have.
+)
 
 
 class SpreadsheetError(Exception):

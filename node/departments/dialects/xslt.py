@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from lxml import etree
 
-from node.departments.candidates import WHOLE_BYTES_MAX, Candidate, unreadable
+from node.departments.candidates import AUTOMATIC, GIVEN, WHOLE_BYTES_MAX, Candidate, unreadable
 from node.departments.dialects.dialect import DialectOptions
 from node.departments.dialects.xml_cases import Case, CaseError, read_cases
 from node.departments.dialects.xslt_functions import DIALECT_NAMESPACE, extensions
@@ -75,6 +75,8 @@ class Stylesheet:
         document = _parsed(path)
         sheet = cls(name=name, document=document, each=document.get(f"{_OWN}each", ""), schema=_schema(path))
         sheet.compiled(DialectOptions().zone)
+        if sheet.said("versioning") not in {"", GIVEN, AUTOMATIC}:
+            raise _wrong(name, f"y:versioning is {GIVEN} or {AUTOMATIC}")
         return sheet
 
     def compiled(self, zone: tzinfo) -> Any:
@@ -149,7 +151,14 @@ class Stylesheet:
             problem = Problem(rule=RULE_STYLESHEET, line=line, text=text)
             return Candidate(record_type="", kept=kept, line=line, problems=(problem,), weight=weight)
         content = _content(record, SHAPES.get(record_type))
-        return Candidate(record_type=record_type, content=content, kept=kept, line=line, weight=weight)
+        return Candidate(
+            record_type=record_type,
+            content=content,
+            kept=kept,
+            line=line,
+            weight=weight,
+            versioning=self.said("versioning") or GIVEN,
+        )
 
     def _faults(self, case: Case) -> list[Problem]:
         """Return where a case does not follow the dialect's schema; never with its values."""

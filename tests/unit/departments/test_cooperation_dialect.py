@@ -225,3 +225,14 @@ def test_records_name_the_line_of_their_element() -> None:
         if candidate.record_type == "Acceptance":
             assert candidate.line is not None
             assert lines[candidate.line - 1] == '<node id="0000">'
+
+
+def test_a_case_whose_content_changed_is_a_new_version_of_that_record(memory: Store) -> None:
+    text = document("Acceptance")
+    intake = intake_on(memory)
+    first = offer(intake, text.encode(), "cooperation")
+    again = offer(intake, with_value(text, "taskname", "改过的事项").encode(), "cooperation")
+    assert (first.refused, again.refused) == (0, 0)
+    assert (again.accepted, again.repeated) == (1, first.accepted - 1)
+    (changed,) = [verdict for verdict in again.verdicts if verdict.outcome == "accepted"]
+    assert changed.key.endswith(":2")

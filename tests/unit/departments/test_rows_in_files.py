@@ -326,7 +326,7 @@ def test_the_table_of_a_text_is_told_by_the_caller_or_by_its_headings() -> None:
         ("#table result\nno,task\n1,2", "half-written", "the last line has no line end"),
         ('#table result\nno,task\n"1,2\n', "quotes", "a quote is not closed"),
         ("#table result\nno,task\n=1+1,2\n", "schema", "a formula stands where a value should be"),
-        ("PK\x03\x04", "not-text", "this is no CSV table"),
+        ("PK\x03\x04", "half-written", "the spreadsheet is damaged"),
         ("\0\0", "not-text", "this is not text in UTF-8 or GB18030"),
     ],
 )

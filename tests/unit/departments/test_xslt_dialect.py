@@ -198,6 +198,7 @@ def test_a_stylesheet_writes_nothing(folder: Path) -> None:
         "",
         "<xsl",
         sheet('<xsl:template match="///"/>'),
+        sheet(PER_CASE, 'y:versioning="sometimes"'),
         sheet('<xsl:import href="other.xsl"/>'),
         sheet('<xsl:include href="other.xsl"/>'),
         '<!DOCTYPE a [<!ENTITY b SYSTEM "other.xsl">]>' + sheet(""),
