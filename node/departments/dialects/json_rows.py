@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from node.departments.candidates import RULE_EMPTY, RULE_HALF_WRITTEN, RULE_NOT_TEXT, Candidate, unreadable
@@ -24,6 +25,8 @@ BLOCK_BYTES: Final = 65_536
 TABLE_KEY: Final = "table"
 ROWS_KEY: Final = "rows"
 _BLANKS: Final = " \t\r\n"
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
+"""What surrogateescape makes of bytes that are not UTF-8."""
 
 
 class _BrokenError(Exception):
@@ -204,7 +207,7 @@ class _Reader:
         block = self._stream.read(BLOCK_BYTES)
         self.ended = not block
         more = self._decoder.decode(block, self.ended)
-        if not more.isascii() and any("\udc80" <= letter <= "\udcff" for letter in more):
+        if not more.isascii() and _NOT_UTF8.search(more):
             raise _BrokenError(RULE_NOT_TEXT, "JSON is UTF-8; these bytes are another encoding")
         self._text = self._text[self._place :] + more
         self._place = 0

@@ -59,6 +59,9 @@ class ElementReader:
             raise ValueError(message)
         self.element = element
         self.shape = shape
+        self._columns = element.columns
+        self._name = element.path[-1]
+        self._at_top = len(element.path) == 1 and element.path != CASE_NUMBER
         self._options = options
         self._mapping = mapping
         self._forms: dict[str, TimeForm] = {}
@@ -68,35 +71,47 @@ class ElementReader:
         self._meaning = element_meaning(shape, self._single, items=mapping.items, parts=mapping.parts)
 
     def read(self, values: Mapping[str, str]) -> ReadElement:
-        """Return the element's value, or why its column cannot be understood; neither where nothing gives it."""
-        element = self.element
-        self._column = next((name for name in element.columns if values.get(name)), "")
-        cell = values.get(self._column, "")
+        """Return the element with its value, or why its column cannot be understood; neither where nothing gives it."""
         value, problem = None, None
-        if not cell:
-            value = element.constant or self._without_column(values)
-        else:
-            try:
-                value = self._whole(self._meaning(value_of(cell)))
-            except CellError as error:
-                path = "/".join(element.path)
-                text = f"{self.shape.label} {path}, column {self._column}: {error}"
-                rule = RULE_CODE if self._codes is not None else RULE_SCHEMA
-                problem = Problem(rule=rule, element=path, text=text)
-        return ReadElement(element=element, shape=self.shape, column=self._column, value=value, problem=problem)
+        try:
+            value = self.value(values)
+        except CellError as error:
+            problem = self.problem(error)
+        return ReadElement(element=self.element, shape=self.shape, column=self._column, value=value, problem=problem)
+
+    def value(self, values: Mapping[str, str]) -> Any:
+        """Return the element's value, None where nothing gives it; raises CellError, which ``problem`` explains."""
+        for name in self._columns:
+            cell = values.get(name)
+            if cell:
+                self._column = name
+                value = self._meaning(value_of(cell))
+                return self._whole(value) if self.element.parts else value
+        self._column = ""
+        return self.element.constant or self._without_column(values)
+
+    def problem(self, error: CellError) -> Problem:
+        """Return the problem with the column that was read last."""
+        path = "/".join(self.element.path)
+        rule = RULE_CODE if self._codes is not None else RULE_SCHEMA
+        text = f"{self.shape.label} {path}, column {self._column}: {error}"
+        return Problem(rule=rule, element=path, text=text)
 
     def put(self, content: dict[str, Any], value: Any) -> None:
         """Put a value into a record's content; a foreign case number goes where foreign numbers stand."""
-        path = self.element.path
-        if path == CASE_NUMBER and not is_case_number(value):
+        if self._at_top:
+            content[self._name] = value
+        elif self.element.path != CASE_NUMBER:
+            target = content
+            for name in self.element.path[:-1]:
+                target = target.setdefault(name, {})
+            target[self._name] = value
+        elif is_case_number(value):
+            content[self._name] = value
+        else:
             content["OrigCaseNo"] = value
             if self._options.system:
                 content.setdefault("OrigSystem", self._options.system)
-            return
-        target = content
-        for name in path[:-1]:
-            target = target.setdefault(name, {})
-        target[path[-1]] = value
 
     def _without_column(self, values: Mapping[str, str]) -> str | None:
         element = self.element
@@ -108,8 +123,6 @@ class ElementReader:
 
     def _whole(self, value: Any) -> Any:
         """Return a list with what its items do not say."""
-        if not self.element.parts:
-            return value
         return [{**self.element.parts, **item} for item in value]
 
     def _single(self, shape: ElementShape) -> Callable[[str], str]:

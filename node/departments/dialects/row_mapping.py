@@ -22,6 +22,7 @@ from node.departments.dialects.source_rows import (
     RULE_TABLE,
     SourceRow,
 )
+from node.departments.dialects.values import CellError
 from node.errors import Problem
 from node.standard.problems import is_harmless
 
@@ -228,11 +229,13 @@ class RecordReader:
         content: dict[str, Any] = {}
         problems = []
         for element in self._elements:
-            found = element.read(values)
-            if found.problem is not None:
-                problems.append(found.problem)
-            elif found.value is not None:
-                element.put(content, found.value)
+            try:
+                value = element.value(values)
+            except CellError as error:
+                problems.append(element.problem(error))
+                continue
+            if value is not None:
+                element.put(content, value)
         return Candidate(
             record_type=self.record_type,
             content=content,
