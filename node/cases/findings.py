@@ -46,6 +46,7 @@ NO_APPLICATION = "LOGIC-NO-APPLICATION"
 VERSION_ORDER = "LOGIC-VERSION-ORDER"
 VERSION_REPEATED = "LOGIC-VERSION-REPEATED"
 CASE_TOO_LONG = "LOGIC-CASE-TOO-LONG"
+DIVISION_LAPSED = "LOGIC-DIVISION-LAPSED"
 
 FINDING_LABELS: Mapping[str, Label] = {
     ACCEPT_AFTER_CONCLUSION: Label(chinese="受理晚于办结", english="accepted after it was concluded"),
@@ -66,6 +67,7 @@ FINDING_LABELS: Mapping[str, Label] = {
     NO_APPLICATION: Label(chinese="无申请记录", english="the case does not begin with an application"),
     VERSION_ORDER: Label(chinese="旧版本数据晚到", english="an older data version arrived after a newer one"),
     VERSION_REPEATED: Label(chinese="数据版本重复", english="the same data version was sent twice"),
+    DIVISION_LAPSED: Label(chinese="新办件使用已失效的行政区划代码", english="a new case under a lapsed division code"),
     CASE_TOO_LONG: Label(chinese="办件记录过多", english="the case has more records than are evaluated"),
 }
 

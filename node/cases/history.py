@@ -18,8 +18,10 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from node.cases.division_rules import has_lapsed
 from node.cases.findings import (
     CASE_TOO_LONG,
+    DIVISION_LAPSED,
     GRANT,
     NO_CONTENT,
     SUPPLEMENT_NOTICES_MAX,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from node.cases.division_rules import Versions
     from node.cases.life_cycle import StateMachine
     from node.standard.facts import Facts
 
@@ -162,8 +165,8 @@ class LifeCycle:
     """What tells one kind of case from another.
 
     ``name`` is that of its projection and ``header`` that of its records; ``machine`` gives the state table for a
-    case's flags; ``check`` gives the findings of the records in effect. ``reads_items``: findings depend on the
-    catalogue. ``reads_content``: they need whole records; such a case is replayed for every record.
+    case's flags; ``check`` gives the findings of the records in effect. ``reads_reference``: findings depend on the
+    catalogue and on divisions. ``reads_content``: they need whole records; such a case is replayed for every record.
     """
 
     name: str
@@ -172,7 +175,7 @@ class LifeCycle:
     event_of: Callable[[Facts], str | None]
     machine: Callable[[int], StateMachine]
     check: Callable[[Sequence[Step], Sequence[ItemTerms]], list[Finding]]
-    reads_items: bool = False
+    reads_reference: bool = False
     reads_content: bool = False
 
 
@@ -187,7 +190,7 @@ APPROVAL = LifeCycle(
     event_of=event_of,
     machine=_approval_machine,
     check=check_case,
-    reads_items=True,
+    reads_reference=True,
 )
 """The life of an approval case (办件)."""
 
@@ -208,8 +211,16 @@ def seconds_of(moment: datetime | None) -> int:
     return 0 if moment is None else min(_SECONDS_MAX, max(0, int(moment.timestamp())))
 
 
-def replay(records: Sequence[Recorded], items: Sequence[ItemTerms], life_cycle: LifeCycle = APPROVAL) -> Outcome:
-    """Fold a whole history, given in stream order, and check it against the known versions of its item."""
+def replay(
+    records: Sequence[Recorded],
+    items: Sequence[ItemTerms],
+    life_cycle: LifeCycle = APPROVAL,
+    divisions: Mapping[str, Versions] = NO_CONTENT,
+) -> Outcome:
+    """Fold a whole history, given in stream order, and check it against the known versions of its item.
+
+    ``divisions`` holds the versions known of the division under which the case began, and perhaps of others.
+    """
     memory = CaseMemory()
     memory.count = min(_COUNT_MAX, len(records))
     blocked = next((index for index, record in enumerate(records) if record.quarantined), len(records))
@@ -222,6 +233,8 @@ def replay(records: Sequence[Recorded], items: Sequence[ItemTerms], life_cycle: 
         if record.facts is not None:
             memory.note_sequence(record.facts)
     findings += life_cycle.check(steps, items)
+    if steps and begins_lapsed(steps[0].facts, divisions.get(steps[0].facts.division or "", ())):
+        findings.append(Finding(DIVISION_LAPSED, steps[0].key))
     if blocked < len(records):
         memory.flags |= INCOMPLETE
     if findings:
@@ -233,6 +246,14 @@ def replay(records: Sequence[Recorded], items: Sequence[ItemTerms], life_cycle: 
         states={record.key: states.get(record.key, memory.state) for record in records},
         held_back=frozenset(record.key for record in records[blocked:] if not record.quarantined),
     )
+
+
+def begins_lapsed(facts: Facts, versions: Versions) -> bool:
+    """Tell whether a case whose first record this is begins under a division code that holds no more on its day.
+
+    Later records may bear the old code: the case began under it (standard, 6.3).
+    """
+    return bool(versions) and facts.event_day is not None and has_lapsed(versions, facts.event_day)
 
 
 def effective(records: Sequence[Recorded]) -> list[Recorded]:
@@ -290,11 +311,12 @@ def _fold(
     return steps, states
 
 
-def advance_quietly(memory: CaseMemory, facts: Facts, items: Sequence[ItemTerms]) -> bool:
+def advance_quietly(memory: CaseMemory, facts: Facts, items: Sequence[ItemTerms], versions: Versions = ()) -> bool:
     """Add one more record to a case if nothing can be wrong with it; False (nothing changed): the case needs a replay.
 
     Quiet is: a first data version with a new Sequence (of 16 bits, as they are remembered), dated not before anything
-    known, by a legal row of the state table, and none of the records that can make or end a finding.
+    known, by a legal row of the state table, and none of the records that can make or end a finding. ``versions`` are
+    those known of the record's division.
     """
     number = record_number(facts.record_type)
     moment_s = seconds_of(facts.event_at)
@@ -305,6 +327,7 @@ def advance_quietly(memory: CaseMemory, facts: Facts, items: Sequence[ItemTerms]
         or not 0 < moment_s < _SECONDS_MAX
         or memory.count >= CASE_RECORDS_MAX
         or (memory.flags & FINDINGS and facts.record_type not in _HARMLESS_TYPES)
+        or (memory.flags & EMPTY and begins_lapsed(facts, versions))
     ):
         return False
     instant = memory.flags & INSTANT

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from node.cases.divisions import versions_of
 from node.cases.history import (
     APPROVAL,
     CASE_RECORDS_MAX,
@@ -52,6 +53,7 @@ from node.standard.seals import ANCESTORS
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from node.cases.division_rules import Versions
     from node.cases.findings import ItemTerms
     from node.journal.entries import Batch, Entry
     from node.journal.store import Transaction
@@ -196,13 +198,14 @@ class CaseProjection:
 class _Work:
     """One batch, or one repair, on its way through the cases of one stream."""
 
-    __slots__ = ("_book", "_items", "_owner", "_transaction", "replays", "rows")
+    __slots__ = ("_book", "_divisions", "_items", "_owner", "_transaction", "replays", "rows")
 
     def __init__(self, owner: CaseProjection, transaction: Transaction, stream_id: int, *, own: bool) -> None:
         self._owner = owner
         self._transaction = transaction
         self._book = owner.book(transaction, stream_id, own=own)
         self._items: Mapping[str, Sequence[ItemTerms]] = {}
+        self._divisions: Mapping[str, Versions] = {}
         self.rows = CaseRows(transaction, stream_id, owner.tables)
         # Case number to the entries that a replay must add to what the journal holds, or must tell what it found.
         self.replays: dict[str, list[Entry]] = {}
@@ -213,6 +216,7 @@ class _Work:
         rows.load({number for number, _ in numbered})
         tasks = {entry.facts.task for _, entry in numbered if entry.facts is not None and entry.facts.task is not None}
         self._items = self._items_of(tasks | rows.tasks())
+        self._divisions = self._divisions_of({entry.facts.division for _, entry in numbered if entry.facts is not None})
         for number, entry in numbered:
             row = rows.case(number)
             entry.case_id = row.id
@@ -287,7 +291,8 @@ class _Work:
     def _advance(self, row: CaseRow, facts: Facts) -> bool:
         empty = row.memory.flags & EMPTY
         task = facts.task if empty else row.task
-        if not advance_quietly(row.memory, facts, self._items.get(task or "", ())):
+        items, versions = self._items.get(task or "", ()), self._divisions.get(facts.division or "", ())
+        if not advance_quietly(row.memory, facts, items, versions):
             return False
         if empty:
             row.begin(facts)
@@ -301,10 +306,14 @@ class _Work:
         rows = [self.rows.case(number) for number in sorted(self.replays)]
         histories = self.rows.histories(rows)
         records = {row.case_no: self._records(row, histories.get(row.case_no, [])) for row in rows}
-        items = self._items_of({task for held in records.values() if (task := _task(held)) is not None})
+        first = {number: _first(held) for number, held in records.items()}
+        items = self._items_of({facts.task for facts in first.values() if facts is not None and facts.task is not None})
+        divisions = self._divisions_of({facts.division for facts in first.values() if facts is not None})
         for row in rows:
             held = records[row.case_no]
-            outcome = replay(held, items.get(_task(held) or "", ()), self._owner.life_cycle)
+            begun = first[row.case_no]
+            terms = items.get(begun.task or "", ()) if begun is not None else ()
+            outcome = replay(held, terms, self._owner.life_cycle, divisions)
             self._count_again(row, outcome)
             row.adopt(outcome)
             self.rows.correct(histories.get(row.case_no, []), outcome)
@@ -322,7 +331,11 @@ class _Work:
         return [*recorded_steps(stored, with_content=whole), *fresh]
 
     def _items_of(self, tasks: Collection[str]) -> Mapping[str, Sequence[ItemTerms]]:
-        return items_of(self._transaction, tasks) if self._owner.life_cycle.reads_items else {}
+        return items_of(self._transaction, tasks) if self._owner.life_cycle.reads_reference else {}
+
+    def _divisions_of(self, codes: Collection[str | None]) -> Mapping[str, Versions]:
+        known = {code for code in codes if code is not None}
+        return versions_of(self._transaction, known) if self._owner.life_cycle.reads_reference else {}
 
     def _count_again(self, row: CaseRow, outcome: Outcome) -> None:
         """Take the old contribution back and add the new one: the counters stay the sum of contributions."""
@@ -336,6 +349,6 @@ class _Work:
         row.contribution = b"".join(packed)
 
 
-def _task(records: Sequence[Recorded]) -> str | None:
-    """Return the item code that the first record in effect names."""
-    return next((record.facts.task for record in effective(records) if record.facts is not None), None)
+def _first(records: Sequence[Recorded]) -> Facts | None:
+    """Return the facts of the first record in effect: its item and division are those of the case."""
+    return next((record.facts for record in effective(records) if record.facts is not None), None)

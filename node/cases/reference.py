@@ -1,7 +1,8 @@
 """Reference data: items, organisations, divisions and calendars, as versions with the dates on which they hold.
 
 What holds is chosen by the record's own date and version, never by when it arrived (02, R9). An item that arrives
-after cases of its task touches only findings that depend on it: its cases are queued and re-projected, at once as far
+after cases of its task, or the end of a division after cases under its code, touches only findings that depend on it:
+these cases are queued and re-projected, at once as far
 as one transaction may take (``REPAIRS_MAX``), the rest by ``repair_cases``, which a job repeats until nothing is left.
 """
 
@@ -9,10 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
+from node.cases.divisions import versions_of
 from node.cases.findings import ItemTerms
-from node.cases.tables import calendar, case_fact, case_repair, division, item, organisation
+from node.cases.tables import calendar, case_fact, case_repair, division, division_repair, item, organisation
 from node.journal.statements import in_parameter, select_in_sql, upsert_sql
 from node.journal.tables import record_key
 from node.standard.codec import TAG_PREFIX, parse_unvalidated
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 REPAIRS_MAX = 500
 """How many cases one transaction re-projects because an item arrived late; chosen by us to keep the lock short."""
+
+WINDOW = 50_000
+"""How many cases one transaction looks through for those of a division: no index finds them, since every new case would
+have to pay for what happens once in years. Chosen by us to keep the lock short."""
 
 EVER = ""
 """``valid_from`` of what holds since a time that is not known; sorts before every date."""
@@ -80,8 +86,9 @@ class ReferenceProjection:
         entries = [entry for entry in batch.entries if entry.quarantine is None and entry.record_type in _READERS]
         if not entries:
             return
-        changed = self._write(transaction, batch, entries)
-        self._queue(transaction, changed)
+        tasks, divisions = self._write(transaction, batch, entries)
+        _queue(transaction, case_repair, tasks)
+        _queue(transaction, division_repair, divisions)
         # Records of a batch are not in the journal yet when it is applied; a descendants stream holds no case.
         if batch.stream.audience == DESCENDANTS:
             repair_in(transaction, self._cases, REPAIRS_MAX)
@@ -92,48 +99,56 @@ class ReferenceProjection:
 
     def clear(self, transaction: Transaction) -> None:
         """Drop all reference data and what was still to be repaired for it."""
-        for table in (item, organisation, division, calendar, case_repair):
+        for table in (item, organisation, division, calendar, case_repair, division_repair):
             transaction.connection.execute(delete(table))
 
-    def _write(self, transaction: Transaction, batch: Batch, entries: list[Entry]) -> set[str]:
-        """Write versions; return the tasks whose terms are others than before."""
+    def _write(self, transaction: Transaction, batch: Batch, entries: list[Entry]) -> tuple[set[str], set[str]]:
+        """Write versions; return the tasks whose terms, and the divisions whose ends, are others than before."""
         rows: dict[Table, list[Row]] = {}
-        tasks = set()
         for entry in entries:
             element = entry.element if entry.element is not None else parse_unvalidated(entry.body)
             table, read = _READERS[entry.record_type]
             row = read(element, batch.stream.origin, entry.key)
             rows.setdefault(table, []).append(row)
-            if table is item:
-                tasks.add(str(row[0]))
+        tasks = {str(row[0]) for row in rows.get(item, ())}
+        codes = {str(row[0]) for row in rows.get(division, ())}
         before = items_of(transaction, tasks)
+        ends_before = _ends(transaction, codes)
         for table, values in rows.items():
             transaction.connection.exec_driver_sql(_upsert(table, transaction.dialect, batch), values)
         if division in rows:
             # What the root did not let into the tree because of a division may stand now.
             wake(transaction)
         after = items_of(transaction, tasks)
-        return {task for task in tasks if before.get(task) != after.get(task)}
-
-    def _queue(self, transaction: Transaction, tasks: set[str]) -> None:
-        if tasks:
-            sql = upsert_sql(case_repair, transaction.dialect, put=("after_id",))
-            transaction.connection.exec_driver_sql(sql, [(task, 0) for task in sorted(tasks)])
+        ends_after = _ends(transaction, codes)
+        return (
+            {task for task in tasks if before.get(task) != after.get(task)},
+            {code for code in codes if ends_before.get(code) != ends_after.get(code)},
+        )
 
 
 def repair_cases(store: Store, cases: CaseProjection) -> int:
-    """Re-project the next cases that late reference data touch; return how many, 0 when nothing is left to do.
+    """Re-project the next cases that late reference data touch; return how much was done, 0 when nothing is left.
 
     A job repeats it until it returns 0; each call is one transaction of at most ``REPAIRS_MAX`` cases.
     """
     with store.reading() as connection:
-        if connection.execute(select(case_repair.c.task).limit(1)).first() is None:
+        queued = (select(queue.c.after_id).limit(1) for queue in (case_repair, division_repair))
+        if all(connection.execute(query).first() is None for query in queued):
             return 0
     return store.write(lambda transaction: repair_in(transaction, cases, REPAIRS_MAX))
 
 
 def repair_in(transaction: Transaction, cases: CaseProjection, limit: int) -> int:
-    """Re-project up to ``limit`` queued cases inside an open transaction; return how many."""
+    """Re-project up to ``limit`` queued cases inside an open transaction; return how many.
+
+    Looking through ``WINDOW`` cases of which none is of a division counts as one.
+    """
+    done = _repair_items(transaction, cases, limit)
+    return done + _repair_divisions(transaction, cases, limit - done)
+
+
+def _repair_items(transaction: Transaction, cases: CaseProjection, limit: int) -> int:
     connection = transaction.connection
     done = 0
     for task, after_id in connection.execute(select(case_repair).order_by(case_repair.c.task)).all():
@@ -147,6 +162,44 @@ def repair_in(transaction: Transaction, cases: CaseProjection, limit: int) -> in
             return done
         connection.execute(delete(case_repair).where(case_repair.c.task == task))
     return done
+
+
+def _repair_divisions(transaction: Transaction, cases: CaseProjection, limit: int) -> int:
+    """Go one window further through the cases for each division that is queued, as far as ``limit`` allows."""
+    connection = transaction.connection
+    last = connection.scalar(select(func.max(case_fact.c.id))) or 0
+    done = 0
+    for code, after_id in connection.execute(select(division_repair).order_by(division_repair.c.division)).all():
+        if done >= limit:
+            break
+        end = after_id + WINDOW
+        here = (case_fact.c.division == code, case_fact.c.id > after_id, case_fact.c.id <= end)
+        query = select(case_fact.c.id).where(*here).order_by(case_fact.c.id).limit(limit - done)
+        found = list(connection.execute(query).scalars())
+        cases.re_project_all(transaction, found)
+        reached = found[-1] if len(found) == limit - done else end
+        done += max(1, len(found))
+        mine = division_repair.c.division == code
+        if reached >= last:
+            connection.execute(delete(division_repair).where(mine))
+        else:
+            connection.execute(division_repair.update().where(mine).values(after_id=reached))
+    return done
+
+
+def _queue(transaction: Transaction, queue: Table, keys: set[str]) -> None:
+    if keys:
+        sql = upsert_sql(queue, transaction.dialect, put=("after_id",))
+        transaction.connection.exec_driver_sql(sql, [(key, 0) for key in sorted(keys)])
+
+
+def _ends(transaction: Transaction, codes: set[str]) -> dict[str, list[tuple[str, str | None]]]:
+    """Return when the versions of divisions hold, for those of which one ends: only these can have lapsed."""
+    return {
+        code: sorted((one.valid_from, one.valid_to) for one in versions)
+        for code, versions in versions_of(transaction, codes).items()
+        if any(one.valid_to is not None for one in versions)
+    }
 
 
 def _upsert(table: Table, dialect: str, batch: Batch) -> str:
@@ -223,6 +276,7 @@ def _division_row(element: Any, origin: str, key: int) -> Row:  # noqa: ARG001 -
         _needed(element, "Kind"),
         _date(element, "ValidTo"),
         _text(element, "ReplacedBy"),
+        _text(element, "BusinessParentCode"),
     )
 
 

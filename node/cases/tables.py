@@ -164,7 +164,9 @@ division = Table(
     Column("kind", Text, nullable=False),
     Column("valid_to", Text),
     Column("replaced_by", Text),
+    Column("business_parent", Text),
 )
+"""``valid_from`` is the empty text where it is not known; ``business_parent`` is set where it is not the parent."""
 
 calendar = Table(
     "calendar",
@@ -186,3 +188,11 @@ case_repair = Table(
     Column("after_id", BigInteger, nullable=False),
 )
 """Items that arrived late: cases of ``task`` with an id above ``after_id`` are still to be re-projected."""
+
+division_repair = Table(
+    "division_repair",
+    metadata,
+    Column("division", Text, primary_key=True),
+    Column("after_id", BigInteger, nullable=False),
+)
+"""Divisions whose validity changed: cases of ``division`` with an id above ``after_id`` are to be re-projected."""

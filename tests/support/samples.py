@@ -231,6 +231,7 @@ _OTHER: dict[str, dict[str, Any]] = {
         "DivisionCode": "360102",
         "DivisionName": "东湖区",
         "ParentCode": "360100",
+        "BusinessParentCode": "360000",
         "DivisionLevel": "4",
         "Kind": "STATUTORY",
         "ValidFrom": "1980-01-01",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from node.cases.divisions import DEPTH_MAX, published_divisions
+from node.cases.division_rules import DEPTH_MAX
+from node.cases.divisions import published_divisions
 from node.journal.replay import read_entry
 from tests.support.case_nodes import CaseNode
 from tests.support.samples import record

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert
 
-from node.cases.divisions import DEPTH_MAX
+from node.cases.division_rules import DEPTH_MAX
 from node.cases.tables import division as table
 from node.departments.divisions import Divisions
 from node.departments.sources import OPERATOR
@@ -24,10 +24,17 @@ MOVED = "361128"
 DAY = "2026-11-03"
 
 
-def hold(store: Store, code: str, parent: str | None, valid_from: str = "", valid_to: str | None = None) -> None:
+def hold(
+    store: Store,
+    code: str,
+    parent: str | None,
+    valid_from: str = "",
+    valid_to: str | None = None,
+    replaced_by: str | None = None,
+) -> None:
     """Let the node hold a Division record."""
     row = {"code": code, "parent": parent, "valid_from": valid_from, "valid_to": valid_to}
-    rest = {"record_key": 1, "name": code, "level": 3, "kind": "STATUTORY", "replaced_by": None}
+    rest = {"record_key": 1, "name": code, "level": 3, "kind": "STATUTORY", "replaced_by": replaced_by}
     store.write(lambda transaction: transaction.connection.execute(insert(table).values(**row, **rest)))
 
 
@@ -83,6 +90,19 @@ def test_the_version_of_the_records_own_day_counts(memory: Store, day: str, city
 def test_a_division_that_ended_lies_nowhere(memory: Store) -> None:
     hold(memory, MOVED, CITY, valid_to="2025-12-31")
     assert not within(memory, MOVED, CITY)
+
+
+def test_a_lapsed_code_lies_where_its_successor_does(memory: Store) -> None:
+    """Open cases bear the old code: who hands in records of the new one, or of its city, hands in these too."""
+    hold(memory, "361129", "361100", valid_to="2025-12-31", replaced_by=MOVED)
+    hold(memory, MOVED, CITY, valid_from="2026-01-01")
+    assert within(memory, "361129", MOVED)
+    assert within(memory, "361129", CITY)
+    assert not within(memory, "361129", "361100")
+    # While it held it lay in its own city, and not in what came after it; a bound to the old code gives nothing new.
+    assert within(memory, "361129", "361100", day="2025-12-31")
+    assert not within(memory, "361129", MOVED, day="2025-12-31")
+    assert not within(memory, MOVED, "361129")
 
 
 def test_a_circle_of_parents_ends(memory: Store) -> None:
