@@ -92,9 +92,10 @@ class Dialect:
     with bounded memory; ``writes`` turns records into a delivery, None where a dialect is read only. ``recognises``
     tells from a file's name and first bytes that it is of this dialect; None: it has to be named. ``variants`` are
     the names that may stand behind ``@``. ``typed``: its rows need not say their record type, so that it is kept with
-    a refused one. ``grouped``: its files stand by table or sheet, not by time. ``tables`` tells people which column goes where, None where names are those of the standard.
-    ``template`` makes an empty delivery of a record type for people to fill in. ``cannot_carry`` lists in plain words
-    what is lost on the way out and in again. ``site``: it is a file of this node, not built in.
+    a refused one. ``grouped``: its files stand by table or sheet, not by time. ``tables`` tells people which column
+    goes where, None where names are those of the standard. ``template`` makes an empty delivery of a record type for
+    people to fill in. ``cannot_carry`` lists in plain words what is lost on the way out and in again. ``site``: it is
+    a file of this node, not built in.
     """
 
     name: str

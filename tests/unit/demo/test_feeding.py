@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,13 +11,13 @@ import pytest
 
 from node.demo import feeding
 from node.demo.catalogue import items_of
-from node.demo.feeding import API, CSV, DOORS, STANDARD, expected_doors, feed_all, offer, plan_feed
+from node.demo.feeding import API, CSV, DIALECTS, DOORS, UP, XLSX, expected_doors, feed_all, offer, plan_feed
 from node.demo.generator import GeneratedRecord, generate_month
 from node.demo.raising import plan_nodes
-from node.demo.writers import api_body, csv_files, csv_table, item_file, organisation_file, standard_file
-from node.departments.dialects import read
+from node.demo.writers import csv_files, csv_table, delivery, item_file, organisation_file
+from node.departments.dialects import Dialects, read
 from node.departments.prepare import prepare
-from node.errors import DemonstrationError
+from node.errors import DemonstrationError, UsageError
 from node.randomness import SeededRandomness
 from node.standard.families import PENALTY_HEADER, RECORD_TYPES
 
@@ -68,27 +68,37 @@ def test_weekly_tables_hold_everything_in_order(records: Sequence[GeneratedRecor
     assert [one for path in paths for one in accepted("csv", path)] == offered(records)
 
 
-def test_a_standard_file_is_read_as_it_was_generated(records: Sequence[GeneratedRecord], tmp_path: Path) -> None:
-    assert accepted("standard", standard_file(tmp_path, records)) == offered(records)
+@pytest.mark.parametrize("door", [API, UP, XLSX])
+def test_what_goes_through_a_door_is_read_as_it_was_generated(door: str) -> None:
+    for feed in plan_feed(cases=60, seed=3):
+        records = feed.by_door[door]
+        stream = BytesIO(delivery(DIALECTS[door], records))
+        prepared = prepare(Dialects().read(DIALECTS[door], stream), channel="IMPORT", randomness=SeededRandomness(1))
+        found = Counter(
+            (one.entry.facts.record_type, str(one.entry.facts.case_no))
+            for one in prepared
+            if one.entry is not None and one.entry.facts is not None
+        )
+        assert found == Counter(one for one in offered(records) if one is not None)
+        assert len(prepared) == len(records)
 
 
-def test_a_batch_is_read_as_it_was_generated(records: Sequence[GeneratedRecord], tmp_path: Path) -> None:
-    path = tmp_path / "batch.json"
-    path.write_text(json.dumps(api_body(records)), encoding="utf-8")
-    assert accepted("json", path) == offered(records)
-
-
-def test_all_doors_make_the_same_content_of_a_record(records: Sequence[GeneratedRecord], tmp_path: Path) -> None:
-    batch, table = tmp_path / "batch.json", tmp_path / "table.csv"
+def test_tables_make_the_same_content_of_a_record_whatever_file_they_stand_in(
+    records: Sequence[GeneratedRecord], tmp_path: Path
+) -> None:
     valid = [one for one in records if one.valid]
-    batch.write_text(json.dumps(api_body(valid)), encoding="utf-8")
-    table.write_bytes(csv_table(valid, chinese=True))
+    path = tmp_path / "table.csv"
+    path.write_bytes(csv_table(valid, chinese=True))
     hashes = []
-    for dialect, path in (("json", batch), ("csv", table), ("standard", standard_file(tmp_path, valid))):
-        with path.open("rb") as stream:
-            prepared = prepare(read(dialect, stream), channel="IMPORT", randomness=SeededRandomness(1))
-            hashes.append([one.content_hash for one in prepared])
-    assert hashes[0] == hashes[1] == hashes[2]
+    for dialect, data in (("csv", path.read_bytes()), ("xlsx", delivery("xlsx", valid))):
+        prepared = prepare(read(dialect, BytesIO(data)), channel="IMPORT", randomness=SeededRandomness(1))
+        hashes.append(sorted(one.content_hash for one in prepared))
+    assert hashes[0] == hashes[1]
+
+
+def test_a_dialect_that_is_read_only_cannot_be_a_delivery(records: Sequence[GeneratedRecord]) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        delivery("standard", records)
 
 
 def test_items_and_departments_follow_the_standard(tmp_path: Path) -> None:
@@ -114,7 +124,7 @@ def test_expected_figures_add_up_over_the_counties() -> None:
     feeds = plan_feed(cases=60, seed=3)
     total = expected_doors(feeds)
     # Beside the month there is what only new systems send: attached records and penalties.
-    further = [one for feed in feeds for one in feed.by_door[STANDARD] if one.record_type in NEW_TYPES]
+    further = [one for feed in feeds for one in feed.by_door[XLSX] if one.record_type in NEW_TYPES]
     assert len({one.record_type for one in further}) > 5
     month = sum(len(feed.month.records) for feed in feeds)
     assert sum(door["offered"] for door in total.values()) == month + len(further)
@@ -139,14 +149,15 @@ def test_every_door_of_every_county_is_fed_and_counted(tmp_path: Path, monkeypat
     monkeypatch.setattr(feeding, "offer", answer_api)
     tally = feed_all(feeds, nodes, {feed.county: f"key-{feed.county}" for feed in feeds})
     assert tally.doors[API]["offered"] == sum(len(feed.by_door[API]) for feed in feeds)
-    tables = [one for one in imports if "csv" in one]
+    tables = [one for one in imports if DIALECTS[CSV] in one]
     assert tally.doors[CSV] == {
         "offered": 3 * len(tables),
         "accepted": 2 * len(tables),
         "refused": len(tables),
         "repeated": 0,
     }
-    assert tally.doors[STANDARD]["offered"] == 3 * len(feeds)
+    for door in (UP, XLSX):
+        assert tally.doors[door]["offered"] == 3 * len(feeds)
 
 
 def test_an_api_that_answers_without_a_report_is_an_error() -> None:
