@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from node.departments.dialects.csv_table import read_csv
 from node.departments.dialects.described import heading_tables, template_csv
 from node.departments.dialects.dialect import RECORDS, Dialect, DialectOptions, Written
-from node.departments.dialects.json_batch import read_json
+from node.departments.dialects.json_batch import read_json, write_json
 from node.departments.dialects.mapped import built_in_dialect
-from node.departments.dialects.standard import read_standard
+from node.departments.dialects.standard import read_standard, write_standard
 from node.departments.dialects.table_writing import write_csv
 from node.departments.dialects.xlsx import looks_like_spreadsheet, read_xlsx
 from node.departments.dialects.xslt_dialects import cooperation
@@ -47,6 +47,7 @@ _DIALECTS: Final = (
         endings=(".xml",),
         media_types=("application/xml", "text/xml"),
         reads=lambda stream, _: read_standard(stream),
+        writes=write_standard,
     ),
     Dialect(
         name="csv",
@@ -86,6 +87,7 @@ _DIALECTS: Final = (
         endings=(".json",),
         media_types=("application/json",),
         reads=lambda stream, _: read_json(stream),
+        writes=write_json,
     ),
     cooperation(),
     built_in_dialect("exinfo"),

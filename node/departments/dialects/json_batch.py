@@ -14,7 +14,9 @@ from node.errors import Problem
 from node.standard.codec import RULE_SCHEMA, RULE_TOO_LARGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from node.departments.dialects.dialect import DialectOptions, Written
 
 BYTES_MAX: Final = 16 * 1024 * 1024
 DEPTH_MAX: Final = 8
@@ -55,6 +57,12 @@ def read_json(stream: BinaryIO) -> Iterator[Candidate]:
         return
     for row, record in enumerate(records, start=1):
         yield _candidate(row, record)
+
+
+def write_json(records: Iterable[Written], _: DialectOptions) -> bytes:
+    """Return records as one document."""
+    listed = [{"type": one.record_type, "content": one.content} for one in records]
+    return json.dumps({"records": listed}, ensure_ascii=False).encode() + b"\n"
 
 
 def _candidate(row: int, record: Any) -> Candidate:

@@ -34,9 +34,13 @@ from node.standard.codec import (
     RULE_UNKNOWN_NAMESPACE,
     SHAPES,
 )
+from node.standard.compose import SALT_BYTES, compose, record_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from node.departments.dialects.dialect import DialectOptions, Written
+    from node.standard.compose import Value
 
 MARKUP_BYTES_MAX: Final = 524_288
 """Bytes of one record as delivered: twice the largest record, because senders indent. Our own choice."""
@@ -70,6 +74,18 @@ def read_standard(stream: BinaryIO) -> Iterator[Candidate]:
         yield refusal
         return
     yield from cutter.records()
+
+
+def write_standard(records: Iterable[Written], _: DialectOptions) -> bytes:
+    """Return records in the wrapper, one a line; salt and channel stand for those that the node sets."""
+    bodies = [compose(one.record_type, _with_channel(one), salt=bytes(SALT_BYTES)) for one in records]
+    start = f'<?xml version="1.0" encoding="UTF-8"?>\n<{WRAPPER} xmlns="{NAMESPACE}">\n'
+    return start.encode() + b"\n".join(bodies) + f"\n</{WRAPPER}>\n".encode()
+
+
+def _with_channel(record: Written) -> Mapping[str, Value]:
+    channel = record_shape(record.record_type).child("Channel")
+    return record.content if channel is None else {**record.content, "Channel": "IMPORT"}
 
 
 class _Cutter:

@@ -22,6 +22,8 @@ from node.web.reference.subjects import readable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from node.departments.dialects.dialect import Writer
+
 NAME: Final = "first-case"
 STEP_MINUTES: Final = 20
 """Minutes between two records of the case. Our own choice."""
@@ -70,7 +72,8 @@ def first_case(division: str = DIVISION) -> list[Sample]:
 def sample_delivery(dialect: str, records: Sequence[Sample]) -> bytes:
     """Return the records as a delivery in a built-in dialect (NAME or NAME@VARIANT).
 
-    Raises UsageError for a dialect that does not exist or cannot be written.
+    Records that the dialect has no place for are left out. Raises UsageError for a dialect that does not exist or
+    cannot be written.
     """
     name, _, variant = dialect.partition("@")
     if name == "standard":
@@ -84,7 +87,17 @@ def sample_delivery(dialect: str, records: Sequence[Sample]) -> bytes:
             why="there is no such built-in dialect, or it is for reading only",
             action=f"Use one of: {', '.join(writable())}",
         )
-    return writes(records, DialectOptions(variant=variant))
+    options = DialectOptions(variant=variant)
+    return writes([record for record in records if _carries(writes, record, options)], options)
+
+
+def _carries(writes: Writer, record: Sample, options: DialectOptions) -> bool:
+    """Tell whether a dialect has a place for a record: the national tables, for one, have none for a collection."""
+    try:
+        writes([record], options)
+    except UsageError:
+        return False
+    return True
 
 
 def writable() -> list[str]:

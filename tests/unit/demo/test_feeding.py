@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +97,13 @@ def test_tables_make_the_same_content_of_a_record_whatever_file_they_stand_in(
     assert hashes[0] == hashes[1]
 
 
-def test_a_dialect_that_is_read_only_cannot_be_a_delivery(records: Sequence[GeneratedRecord]) -> None:
+def test_a_dialect_that_is_read_only_cannot_be_a_delivery(
+    records: Sequence[GeneratedRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_only = replace(Dialects().find("json"), writes=None)
+    monkeypatch.setattr(Dialects, "find", lambda _self, _name: read_only)
     with pytest.raises(UsageError, match="cannot be written"):
-        delivery("standard", records)
+        delivery("json", records)
 
 
 def test_items_and_departments_follow_the_standard(tmp_path: Path) -> None:
