@@ -96,7 +96,8 @@ one table a file.
   `region_code` and the limits (`anticipate_day`, `anticipate_type`) of an acceptance stand in no national table of
   cases: join them from the tables of items and organisations, or fix them with defaults in a mapping that extends
   this one.
-- Steps and special procedures are told apart by `sequence`, else by `row_guid`.
+- Steps and special procedures are told apart by `sequence`, else by `row_guid` (six digits made of it, which one pair
+  of rows of a case in 900,000 shares): let the view count them where it can.
 - The tables count no versions: a row that comes again with other content is the next version of its record.
   `cd_operation` D (deleted) is refused: what is reported is corrected, not taken back.
 - In text a first line `#table up_pro_accept` names the table; `--table` and `?table=` do so too, and headings that

@@ -165,8 +165,8 @@ class ElementReader:
 def _number_of(texts: Iterator[str]) -> str:
     """Return an ordinal made of texts: for rows that have a key of their own and no number within the case.
 
-    Six digits, so that it stays clear of numbers that a source counts. Two rows of one case share it once in some
-    hundred thousand pairs; the second is then refused as a conflict, never lost.
+    Six digits, so that it stays clear of numbers that a source counts. One pair of rows of a case in 900,000 shares it:
+    the second is then refused as a conflict, or is the next version of the first where the node counts versions.
     """
     hashed = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).digest()
     return str(_DIGEST_FIRST + int.from_bytes(hashed[:8]) % (_DIGEST_LAST - _DIGEST_FIRST + 1))
