@@ -44,8 +44,8 @@ type a file.
 </standardInfo></ExInfo>
 ```
 
-- `yizhan import FILE` knows the XML by its root; otherwise name the dialect: `--dialect exinfo@guangdong`,
-  `?dialect=exinfo@guangdong`.
+- `yizhan import FILE` knows the dialect by the root of the XML, or where JSON or text begins with the name of a
+  message; otherwise, and to choose a variant, name it: `--dialect exinfo@guangdong`, `?dialect=exinfo@guangdong`.
 - **Name the variant.** Provinces use the same digits for different things. Without a variant, codes on which all agree
   pass; another refuses its row, and the problem names the variants.
 - `SBLSH` may be any number: one of ours is the case number, another is kept as the number of the source, and the node
@@ -88,7 +88,8 @@ one table a file.
 
 - Name the dialect, and the variant where the codes are a province's: `--dialect up@shandong`,
   `?dialect=up@shandong`. Without a variant the national codes hold where there are any; another code passes where
-  all provinces agree on it, and is refused by name where they do not.
+  all provinces agree on it, and is refused by name where they do not. `yizhan import FILE` knows the dialect where a
+  file begins with `<tables>`, with the name of a table, or with `#table`.
 - A row of `up_pro_accept` is an application, an acceptance, or both: whichever of `apply_date` and `accept_date` is
   filled. A row of `up_pro_special_procedure` is a start, and an end when `end_time` is filled.
 - Steps, results and materials have no more than the number of the case. Department, item and division are taken

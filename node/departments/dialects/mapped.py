@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BUILT_IN_MAPPINGS: Final = ("exinfo", "up")
 ENDINGS: Final = {XML: ".xml", JSON: ".json", CSV: ".csv"}
+_TABLE_NAMED: Final = re.compile(rb"""(?:\{\s*"(?:table"\s*:\s*")?|#table )([^"\s,;]{1,64})""")
+"""How JSON grouped by table begins, and text that names its table."""
 _SNIFF_BYTES: Final = 4096
 _BUFFER_BYTES: Final = 65_536
 _BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
@@ -142,7 +144,10 @@ def write_mapped(mapping: MappingFile, records: Iterable[Written], options: Dial
 
 
 def _looks_like(mapping: MappingFile, begin: bytes) -> bool:
-    """Tell whether XML begins with the element that holds this mapping's rows; JSON and text have to be named."""
+    """Tell whether a file begins with the name of one of this mapping's tables, or in XML with what holds its rows."""
+    named = _TABLE_NAMED.match(begin)
+    if named is not None:
+        return mapping.table_named(named[1].decode(errors="replace")) is not None
     if mapping.xml is None or XML not in mapping.reads or not mapping.xml.roots:
         return False
     return bool(re.match(rb"(?:<\?xml[^<>]{0,200}\?>\s*)?<%b[\s/>]" % mapping.xml.roots[0].encode(), begin))

@@ -12,7 +12,7 @@ import pytest
 from node.demo.catalogue import items_of
 from node.demo.generator import generate_month
 from node.demo.writers import item_file, organisation_file
-from node.departments.dialects import BUILT_IN, DialectOptions, read
+from node.departments.dialects import BUILT_IN, DialectOptions, read, recognise
 from node.departments.dialects.mapped import write_mapped
 from node.departments.dialects.mapping_loading import built_in_mapping
 from node.departments.prepare import content_of_candidate
@@ -77,6 +77,25 @@ def taken(tables: dict[str, list[dict[str, Any]]] | bytes, dialect: str = "up", 
 def one(table: str, row: dict[str, Any], dialect: str = "up") -> Candidate:
     """Return the last record of a delivery of an acceptance and a row of ``table``."""
     return taken({"up_pro_accept": [ACCEPT], table: [row]}, dialect)[-1]
+
+
+@pytest.mark.parametrize(
+    ("begin", "dialect"),
+    [
+        (b'{"up_pro_accept": [', "up"),
+        (b'{ "table": "up_pro_result", "rows"', "up"),
+        (b"#table up_pro_accept\nproject_no", "up"),
+        (b"<tables>", "up"),
+        (b'{"EX_GDBS_SB": [', "exinfo"),
+        (b"#table EX_GDBS_SB\n", "exinfo"),
+        (b'{"records": [', "json"),
+        (b'{"table": "other"', "json"),
+        (b"#table other\n", "csv"),
+        (b'{"\xff', "json"),
+    ],
+)
+def test_a_file_is_known_by_the_table_that_it_names(begin: bytes, dialect: str) -> None:
+    assert recognise("x", begin) == dialect
 
 
 def test_one_row_is_an_application_and_an_acceptance() -> None:
