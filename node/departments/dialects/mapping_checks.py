@@ -71,6 +71,8 @@ def _shapes(record_type: str, path: tuple[str, ...]) -> Iterator[ElementShape | 
 
 
 def _check_element(mapping: MappingFile, element: ElementMapping, shape: ElementShape, where: str) -> None:
+    if element.codes and shape.children:
+        raise MappingError(f"{where}.codes: a list of items has no single code")
     if element.codes and element.codes not in mapping.codes:
         raise MappingError(f"{where}.codes: there is no code table {element.codes[:40]}")
     allowed = {code for code, _ in shape.simple.codes} if shape.simple is not None else set()

@@ -120,11 +120,13 @@ def _document(path: Path, depth: int = 0) -> dict[str, Any]:
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Return a document with another on top: tables are joined key by key, anything else is replaced."""
+    """Return a document with another on top: tables are joined key by key, ignored columns added, the rest replaced."""
     joined = dict(below)
     for key, value in above.items():
         if isinstance(value, dict) and isinstance(joined.get(key), dict):
             joined[key] = _laid_over(joined[key], value)
+        elif key == "ignored" and isinstance(value, list) and isinstance(joined.get(key), list):
+            joined[key] = [*joined[key], *value]
         else:
             joined[key] = value
     return joined
