@@ -36,6 +36,7 @@ COMMANDS = {
     "publish": "node.cli.publish:publish",
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",
+    "divisions": "node.cli.divisions:divisions",
     "cases": "node.cli.cases:cases",
     "penalties": "node.cli.penalties:penalties",
     "statistics": "node.cli.statistics:statistics",

@@ -57,6 +57,7 @@ HEADINGS: Final = {
     "position": "位置",
     "problem": "问题",
     "reason": "原因",
+    "replaced_by": "替代代码",
     "required": "必填",
     "receiver": "接收人",
     "role": "关系",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from node.journal.replay import read_entry
 from node.journal.streams import Journal
 from node.statistics import stated as stated_module
 from node.statistics.indicators import FigureKey, Figures, add_figures
@@ -16,6 +17,7 @@ from node.statistics.summary import state_day
 from node.statistics.verdict import own_figures, statistics_state, subtree_figures
 from tests.support.case_nodes import CaseNode, counters
 from tests.support.case_records import bodies, body, case_no
+from tests.support.samples import record
 from tests.support.stores import new_memory_store
 
 if TYPE_CHECKING:
@@ -56,6 +58,25 @@ def test_figures_travel_up_and_are_agreed(tree: dict[str, CaseNode]) -> None:
         DAY,
         "AGREED",
     )
+
+
+def test_a_county_that_the_province_manages_counts_at_city_and_province_once_each(tree: dict[str, CaseNode]) -> None:
+    """省直管县: its record names the province beside the city; its node stands below the city, so both hold it."""
+    managed = record("Division", BusinessParentCode="360000", ValidFrom=None, ValidTo=None, ReplacedBy=None)
+    for code, node in tree.items():
+        if code == "360000":
+            node.append([managed], "descendants")
+        else:
+            node.receive([read_entry(managed)], "360000", "descendants")
+    tree["360102"].append(bodies("apply accept"))
+    publish(tree["360102"])
+    carry_up(tree)
+    publish(tree["360100"])
+    carry_up(tree)
+    publish(tree["360000"])
+    for code in ("360100", "360000"):
+        with tree[code].store.reading() as connection:
+            assert subtree_figures(connection, code, DAY, DAY) == {DAY: figures(applied=1, accepted=1)}
 
 
 def test_nothing_is_made_twice(tree: dict[str, CaseNode]) -> None:

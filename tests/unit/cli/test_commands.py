@@ -185,6 +185,7 @@ def test_records_are_listed_and_shown_byte_by_byte(fed: Home) -> None:
         (("quarantine", "show", "360102/ancestors", "1"), 1),
         (("cases", "show", "x"), 1),
         (("penalties", "show", "x"), 1),
+        (("divisions", "show", "369903"), 1),
         (("cases", "show", "x", "--system", "registry"), 1),
         (("penalties", "show", "x", "--system", "registry"), 1),
         (("cases", "show", "x", "--system", " "), 2),
@@ -217,6 +218,55 @@ def test_a_case_is_found_by_the_number_of_its_own_system(county: Home, tmp_path:
     assert is_case_number(case["case_no"])
     unknown = county.call("cases", "show", "登 2026-1", "--system", "other", code=1)
     assert "of other stands for no case" in unknown.err
+
+
+def test_a_division_is_shown_with_what_stands_above_and_who_answers_for_it(root: Home, tmp_path: Path) -> None:
+    root.call("publish", "divisions")
+    path = tmp_path / "changes.csv"
+    path.write_text(
+        "DivisionCode,DivisionName,ParentCode,BusinessParentCode,DivisionLevel,Kind,ValidTo,ReplacedBy\n"
+        "360482,共青城市,360400,360000,县,法定区划,,\n360122,新建县,360100,,县,法定区划,2015-12-31,360112\n",
+        encoding="utf-8",
+    )
+    root.call("publish", "divisions", str(path))
+    managed = root.call("divisions", "show", "360482").document
+    assert (managed["schema"], managed["name"], managed["level"]) == ("yizhan.division/1", "共青城市", 4)
+    assert managed["business_parent"] == {"code": "360000", "name": "江西省"}
+    # Nobody serves it or its city yet: figures reach neither.
+    assert [(one["division"]["code"], one["reached"]) for one in managed["reporting"]] == [
+        ("360400", False),
+        ("360000", False),
+    ]
+    renamed = root.call("divisions", "show", "360122", "--on", "2016-01-01").document
+    assert (renamed["lapsed"], renamed["new_cases"]) == (True, "360112")
+    assert not root.call("divisions", "show", "360122", "--on", "2015-12-31").document["lapsed"]
+    chinese = root.call("divisions", "show", "360122", "--lang", "zh", json_wanted=False).out
+    for words in ("已失效，至 2015-12-31", "新办件用\t360112", "法定区划", "360112 新建区", "360100 南昌市"):
+        assert words in chinese
+    english = root.call("divisions", "show", "360482", "--lang", "en", json_wanted=False).out
+    for words in ("County", "holds", "business parent\t360000 江西省", "figures go to\t360400 九江市, 360000 江西省"):
+        assert words in english
+    county = root.call("divisions", "show", "360102", "--lang", "en", json_wanted=False)
+    assert "nodes\t360102" in county.out
+    township = root.call("divisions", "show", "360102001", "--lang", "en", json_wanted=False).out
+    assert "not published" in township
+    assert "lies in\t360102 东湖区" in township
+    future = tmp_path / "future.csv"
+    heading = "DivisionCode,DivisionName,ParentCode,DivisionLevel,Kind,ValidFrom"
+    future.write_text(f"{heading}\n360172,测试新区,360100,县,管理区（开发区等）,2099-01-01\n", encoding="utf-8")
+    root.call("publish", "divisions", str(future))
+    assert "未生效，自 2099-01-01" in root.call("divisions", "show", "360172", "--lang", "zh", json_wanted=False).out
+
+
+def test_a_node_that_does_not_reach_who_should_hold_its_figures_is_told(root: Home, tmp_path: Path) -> None:
+    """The county joined the province itself: a city that were to hold its figures would not."""
+    path = tmp_path / "divisions.csv"
+    path.write_text(
+        "DivisionCode,DivisionName,ParentCode,DivisionLevel,Kind\n360000,江西省,360102,省,法定区划\n", encoding="utf-8"
+    )
+    root.call("publish", "divisions", str(path))
+    told = root.call("divisions", "show", "360000", "--lang", "en", json_wanted=False)
+    assert "Figures do not reach 360102: 360000 does not stand below 360102." in told.err
 
 
 def test_what_is_attached_to_a_case_is_shown_with_it_and_masked(county: Home, tmp_path: Path) -> None:
