@@ -74,6 +74,7 @@ def test_a_wrong_document_is_refused_with_what_is_wrong(name: str) -> None:
             parse_record(path.read_bytes())
         problem = caught.value.problems[0]
         assert problem.text, path.name
+        assert problem.element or problem.line is not None, path.name
         if path.name.startswith(REFUSED):
             assert problem.rule == RULE_CHECK_DIGIT
             assert problem.element == path.stem.removeprefix("refused-check-digit-")
