@@ -147,6 +147,5 @@ def _shown(value: Any, shape: ElementShape) -> str:
     if isinstance(value, str):
         return mask_text(value, shape.privacy) if shape.privacy else value
     if isinstance(value, dict):
-        parts = ((shape.child(name), text) for name, text in value.items())
-        return ", ".join(_shown(text, part) for part, text in parts if part is not None)
+        return ", ".join(_shown(value[part.name], part) for part in shape.children if part.name in value)
     return " | ".join(_shown(item, shape) for item in value)

@@ -72,6 +72,32 @@ def test_a_person_s_name_is_masked(capsys: pytest.CaptureFixture[str], tmp_path:
     assert PERSON not in json.dumps(document, ensure_ascii=False)
 
 
+def test_lists_are_shown_with_their_parts_and_numbers_of_persons_masked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fields = {
+        "SBLSH": "FOREIGN-2",
+        "SXBM": "XK1",
+        "XZQHDM": "369902",
+        "SLBMZZJGDM": "11369902GE0000032F",
+        "SLBMMC": "测试局",
+        "SBSJ": "2026-10-9 9:00:00",
+        "SXMC": "占道",
+        "TJFS": "0",
+        "SQRLX": "2",
+        "SQRMC": PERSON,
+        "SQRZJLX": "001",
+        "SQRZJHM": "91999999GE00335476",
+        "SBCLQD": "申请书；营业执照^1^2",
+    }
+    code, document, _ = check(capsys, sample(tmp_path, "EX_GDBS_SB", fields), "--mapping", "exinfo")
+    assert code == 0
+    shown = {field["element"]: field["value"] for field in document["rows"][0]["records"][0]["fields"]}
+    assert shown["MaterialItem"] == "申请书, 0, 0, 1 | 营业执照, 1, 2, 1"
+    assert shown["ApplicantIdNo"] == "919*************76"
+    assert shown["CaseNo"] == "FOREIGN-2"
+
+
 def test_an_error_stands_at_its_element(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     wrong = {**STEP, "event_start_time": "2026-02-30 09:00:00"}
     code, document, _ = check(capsys, sample(tmp_path, "up_pro_process", wrong, STEP), "--mapping", "up")

@@ -17,6 +17,7 @@ from node.departments.dialects.mapped import write_mapped
 from node.departments.dialects.mapping_loading import built_in_mapping
 from node.departments.prepare import content_of_candidate
 from node.standard.examples import example_content
+from node.web.reference.samples import first_case, sample_delivery
 from tests.support.intake import NODE, intake_on, offer
 from tests.support.round_trips import by_key, came_back, carried, expected
 
@@ -337,3 +338,11 @@ def test_a_month_is_accepted_and_a_changed_row_is_the_next_version(memory: Store
     tables["up_pro_result"][0]["result_explain"] = "更正说明"
     again = offer(intake, json.dumps(tables).encode(), "up@guangdong")
     assert (again.accepted, again.repeated) == (1, len(records) - 1)
+
+
+def test_the_sample_for_vendors_leaves_out_what_the_tables_do_not_hold() -> None:
+    case = first_case()
+    sample = BytesIO(sample_delivery("up@shandong", case))
+    back = came_back(BUILT_IN["up"].reads(sample, DialectOptions(variant="shandong")))
+    held = [one.record_type for one in case if one.record_type != "Collection"]
+    assert sorted(name for name, _ in back) == sorted(held)
