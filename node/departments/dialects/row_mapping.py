@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SHARED_MAX: Final = 100_000
 """Cases of one delivery whose shared columns are remembered, the newest ones. Our own choice: some 50 MB."""
+SPELLINGS_MAX: Final = 2000
+"""Spellings of a table's columns that are remembered; further ones are looked up anew. Our own choice."""
 _NAMED_MAX: Final = 5
 
 
@@ -53,7 +55,7 @@ class RowMapper:
     def __init__(self, mapping: MappingFile, options: DialectOptions) -> None:
         self.mapping = mapping
         self.options = options
-        self._tables: dict[str, TableReader | None] = {}
+        self._tables: dict[str, TableReader] = {}
         self._shared: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def candidates(self, row: SourceRow) -> Iterator[Candidate]:
@@ -80,6 +82,7 @@ class RowMapper:
         return OpenedRow(row=row, values=values, records=given, problems=tuple(problems))
 
     def _table(self, name: str) -> TableReader | None:
+        name = name.casefold()
         if name not in self._tables:
             found = self.mapping.table_named(name)
             # A delivery may name any number of tables that do not exist: those are not remembered.
@@ -150,7 +153,8 @@ class TableReader:
             if name is None:
                 unknown.append(column)
                 continue
-            self._canonical[column] = name
+            if len(self._canonical) < SPELLINGS_MAX:
+                self._canonical[column] = name
             if name in values:
                 text_of = f"the column {name} stands twice in this row: which value is meant?"
                 return values, [Problem(rule=RULE_DOUBLED, element=name, text=text_of)]

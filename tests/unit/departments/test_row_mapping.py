@@ -204,3 +204,11 @@ def test_a_row_that_could_not_be_read_keeps_its_problems() -> None:
 def test_rows_are_numbered_as_their_source_numbered_them() -> None:
     candidates = mapped(*(result_row(number) for number in (1, 2, 3)))
     assert all(before.row == (after.row or 0) - 1 for before, after in pairwise(candidates))
+
+
+def test_spellings_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_mapping, "SPELLINGS_MAX", 1)
+    upper = {name.upper(): text for name, text in result_row().values.items()}
+    first, second = mapped(row("RESULT", **upper), row("Result", **upper))
+    assert first.content == second.content
+    assert (first.problems, second.problems) == ((), ())
