@@ -125,3 +125,21 @@ class _Follower:
         header: dict[str, Value] = {name: self._conclusion.content[name] for name in _HEADER}
         header |= {"Sequence": sequence, "DataVersion": "1", "EventTime": time_text(at)}
         return GeneratedRecord(record_type=record_type, sent_at=at, content={**header, **content})
+
+
+def material_rows(records: Sequence[GeneratedRecord]) -> list[GeneratedRecord]:
+    """Return the materials of applications as records of their own: exchange tables list them in a table of their own.
+
+    They are sent with their applications, and say nothing that these do not.
+    """
+    made = []
+    for record in records:
+        listed = record.content.get("MaterialItem")
+        if record.record_type != "Application" or not record.valid or not isinstance(listed, list):
+            continue
+        shared = {name: record.content[name] for name in (*_HEADER, "DataVersion", "EventTime")}
+        for place, item in enumerate(listed, start=1):
+            if isinstance(item, dict):
+                content = {**shared, "Sequence": str(place), **item}
+                made.append(GeneratedRecord(record_type="Material", sent_at=record.sent_at, content=content))
+    return made

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from node.demo.attachments import attach
+from node.demo.attachments import attach, material_rows
 from node.demo.catalogue import items_of
 from node.demo.generator import Month, generate_month
 from node.demo.penalties import generate_penalties
@@ -90,6 +90,7 @@ def plan_feed(*, cases: int, seed: int) -> tuple[Feed, ...]:
             *generate_penalties(items, count=max(1, share // CASES_PER_PENALTY), seed=seed),
         ]
         by_door[XLSX] = sorted([*by_door[XLSX], *further], key=lambda record: record.sent_at)
+        by_door[UP] += material_rows(by_door[UP])
         feeds.append(Feed(county=county.code, month=month, by_door=by_door))
     return tuple(feeds)
 
