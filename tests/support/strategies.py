@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ _CITIZEN_TYPES: Final = frozenset({"111", "CITIZEN_CARD"})
 _CREDIT_TYPES: Final = frozenset({"001", "CREDIT_CODE"})
 
 
+@cache
 def contents(record_type: str) -> st.SearchStrategy[dict[str, Any]]:
     """Return any content of a record type, without Salt and Version."""
     checked = {name for name, _ in checked_elements(record_type)}

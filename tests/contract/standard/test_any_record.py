@@ -13,8 +13,8 @@ from node.standard.compose import compose, content_of, salt_of
 from node.standard.families import RECORD_TYPES
 from tests.support.strategies import contents
 
-EXAMPLES = max(3, settings().max_examples // 25)
-"""Contents of each type: sixty-odd types, of which each costs milliseconds a content; the nights take many more."""
+EXAMPLES = max(10, settings().max_examples // 10)
+"""Contents of each type: sixty-odd types, each a content of milliseconds; the nights take many more."""
 
 
 @pytest.mark.parametrize("name", RECORD_TYPES)
