@@ -85,7 +85,10 @@ def _value(simple: SimpleShape) -> st.SearchStrategy[str]:
     if simple.codes:
         return st.sampled_from([code for code, _ in simple.codes])
     if simple.base in {"int", "long"}:
-        return st.integers(simple.value_min, simple.value_max).map(str)
+        bound = 2**31 if simple.base == "int" else 2**63
+        low = -bound if simple.value_min is None else simple.value_min
+        high = bound - 1 if simple.value_max is None else simple.value_max
+        return st.integers(low, high).map(str)
     if simple.base == "boolean":
         return st.sampled_from(["true", "false", "1", "0"])
     if simple.base == "base64Binary":
