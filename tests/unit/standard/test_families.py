@@ -89,3 +89,15 @@ def test_the_table_says_with_which_header_a_record_begins(name: str) -> None:
     assert children[1] == ("RecordKey" if entry.header in KEYED_HEADERS else "CaseNo")
     assert ("Channel" in children) == (entry.header != RECORD_HEADER)
     assert entry.case_record == (children[1] == "CaseNo" and entry.family == "case")
+
+
+ALWAYS_IMPORTANT = {"CaseNo", "OrgCode", "TaskCode", "EventTime", "ApplicantName", "ApplicantIdNo", "ResultCode"}
+"""Case number, department, item, time, applicant, result: what may be altered with an approval of the province only."""
+
+
+@pytest.mark.parametrize("name", [name for name, kind in RECORD_TYPES.items() if kind.header != RECORD_HEADER])
+def test_what_decides_a_case_is_marked_as_important(name: str) -> None:
+    children = SHAPES[name].children
+    bare = [child.name for child in children if child.name in ALWAYS_IMPORTANT and not child.important]
+    money = [child.name for child in children if child.simple and child.simple.name == "Amount" and not child.important]
+    assert (bare, money) == ([], [])
