@@ -125,7 +125,9 @@ def _prepared(candidate: Candidate, channel: str, salt: bytes) -> Prepared:
     except RecordRefusedError as error:
         return Prepared(candidate=candidate, problems=_located(candidate, error.problems))
     facts = facts_of(element)
-    entry = Entry(record_type=facts.record_type, body=body, leaf=leaf_hash(body), facts=facts, element=element)
+    # The element ends here: hundreds of trees that live on until the commit cost more to free than all facts to read,
+    # and the few projections that want the whole content of a record parse it again.
+    entry = Entry(record_type=facts.record_type, body=body, leaf=leaf_hash(body), facts=facts)
     return Prepared(candidate=candidate, entry=entry, source_key=facts.source_key, content_hash=content_hash_of(body))
 
 

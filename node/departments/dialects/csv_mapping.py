@@ -141,7 +141,6 @@ class RowMapping:
         """Return a row's content, and a problem for each cell that cannot be understood. Empty cells are left out."""
         content: dict[str, Any] = dict(self.defaults)
         problems = []
-        filled: set[tuple[str, ...]] = set()
         for index, column in self.cells:
             # Most columns of a table of several types are empty: the cheap question comes first.
             if not fields[index] or not (cell := fields[index].strip()):
@@ -152,12 +151,13 @@ class RowMapping:
                 problems.append(column.problem(str(error)))
                 continue
             target = content
-            for name in column.path[:-1]:
-                target = target.setdefault(name, {})
-            if column.path in filled:
+            name = column.path[-1]
+            for above in column.path[:-1]:
+                target = target.setdefault(above, {})
+            # Defaults are only given where no column names the element.
+            if name in target:
                 problems.append(column.problem("two columns of this row give a value"))
-            filled.add(column.path)
-            target[column.path[-1]] = value
+            target[name] = value
         for index, heading in self.foreign:
             if fields[index] and fields[index].strip():
                 text = f"{RECORD_TYPES[self.record_type].label} {self.record_type} has no column {heading}"
