@@ -1,4 +1,7 @@
-"""``python -m tests.bench [--json] [--quick] [--postgresql]``: run everything in a temporary folder and report."""
+"""``python -m tests.bench [--json] [--quick] [--postgresql]``: run everything in a temporary folder and report.
+
+``--rows N`` imports one table of N rows instead (tests/bench/rows.py) and leaves with 1 when something does not hold.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from tests.bench.importing import measure_intake
 from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.receiving import measure_receiver
 from tests.bench.report import document, receiving_documents, table
+from tests.bench.rows import lines, measure_rows
 from tests.support.postgres import NoServerError, postgres_server
 
 if TYPE_CHECKING:
@@ -32,11 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--postgresql", action="store_true", help="measure PostgreSQL too, when a server can be started"
     )
+    parser.add_argument("--rows", type=int, metavar="N", help="import one table of N rows instead, e.g. 1000000")
     given = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="yizhan-bench-") as folder:
+        if given.rows:
+            return _rows(Path(folder), given.rows, as_json=given.json)
         answer = measure(Path(folder), QUICK if given.quick else FULL, postgresql=given.postgresql)
     sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n" if given.json else table(answer))
     return 0
+
+
+def _rows(folder: Path, rows: int, *, as_json: bool) -> int:
+    answer = measure_rows(folder, MachineClock(), rows)
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n" if as_json else lines(answer))
+    return 1 if answer["faults"] else 0
 
 
 def measure(folder: Path, plan: Plan, *, postgresql: bool = False) -> dict[str, Any]:

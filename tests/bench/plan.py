@@ -11,9 +11,9 @@ class Plan:
 
     ``held``: records held before the receiver is measured, as far as ``fill_s_max`` seconds allow. ``rounds`` of
     ``packages`` packages of ``package_records`` records each, product and floor in turns. ``hop_packages`` a round of
-    the hop. ``intake_records`` in the imported file. ``singles``: records one by one over the idle hop, for the bytes
-    they cost, as far as ``singles_s_max`` seconds allow. Over the idle tree: ``idle_s`` seconds without any record, and
-    ``tries`` a door for the latency.
+    the hop. ``intake_rounds`` files of ``intake_records`` rows each are imported. ``singles``: records one by one over
+    the idle hop, for the bytes they cost, as far as ``singles_s_max`` seconds allow. Over the idle tree: ``idle_s``
+    seconds without any record, and ``tries`` a door for the latency.
     """
 
     held: int = 100_000
@@ -24,8 +24,8 @@ class Plan:
     package_records: int = 500
     hop_packages: int = 16
     hop_rounds: int = 3
-    intake_records: int = 4_000
-    intake_rounds: int = 3
+    intake_records: int = 10_000
+    intake_rounds: int = 4
     singles: int = 2_000
     singles_s_max: float = 70.0
     idle_s: float = 5.0
