@@ -10,6 +10,7 @@ import io
 import threading
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from node.errors import NotFoundError, StateConflictError
@@ -22,14 +23,17 @@ from node.web.reference.samples import sample_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 SCHEMAS: Final = f"schemas/xsd/{VERSION}"
 """Where the schema files lie among the files: as in the project itself."""
 BUNDLE_NAME: Final = f"yizhan-standard-{VERSION}"
 """Name of the bundle, and of the one folder inside it."""
 CHECKSUMS: Final = "SHA256SUMS"
+SENDER_KIT: Final = "sender-kit"
+"""Where the clients of the open API lie among the files."""
 
+_KIT_FOLDER: Final = Path(__file__).parent / "sender_kit"
+_KIT_ENDINGS: Final = frozenset({".cs", ".java", ".md", ".py", ".sh"})
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that an archive can name: files of the bundle have no time of their own."""
 _MODE: Final = 0o100644 << 16
@@ -64,9 +68,16 @@ def publication() -> Publication:
 
 def standard_files() -> dict[str, bytes]:
     """Return every file of the standard by its path, in the order of paths; the same bytes every time."""
-    files = dict(sorted((*reference_files(), *_schema_files(), *_example_files(), *sample_files())))
+    files = dict(sorted(_every_file()))
     sums = "".join(f"{_hash(data)}  {path}\n" for path, data in files.items())
     return {CHECKSUMS: sums.encode(), **files}
+
+
+def sender_kit_files() -> Iterator[tuple[str, bytes]]:
+    """Yield path and bytes of the clients of the open API, which are sources to be handed out, never imported."""
+    for path in sorted(_KIT_FOLDER.iterdir()):
+        if path.suffix in _KIT_ENDINGS:
+            yield f"{SENDER_KIT}/{path.name}", path.read_bytes()
 
 
 def bundle_of(files: Mapping[str, bytes]) -> bytes:
@@ -116,6 +127,14 @@ def _publication() -> Publication:
     bundle = bundle_of(files)
     hashes = {path: _hash(data) for path, data in files.items()}
     return Publication(files=files, hashes=hashes, bundle=bundle, bundle_hash=_hash(bundle))
+
+
+def _every_file() -> Iterator[tuple[str, bytes]]:
+    yield from reference_files()
+    yield from _schema_files()
+    yield from _example_files()
+    yield from sample_files()
+    yield from sender_kit_files()
 
 
 def _schema_files() -> Iterator[tuple[str, bytes]]:

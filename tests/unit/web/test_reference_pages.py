@@ -20,7 +20,7 @@ from node.standard.resources import schema_folder
 from node.web.reference.contents import standard_files, write_files
 from node.web.reference.rendering import words
 from node.web.reference.subjects import english_of, note_of, subjects
-from tests.tidy.tree import ROOT
+from tests.tidy.tree import ROOT, python_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,3 +170,14 @@ def test_names_and_notes_are_taken_apart() -> None:
     assert note.text == "Name of it."
     assert note.sources == (("GB/T 39046", "T4 an..200"), ("up_*", "task_name"), ("Guangdong", "SXMC"))
     assert note.ours
+
+
+def test_every_client_of_the_sender_kit_is_handed_out_and_none_is_imported() -> None:
+    handed_out = {path for path in files() if path.startswith("sender-kit/")}
+    clients = {"SendRecords.cs", "SendRecords.java", "send_records.py", "send_records.sh"}
+    assert handed_out == {f"sender-kit/{name}" for name in clients | {"README.md", "README.zh.md"}}
+    for name in clients:
+        assert name in files()["sender-kit/README.md"].decode()
+        assert name in files()["sender-kit/README.zh.md"].decode()
+    importing = [one for one in python_files("node", "adapters") if "import send_records" in (ROOT / one).read_text()]
+    assert importing == []
