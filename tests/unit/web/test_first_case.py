@@ -11,6 +11,7 @@ from node.departments.dialects import Dialects
 from node.departments.prepare import prepare
 from node.errors import UsageError
 from node.randomness import SeededRandomness
+from node.standard.codec import parse_record
 from node.standard.compose import content_of
 from node.web.reference.samples import first_case, sample_delivery, sample_files, writable
 
@@ -30,7 +31,7 @@ def test_the_sample_is_accepted_and_nothing_is_found_in_it(dialect: str) -> None
 def test_every_record_of_the_case_comes_through_as_it_was_made(dialect: str) -> None:
     delivery = BytesIO(sample_delivery(dialect, first_case("360102")))
     prepared = prepare(Dialects().read(dialect, delivery), channel="API", randomness=SeededRandomness("sample"))
-    read = [content_of(one.entry.element) for one in prepared if one.entry is not None]
+    read = [content_of(parse_record(one.entry.body)) for one in prepared if one.entry is not None]
     assert read == [{**one.content, "Channel": "API"} for one in first_case("360102")]
 
 
