@@ -30,7 +30,9 @@ status=$(printf 'header = "Authorization: Bearer %s"\n' "${YIZHAN_KEY-$(cat "$YI
         --write-out '%{http_code}' --header "Content-Type: $type" --header "Idempotency-Key: $once" \
         --data-binary "@$2" "${1%/}/api/v1/records?${3-}") || exit 6
 
-tr '{' '\n' <"$answer" | sed -n \
+# A line for each object of the answer; a brace within a text is followed by no bare quotation mark.
+sed 's/{"/\
+"/g' "$answer" | sed -n \
     -e 's/^"verdict": "\([a-z]*\)", "record_type": "\([A-Za-z]*\)", "key": "\([^"]*\)".*/\1 \2 \3/p' \
     -e 's/^"row": \([^,]*\), "line": \([^,]*\), .*"rule": "\([^"]*\)", "text": "\(.*\)"}.*/    row \1 line \2 \3 \4/p'
 case $status in
