@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from node.departments.collector import seldom_collected
 from node.departments.dialects import AUTO, DialectOptions, recognise
 from node.departments.event_order import in_event_order
 from node.departments.sources import OPERATOR, Source
@@ -45,7 +46,7 @@ def import_file(
     """
     options = DialectOptions(record_type=record_type, table=table, system=source.name)
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") as stream, seldom_collected():
             if dialect == AUTO:
                 dialect = recognise(path.name, stream.read(_HEAD_BYTES))
                 stream.seek(0)

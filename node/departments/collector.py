@@ -1,0 +1,31 @@
+"""The interpreter's garbage collector while a file is taken in: seldom, because hardly anything of a record is cyclic.
+
+Every record makes some fifty objects that are freed by their counts. By its usual thresholds the collector walks them,
+and at times the whole program, again and again, and finds nothing: one seventh of the time of an import, measured.
+"""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SELDOM: Final = (20_000, 20, 100)
+"""New objects, and rounds of the younger generations, before each generation is walked: what is cyclic is still found,
+within some ten batches. Our own choice, measured against no collection at all, which gains nothing more."""
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Collect seldom within, and leave out what is there already; afterwards everything is as before."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
