@@ -31,7 +31,6 @@ COMMANDS = {
     "sources": "node.cli.sources:sources",
     "import": "node.cli.importing:import_command",
     "refused": "node.cli.refused:refused",
-    "conformance": "node.cli.conformance:conformance_command",
     "dialects": "node.cli.dialects:dialects",
     "mapping": "node.cli.mapping:mapping",
     "publish": "node.cli.publish:publish",

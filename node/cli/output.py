@@ -25,7 +25,6 @@ HEADINGS: Final = {
     "codes": "代码表",
     "column": "列",
     "count": "数量",
-    "case": "办件",
     "created": "建立",
     "day": "日期",
     "disabled": "停用",

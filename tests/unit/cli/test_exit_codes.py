@@ -37,7 +37,6 @@ CALLS = (
     ("refused", "offer", "1"),
     ("refused", "discard", "1", "--reason", "x"),
     ("dialects", "list"),
-    ("conformance", "/nowhere/at/all.csv"),
     ("dialects", "show", "csv"),
     ("dialects", "template", "csv", "--type", "受理"),
     ("mapping", "check", __file__, "--mapping", "up"),
@@ -65,7 +64,7 @@ CALLS = (
     ("demo",),
 )
 """A call of every command that could succeed, without its home."""
-WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "standard"})
+WITHOUT_A_NODE = frozenset({"demo", "dialects", "mapping", "standard"})
 """Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
 MISTAKES = (
     ("frobnicate",),
@@ -83,8 +82,6 @@ MISTAKES = (
     ("import", "/nowhere/at/all.csv"),
     ("import", __file__, "--dialect", "soap"),
     ("import", __file__, "--dialect", "no dialect"),
-    ("conformance", __file__, "--dialect", "soap"),
-    ("conformance", "ftp://node.example/cases.csv"),
     ("dialects", "show", "soap"),
     ("dialects", "show", "csv", "--type", "烹饪"),
     ("dialects", "template", "json", "--type", "受理"),
