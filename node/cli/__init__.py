@@ -33,6 +33,7 @@ COMMANDS = {
     "refused": "node.cli.refused:refused",
     "dialects": "node.cli.dialects:dialects",
     "mapping": "node.cli.mapping:mapping",
+    "conformance": "node.cli.conformance:conformance",
     "publish": "node.cli.publish:publish",
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",

@@ -40,6 +40,7 @@ CALLS = (
     ("dialects", "show", "csv"),
     ("dialects", "template", "csv", "--type", "受理"),
     ("mapping", "check", __file__, "--mapping", "up"),
+    ("conformance", __file__),
     ("publish", "divisions"),
     ("publish", "items"),
     ("publish", "organisations"),
@@ -64,7 +65,7 @@ CALLS = (
     ("demo",),
 )
 """A call of every command that could succeed, without its home."""
-WITHOUT_A_NODE = frozenset({"demo", "dialects", "mapping", "standard"})
+WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "standard"})
 """Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
 MISTAKES = (
     ("frobnicate",),
@@ -82,6 +83,10 @@ MISTAKES = (
     ("import", "/nowhere/at/all.csv"),
     ("import", __file__, "--dialect", "soap"),
     ("import", __file__, "--dialect", "no dialect"),
+    ("conformance", "/nowhere/at/all.csv"),
+    ("conformance", __file__, "--dialect", "soap"),
+    ("conformance", "ftp://example.cn/cases.csv"),
+    ("conformance", "https://name:word@example.cn/cases.csv"),
     ("dialects", "show", "soap"),
     ("dialects", "show", "csv", "--type", "烹饪"),
     ("dialects", "template", "json", "--type", "受理"),
