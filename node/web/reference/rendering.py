@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from node.departments.candidates import DEPARTMENT_TYPES
 from node.departments.dialects.built_in import BUILT_IN
@@ -124,6 +125,11 @@ def _files_of(environment: Environment, folder: str) -> Iterator[tuple[str, byte
         page = Page(path=path, title=getattr(spoken, title))
         context = {**shared, "page": page, "up": page.up}
         yield f"{folder}/{path}", _rendered(environment, template or f"introduction.{folder}.html", context)
+    for dialect in BUILT_IN.values():
+        if dialect.tables is not None:
+            page = Page(path=f"dialects/{dialect.name}.html", title=f"{shared['label_of'](dialect)} {dialect.name}")
+            context = {**shared, "page": page, "up": page.up, "dialect": dialect, "tables": dialect.tables()}
+            yield f"{folder}/{page.path}", _rendered(environment, "dialect.html", context)
     for record in known.records.values():
         page = Page(path=f"records/{record.name}.html", title=f"{shared['label_of'](record)} {record.name}")
         context = {**shared, "page": page, "up": page.up, "record": record, "family": families[record.kind.family]}
@@ -166,7 +172,7 @@ def _shared(folder: str, known: Subjects) -> dict[str, Any]:
         "value_of": lambda simple: value_of(simple, simple.label),
         "rows_of": lambda shape: tuple(rows_of(shape)),
         "anchor_of": _anchor,
-        "headings_of": _headings,
+        "element_link": _element_link,
         "samples_of": _samples,
         "version": VERSION,
         "namespace": NAMESPACE,
@@ -205,20 +211,13 @@ def _anchor(path: str) -> str:
     return element.replace("/", ".") or "attributes"
 
 
-def _headings(record: Record) -> list[tuple[str, str]]:
-    """Return path and 中文 heading of every column that a table of this record type may have."""
-    found: list[tuple[str, str]] = []
-
-    def add(shape: Any, path: str, label: str) -> None:
-        for child in shape.children:
-            here = (f"{path}{child.name}", f"{label}{child.label}")
-            if child.children and not child.repeated:
-                add(child, f"{here[0]}/", f"{here[1]}/")
-            elif child.name not in {"Salt", "Channel"}:
-                found.append(here)
-
-    add(record.shape, "", "")
-    return found
+def _element_link(record_type: str, path: str) -> Markup:
+    """Return an element of a record type as a link to its row, where it has one; an expression has none."""
+    anchor = path.replace(".", "/").replace("/", ".")
+    known = subjects().records[record_type]
+    if any(row.path.replace("/", ".") == anchor for row in (*known.header, *known.own)):
+        return Markup('<a href="../records/{}.html#{}"><code>{}</code></a>').format(record_type, anchor, path)
+    return Markup("<code>{}</code>").format(path)
 
 
 def _samples(dialect: Dialect) -> list[tuple[str, str]]:

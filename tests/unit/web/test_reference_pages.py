@@ -97,6 +97,15 @@ def test_every_code_and_simple_type_has_its_place(language: str) -> None:
     assert set(BUILT_IN) - anchors(f"{language}/dialects.html") == set()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_column_of_a_dialect_is_shown_with_its_element(language: str) -> None:
+    mapped = {dialect.name: dialect.tables() for dialect in BUILT_IN.values() if dialect.tables is not None}
+    assert {"csv", "xlsx"} <= set(mapped)
+    for name, tables in mapped.items():
+        rows = page(f"{language}/dialects/{name}.html").xpath("//tbody/tr/th")
+        assert [row.text_content() for row in rows] == [column.source for one in tables for column in one.columns]
+
+
 def test_every_element_with_a_privacy_mark_is_listed_under_it() -> None:
     listed = {(name, row.path) for mark in ("name", "identity", "contact") for name, row in subjects().marked(mark)}
     marked = {
