@@ -108,8 +108,9 @@ def _summarise(frame: Frame, found: Conformance) -> None:
         f"{found.cases} cases, {len(found.hints) + found.hints_omitted} hints.",
     )
     if found.rules:
-        rules = ", ".join(f"{rule} {count}" for rule, count in found.first())
-        say(frame, f"请先改正：{rules}", f"Mend first: {rules}")
+        say(frame, "请先改正：", "Mend first:")
+        for rule, count in found.first():
+            _say_remedy(frame, rule, count)
     if found.problems_omitted:
         more = found.problems_omitted
         say(frame, f"另有 {more} 个问题未列出", f"{more} more problems are not listed.")
@@ -120,3 +121,15 @@ def _summarise(frame: Frame, found: Conformance) -> None:
             f"超出上限：{keys} 条未查重复，{records} 条未查环节顺序。",
             f"Beyond the limits: {keys} records not compared for repetition, {records} not for their order.",
         )
+
+
+def _say_remedy(frame: Frame, rule: str, count: int) -> None:
+    """Tell what a rule means and how its problems are put right."""
+    from node.departments.rules import rule_words
+
+    words = rule_words()[rule]
+    say(
+        frame,
+        f"  {rule} {count}：{words.what[0]}。{words.fix[0]}。",
+        f"  {rule} {count}: {words.what[1]}. To put it right: {words.fix[1]}.",
+    )

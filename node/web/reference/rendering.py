@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from node.departments.candidates import DEPARTMENT_TYPES
 from node.departments.dialects.built_in import BUILT_IN
+from node.departments.rules import rule_words
 from node.standard import identifiers
 from node.standard.codec import DEPTH_MAX, NAMESPACE, RECORD_BYTES_MAX, VERSION
 from node.standard.examples import CASE_NUMBER, CITIZEN_NUMBER, CREDIT_CODE, DIVISION, TIME, value_of
@@ -48,6 +49,7 @@ _SINGLE_PAGES: Final = (
     ("marks.html", "marks.html", "marks"),
     ("authority.html", "authority.html", "authority"),
     ("dialects.html", "dialects.html", "dialects"),
+    ("rules.html", "rules.html", "rules"),
     ("envelope.html", "envelope.html", "envelope"),
 )
 """Address, template and title (a key of ``words.toml``) of the pages of which there is one for each language."""
@@ -164,6 +166,7 @@ def _shared(folder: str, known: Subjects) -> dict[str, Any]:
         "shared": (*known.parts.groups.values(), *known.parts.types.values()),
         "dialects": tuple(BUILT_IN.values()),
         "mark_names": MARKS,
+        "rules": [(name, one.what[place], one.fix[place]) for name, one in sorted(rule_words().items())],
         "table_names": frozenset(simple.name for simple in known.codes),
         "type_names": frozenset(simple.name for simple in known.types),
         "label_of": lambda subject: _label(subject, folder),

@@ -27,7 +27,7 @@ def test_lines_tell_each_record_and_each_problem(delivery: Path, capsys: pytest.
     assert [line.split("\t")[0] for line in out.splitlines()] == ["ok"] * 2 + ["wrong"] * 3 + ["ok"] * 2 + ["hint"]
     assert "wrong\t-:50\tAction\tschema\t" in out
     assert "环节不完整" in out
-    assert "请先改正：schema 3" in err
+    assert "请先改正：\n  schema 3：不符合标准的模式。按该元素的类型改正" in err
 
 
 def test_words_are_there_in_english_too(delivery: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,7 +35,7 @@ def test_words_are_there_in_english_too(delivery: Path, capsys: pytest.CaptureFi
     out, err = capsys.readouterr()
     assert "steps are missing" in out
     assert "7 records, 4 conform" in err
-    assert "Mend first: schema 3" in err
+    assert "Mend first:\n  schema 3: does not follow the schema. To put it right: give the element" in err
 
 
 def test_json_is_one_document(delivery: Path, capsys: pytest.CaptureFixture[str]) -> None:

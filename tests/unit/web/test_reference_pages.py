@@ -14,6 +14,7 @@ import pytest
 from lxml import html
 
 from node.departments.dialects.built_in import BUILT_IN
+from node.departments.rules import rule_words
 from node.standard.codec import SHAPES, check_canonical, diagnose, parse_record
 from node.standard.families import RECORD_TYPES
 from node.standard.resources import schema_folder
@@ -94,6 +95,7 @@ def test_every_code_and_simple_type_has_its_place(language: str) -> None:
     assert len(codes) > 100
     assert {simple.name for simple in known.types} - anchors(f"{language}/types.html") == set()
     assert set(known.parts.groups) - anchors(f"{language}/parts.html") == set()
+    assert set(rule_words()) - anchors(f"{language}/rules.html") == set()
     assert set(BUILT_IN) - anchors(f"{language}/dialects.html") == set()
 
 
