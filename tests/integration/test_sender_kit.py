@@ -131,7 +131,15 @@ def test_one_wrong_record_among_right_ones_is_told(client: str, folder: Path, no
     code, said = send(client, folder, node, "some.xml")
     assert code == 9, said
     assert "refused ReviewStep" in said
-    assert "Action" in said
+    (problem,) = [line for line in said.splitlines() if line.startswith("    row ")]
+    assert "Action" in problem
+
+
+def test_a_key_from_the_environment_may_end_with_a_line(client: str, folder: Path, node: str) -> None:
+    key = (folder / "key.txt").read_text(encoding="ascii")
+    code, said = send(client, folder, node, write_case(client, folder), YIZHAN_KEY=key)
+    assert code == 0, said
+    assert said.endswith("\n")
 
 
 def test_a_file_with_nothing_usable_is_told(client: str, folder: Path, node: str) -> None:

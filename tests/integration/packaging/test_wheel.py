@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from node.web.reference.contents import CHECKSUMS, standard_files
 from tests.tidy.tree import ROOT, tracked_files
 
 if TYPE_CHECKING:
@@ -83,3 +84,8 @@ def test_a_wheel_holds_every_file_of_the_package(installed: Path) -> None:
 
 def test_the_installed_program_answers(installed: Path) -> None:
     assert "yizhan" in run_in(installed, "yizhan", "--help")
+
+
+def test_the_installed_program_builds_the_same_reference(installed: Path, tmp_path: Path) -> None:
+    run_in(installed, "yizhan", "standard", "build", "-o", str(tmp_path / "out"))
+    assert (tmp_path / "out" / CHECKSUMS).read_bytes() == standard_files()[CHECKSUMS]

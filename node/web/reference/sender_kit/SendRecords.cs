@@ -8,6 +8,8 @@
 // Leaves with 0 (all accepted or repeated), 9 (some refused), 1 (nothing usable), 2 (mistake in the call), 5 (key
 // refused), 6 (node not reached or busy).
 
+#nullable disable
+
 using System;
 using System.Collections.Generic;
 using System.IO;

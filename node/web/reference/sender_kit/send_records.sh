@@ -19,20 +19,22 @@ case $2 in
     *.csv) type=text/csv ;;
     *) type=application/octet-stream ;;
 esac
+key=$(printf %s "${YIZHAN_KEY-$(cat "$YIZHAN_KEY_FILE")}" | tr -d ' \r\n')
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 once=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 
 # The key goes by standard input: what stands behind a command can be seen by everybody on the machine. While the node
 # is busy (429, 503) or not there, curl waits as Retry-After says and sends the very same request again.
-status=$(printf 'header = "Authorization: Bearer %s"\n' "${YIZHAN_KEY-$(cat "$YIZHAN_KEY_FILE")}" |
+status=$(printf 'header = "Authorization: Bearer %s"\n' "$key" |
     curl --config - --silent --show-error --max-time 60 --retry 5 --retry-connrefused --output "$answer" \
         --write-out '%{http_code}' --header "Content-Type: $type" --header "Idempotency-Key: $once" \
         --data-binary "@$2" "${1%/}/api/v1/records?${3-}") || exit 6
 
-# A line for each object of the answer; a brace within a text is followed by no bare quotation mark.
-sed 's/{"/\
-"/g' "$answer" | sed -n \
+# A line for each object of the verdicts; a brace within a text is followed by no bare quotation mark. The problems of
+# all records together stand in front of the verdicts, and would be told twice.
+{ sed -e 's/^.*"verdicts": //' -e 's/{"/\
+"/g' "$answer"; echo; } | sed -n \
     -e 's/^"verdict": "\([a-z]*\)", "record_type": "\([A-Za-z]*\)", "key": "\([^"]*\)".*/\1 \2 \3/p' \
     -e 's/^"row": \([^,]*\), "line": \([^,]*\), .*"rule": "\([^"]*\)", "text": "\(.*\)"}.*/    row \1 line \2 \3 \4/p'
 case $status in
