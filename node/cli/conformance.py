@@ -102,10 +102,10 @@ def _summarise(frame: Frame, found: Conformance) -> None:
         click.echo(f"hint\t{_place(hint.row, hint.line)}\t{hint.record_type}\t{hint.code}\t{hint.case_no}\t{label}")
     say(
         frame,
-        f"方言 {found.dialect}：记录 {found.records} 条，合格 {found.conforming} 条，重复 {found.repeated} 条；"
-        f"办件 {found.cases} 件，疑点提示 {len(found.hints) + found.hints_omitted} 条。",
-        f"Dialect {found.dialect}: {found.records} records, {found.conforming} conform, {found.repeated} repeated; "
-        f"{found.cases} cases, {len(found.hints) + found.hints_omitted} hints.",
+        f"方言 {found.dialect}：记录 {found.records} 条，合格 {found.conforming} 条（规范形式 {found.canonical} 条），"
+        f"重复 {found.repeated} 条；办件 {found.cases} 件，疑点提示 {len(found.hints) + found.hints_omitted} 条。",
+        f"Dialect {found.dialect}: {found.records} records, {found.conforming} conform ({found.canonical} in canonical "
+        f"form), {found.repeated} repeated; {found.cases} cases, {len(found.hints) + found.hints_omitted} hints.",
     )
     if found.rules:
         say(frame, "请先改正：", "Mend first:")

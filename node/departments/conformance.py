@@ -24,11 +24,12 @@ from node.departments.deciding import RULE_CONFLICT
 from node.departments.dialects import AUTO, DialectOptions, Dialects, recognise
 from node.departments.event_order import in_event_order
 from node.departments.numbering import number_cases
-from node.departments.prepare import prepare
+from node.departments.prepare import came_canonical, prepare
 from node.departments.report import EXIT_ALL, EXIT_NOTHING_USABLE, EXIT_SOME_REFUSED, problem_json
 from node.errors import Problem
 from node.journal.schema import upgrade_schema
 from node.journal.store import open_store
+from node.standard.codec import parse_record
 from node.standard.compose import content_of
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Conformance:
     records: int = 0
     conforming: int = 0
     repeated: int = 0
+    canonical: int = 0
     rules: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
     problems_omitted: int = 0
@@ -138,6 +140,7 @@ class Conformance:
             "records": self.records,
             "conforming": self.conforming,
             "repeated": self.repeated,
+            "canonical": self.canonical,
             "rules": dict(sorted(self.rules.items())),
             "first": [{"rule": rule, "count": count} for rule, count in self.first()],
             "problems": [problem_json(problem) for problem in self.problems],
@@ -182,6 +185,7 @@ def check_delivery(
                 checked = _checked(one, keys, found)
                 _count(found, checked)
                 if not checked.problems:
+                    found.canonical += came_canonical(one, CHANNEL)
                     cases.add(one)
                 told(checked)
         finally:
@@ -282,7 +286,7 @@ class _Cases:
         if len(self._places) == CASE_RECORDS_HELD_MAX or (case not in self._held and len(self._held) == CASES_MAX):
             self._unplayed += 1
             return
-        content = content_of(one.entry.element) if cycle.reads_content else {}
+        content = content_of(parse_record(one.entry.body)) if cycle.reads_content else {}
         recorded = Recorded(len(self._places), facts, quarantined=False, content=content)
         self._held.setdefault(case, []).append(recorded)
         self._places.append((facts.record_type, one.candidate.row, one.candidate.line))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,6 +99,16 @@ def reversioned(one: Prepared, version: int) -> None:
     one.entry = Entry(record_type=facts.record_type, body=body, leaf=leaf_hash(body), facts=facts, element=element)
     one.source_key = facts.source_key
     pack([one.entry])
+
+
+def came_canonical(one: Prepared, channel: str) -> bool:
+    """Tell whether a valid record came as the very bytes that a node stores, but for Salt and Channel."""
+    markup, entry = one.candidate.markup, one.entry
+    if markup is None or entry is None:
+        return False
+    begin = entry.body.index(b"<Salt>")
+    salt = b64decode(entry.body[begin + len(b"<Salt>") : begin + _SALT_LENGTH - len(b"</Salt>")])
+    return _stamped(markup, channel if _has_channel(entry.record_type) else "", salt) == entry.body
 
 
 def content_of_candidate(candidate: Candidate) -> dict[str, Any]:

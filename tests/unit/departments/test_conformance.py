@@ -12,6 +12,7 @@ from node.departments.conformance import Checked, Conformance, check_delivery
 from node.departments.dialects import Dialects
 from node.errors import UsageError
 from node.randomness import SeededRandomness
+from node.standard.examples import example
 from node.web.reference.samples import first_case, sample_delivery, writable
 
 CASE = first_case()
@@ -88,3 +89,16 @@ def test_problems_never_hold_personal_data() -> None:
 def test_an_unknown_dialect_is_refused() -> None:
     with pytest.raises(UsageError):
         check(DELIVERY, dialect="soap")
+
+
+def test_records_in_canonical_form_are_counted() -> None:
+    assert check(example("Conclusion"))[0].canonical == 1
+    assert check(example("Item", full=False))[0].canonical == 1
+    assert check(DELIVERY)[0].canonical == 0
+    assert check(sample_delivery("json", CASE), name="case.json")[0].canonical == 0
+
+
+def test_penalties_are_replayed_too() -> None:
+    found, _ = check(example("PenaltyDecision", full=False))
+    assert (found.conforming, found.cases) == (1, 1)
+    assert found.hints
