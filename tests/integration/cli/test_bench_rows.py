@@ -29,3 +29,4 @@ def test_a_streamed_table_is_imported_by_a_process_of_its_own(tmp_path: Path) ->
     done = run_import(new_node(tmp_path, PROVINCE).home, path)
     assert done.report["accepted"] == ROWS
     assert 0 < done.peak_mb < 300
+    assert done.processor_s > 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def imported(*, accepted: int = 100, peak_mb: float = 150.0, memory_mb: Sequence[float] = (100.0,) * 20) -> Import:
     report = {"accepted": accepted, "problems": [{"rule": "schema"}] if accepted < 100 else []}
-    return Import(report=report, taken_s=0.01, memory_mb=memory_mb, peak_mb=peak_mb)
+    return Import(report=report, taken_s=0.01, processor_s=0.015, memory_mb=memory_mb, peak_mb=peak_mb)
 
 
 def answer_of(done: Import) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def test_the_ratio_is_taken_of_the_floors_before_and_after() -> None:
     answer = answer_of(imported())
     assert answer["rate"] == 10_000.0
     assert answer["ratio"] == 0.4
+    assert answer["processor_us_per_row"] == 150.0
     assert answer["disk_bytes_per_row"] == 700.0
     assert answer["faults"] == []
     assert "ratio 0.40, bar 0.3" in lines(answer)
