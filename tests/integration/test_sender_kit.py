@@ -19,6 +19,7 @@ from node.standard.identifiers import case_number
 from node.web.reference.contents import sender_kit_files
 from node.web.reference.samples import Sample, first_case, sample_delivery
 from tests.support.homes import Home
+from tests.support.sender_kit import CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 PROGRAM = (sys.executable, "-P", "-m", "node.cli")
-CLIENTS = {
-    "python": (sys.executable, "-I", "send_records.py"),
-    "java": ("java", "-XX:TieredStopAtLevel=1", "SendRecords.java"),
-    "curl": ("sh", "send_records.sh"),
-}
 SERIALS = {"python": 1, "java": 2, "curl": 3}
 """Each client sends a case of its own, so that what one sends is new to the node whatever others sent."""
 DIVISION = "360000"

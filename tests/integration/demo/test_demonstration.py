@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,16 @@ import pytest
 from node.clock import MachineClock
 from node.demo.demonstration import Settings, demonstrate
 from node.demo.plan import NODES
+from node.demo.program import call
+from node.standard.examples import CREDIT_CODE, DAY, ITEM
+from node.standard.identifiers import case_number
+from node.web.reference.contents import sender_kit_files
+from node.web.reference.samples import first_case, sample_delivery
+from tests.support.sender_kit import CLIENTS
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO = str(ROOT / "scripts" / "demo")
+COUNTY = "360102"
 COUNTY_STREAMS = ("360102/ancestors", "360103/ancestors")
 
 pytestmark = pytest.mark.integration
@@ -119,6 +128,29 @@ def test_nothing_is_left_running_after_a_check(checked: tuple[Path, subprocess.C
     assert processes_of(checked[0]) == []
 
 
+def send_as_vendors(folder: Path, address: str) -> dict[str, int]:
+    """Send a first case of its own with each client of the sender kit to the county; return what each left with."""
+    kit = folder / "kit"
+    kit.mkdir()
+    for path, data in sender_kit_files():
+        (kit / path.rpartition("/")[2]).write_bytes(data)
+    key = call(folder / "home" / COUNTY, "sources", "add", "vendor")["key"]
+    (kit / "key.txt").write_text(f"{key}\n", encoding="ascii")
+    left = {}
+    for serial, (name, command) in enumerate(CLIENTS.items(), start=1):
+        if shutil.which(command[0]) is None:
+            continue
+        number = case_number(COUNTY, CREDIT_CODE, ITEM, DAY, serial)
+        case = [replace(one, content={**one.content, "CaseNo": number}) for one in first_case(COUNTY)]
+        (kit / f"{name}.xml").write_bytes(sample_delivery("standard", case))
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "YIZHAN_KEY_FILE": "key.txt"}
+        done = subprocess.run(
+            [*command, address, f"{name}.xml"], cwd=kit, env=environment, capture_output=True, check=False, timeout=60
+        )
+        left[name] = done.returncode
+    return left
+
+
 def test_a_demonstration_stays_up_until_it_is_interrupted_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +166,7 @@ def test_a_demonstration_stays_up_until_it_is_interrupted_and_leaves_nothing(
                 if len(addresses) == len(NODES):
                     seen["pages"] = {code: httpx.get(address, timeout=10) for code, address in addresses}
                     seen["processes"] = len(processes_of(tmp_path / "home"))
+                    seen["vendors"] = send_as_vendors(tmp_path, dict(addresses)[COUNTY])
                     return
         finally:
             seen["interrupted_s"] = MachineClock().monotonic_s()
@@ -152,6 +185,8 @@ def test_a_demonstration_stays_up_until_it_is_interrupted_and_leaves_nothing(
     assert list(seen["pages"]) == [plan.code for plan in NODES]
     assert all(page.status_code == 200 and code in page.text for code, page in seen["pages"].items())
     assert seen["processes"] >= len(NODES)
+    # A vendor's first case, by each client of the sender kit that this machine can run.
+    assert set(seen["vendors"].values()) == {0}
     assert processes_of(tmp_path / "home") == []
 
 

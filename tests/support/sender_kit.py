@@ -1,0 +1,12 @@
+"""How the clients of the sender kit are run on this machine; the one for .NET is not among them."""
+
+from __future__ import annotations
+
+import sys
+
+CLIENTS = {
+    "python": (sys.executable, "-I", "send_records.py"),
+    "java": ("java", "-XX:TieredStopAtLevel=1", "SendRecords.java"),
+    "curl": ("sh", "send_records.sh"),
+}
+"""The command of each client, in the folder of the kit; address and file come behind it."""
