@@ -187,22 +187,23 @@ def _feed_api(node: DemoNode, key: str, records: Sequence[GeneratedRecord]) -> l
 
 
 def offer(
-    client: httpx.Client, key: str, records: Sequence[GeneratedRecord], *, idempotency_key: str
+    client: httpx.Client,
+    key: str,
+    records: Sequence[GeneratedRecord],
+    *,
+    idempotency_key: str,
+    dialect: str = DIALECTS[API],
 ) -> dict[str, Any]:
-    """Offer records to the open API in one request and return its answer.
+    """Offer records to the open API in one request in ``dialect`` and return its answer.
 
     An answer 429 or 503 is obeyed: the same request goes again after ``Retry-After`` seconds, as often as
     ``OFFERS_MAX`` says; the key makes that harmless. Raises DemonstrationError when the API answers with anything else
-    than a report.
+    than a report, UsageError when the dialect cannot carry one of the records.
     """
-    headers = {
-        "Authorization": f"Bearer {key}",
-        "Idempotency-Key": idempotency_key,
-        "Content-Type": "application/xml",
-    }
-    body = delivery(DIALECTS[API], records)
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": idempotency_key}
+    body = delivery(dialect, records)
     for attempt in range(1, OFFERS_MAX + 1):
-        answer = client.post("/api/v1/records", params={"dialect": DIALECTS[API]}, content=body, headers=headers)
+        answer = client.post("/api/v1/records", params={"dialect": dialect}, content=body, headers=headers)
         if answer.status_code not in LATER or attempt == OFFERS_MAX:
             break
         threading.Event().wait(min(float(answer.headers.get("Retry-After", 1)), _LATER_S_MAX))

@@ -171,5 +171,5 @@ def test_a_counter_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_key_that_leaves_its_cause_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.departments.accept.lookup_many", lambda *_arguments: {})
+    monkeypatch.setattr("node.departments.deciding.lookup_many", lambda *_arguments: {})
     found("I1: |I3: |UNIQUE|Integrity")

@@ -73,7 +73,7 @@ class Feeder:
         for _ in range(600):
             try:
                 with httpx.Client(base_url=self.county.face, timeout=10) as client:
-                    answer = offer(client, self.key, batch, idempotency_key=key)
+                    answer = offer(client, self.key, batch, idempotency_key=key, dialect="json")
             except (httpx.HTTPError, DemonstrationError, ValueError):
                 threading.Event().wait(0.1)
                 continue
