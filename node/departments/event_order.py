@@ -1,16 +1,17 @@
 """Order: files that stand by table, not by time, are taken in the order in which things happened.
 
-A case's state follows the order of its records in the stream. A spreadsheet with one sheet a record type, or a dump of
-a database table by table, tells all acceptances, then all steps, then all conclusions: taken as it stands, every case
-would look as if its steps had been taken out of order. So a file of up to ``ROWS_MAX`` rows is held and sorted by event
-time before it is taken in; a larger one keeps its own order, because memory is bounded.
+A case's state follows the order of its records in the stream. A spreadsheet with one sheet a record type, or a dump
+of a database table by table, tells all acceptances, then all steps, then all conclusions: taken as it stands, every
+case would look as if its steps had been taken out of order. So a file of up to ``ROWS_MAX`` rows and ``WEIGHT_MAX``
+bytes is held and sorted by event time before it is taken in; a larger one keeps its own order, because memory is
+bounded.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from node.departments.candidates import Candidate
 
 ROWS_MAX: Final = 20_000
-"""Rows that are held: some 60 MB. Our own choice."""
+WEIGHT_MAX: Final = 32 * 1024 * 1024
+"""Rows that are held, and bytes of the file that they may take: some 100 MB. Our own choice."""
 _EVENT_TIME: Final = re.compile(rb"<EventTime\s*>\s*([^<\s]+)\s*</EventTime")
 _MARKUP_BYTES: Final = 16_384
 
@@ -27,11 +29,14 @@ _MARKUP_BYTES: Final = 16_384
 def in_event_order(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
     """Yield candidates by event time; what names none stays behind what stood before it, as equal times do."""
     source = iter(candidates)
-    held = list(islice(source, ROWS_MAX))
-    beyond = next(source, None)
-    if beyond is not None:
-        yield from chain(held, (beyond,), source)
-        return
+    held: list[Candidate] = []
+    weight = 0
+    for candidate in source:
+        held.append(candidate)
+        weight += candidate.weight
+        if len(held) > ROWS_MAX or weight > WEIGHT_MAX:
+            yield from chain(held, source)
+            return
     last = datetime.min.replace(tzinfo=UTC)
     keyed = []
     for place, candidate in enumerate(held):

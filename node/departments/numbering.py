@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     from node.journal.store import Store, Transaction
 
 RULE_NUMBER: Final = "case-number"
+SYSTEM_LENGTH_MAX: Final = 50
+NUMBER_LENGTH_MAX: Final = 100
+"""Characters of OrigSystem and OrigCaseNo, as in the schema (a test compares)."""
+_UNFIT: Final = (
+    f"OrigCaseNo has at most {NUMBER_LENGTH_MAX} characters and OrigSystem {SYSTEM_LENGTH_MAX}, all of them printable"
+)
 RULE_FOREIGN_NUMBER: Final = "foreign-number"
 _NUMBERED_HEADERS: Final = frozenset({CASE_HEADER, PENALTY_HEADER})
 _HEADER_BYTES: Final = 16_384
@@ -79,13 +85,16 @@ def number_cases(
     not be written yet. Costs nothing when every candidate has a number; else one transaction for all of them. A
     candidate for which none can be made gets a problem of rule ``case-number``.
     """
-    waiting = [one for place, candidate in enumerate(candidates) if (one := _unnumbered(place, candidate, source))]
-    if not waiting:
+    unnumbered = [one for place, candidate in enumerate(candidates) if (one := _unnumbered(place, candidate, source))]
+    if not unnumbered:
         return candidates
+    # What no record of the standard can hold is not even asked for: nobody has checked these texts yet.
+    waiting = [one for one in unnumbered if _can_stand(one.foreign)]
     beside = _brought(chain(before, candidates), {one.foreign for one in waiting}, source)
-    numbers, faults = store.write(lambda transaction: _give_out(transaction, waiting, beside))
+    numbers, faults = store.write(lambda transaction: _give_out(transaction, waiting, beside)) if waiting else ({}, {})
+    faults |= {one.foreign: _UNFIT for one in unnumbered if not _can_stand(one.foreign)}
     numbered = list(candidates)
-    for one in waiting:
+    for one in unnumbered:
         candidate = candidates[one.place]
         number = numbers.get(one.foreign)
         if number is None:
@@ -94,6 +103,14 @@ def number_cases(
         else:
             numbered[one.place] = _with_number(candidate, one.foreign.system, number)
     return numbered
+
+
+def _can_stand(pair: ForeignNumber) -> bool:
+    """Tell whether OrigSystem and OrigCaseNo can hold these texts: bounded, and nothing in them that is no text."""
+    return all(
+        len(text) <= longest and text.isprintable()
+        for text, longest in ((pair.system, SYSTEM_LENGTH_MAX), (pair.number, NUMBER_LENGTH_MAX))
+    )
 
 
 def nameless(candidate: Candidate) -> Problem | None:

@@ -134,6 +134,10 @@ class ElementReader:
         """Return the meaning of a code: the mapping's tables first, then the standard's own label."""
         labels = {label: code for code, label in (shape.simple.codes if shape.simple is not None else ())}
         read = self._codes.read if self._codes is not None else half_width
+        # A site's word may be the standard's label for something else: what the site says counts.
+        own = self._codes.meanings.keys() if self._codes is not None else ()
+        for label in own:
+            labels.pop(label, None)
         return lambda cell: labels.get(cell) or read(half_width(cell))
 
     def _time(self, cell: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,3 +53,12 @@ def test_a_file_beyond_the_bound_keeps_its_order(monkeypatch: pytest.MonkeyPatch
     assert order(row(number, time) for number, time in enumerate(times)) == [0, 1, 2]
     assert order(row(number, time) for number, time in enumerate(times[:2])) == [1, 0]
     assert order([]) == []
+
+
+def test_a_few_enormous_rows_are_not_held_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_order, "WEIGHT_MAX", 10)
+    rows = [
+        replace(row(1, "2026-10-09T10:00:00+08:00"), weight=6),
+        replace(row(2, "2026-10-08T10:00:00+08:00"), weight=6),
+    ]
+    assert order(rows) == [1, 2]

@@ -13,7 +13,7 @@ from node.departments.candidates import Candidate
 from node.departments.numbering import ForeignNumber, known_numbers
 from node.departments.sources import OPERATOR
 from node.errors import Problem
-from node.standard.codec import parse_record
+from node.standard.codec import SHAPES, parse_record
 from node.standard.compose import compose, content_of
 from node.standard.facts import facts_of
 from node.standard.identifiers import is_case_number
@@ -293,3 +293,26 @@ def test_a_delivery_without_foreign_numbers_costs_no_transaction(
     given = {name: value for name, value in content().items() if name != "OrigCaseNo"}
     take(intake, [candidate(given)])
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("number", ["A\ud800", "A\x00", "A\n1", "9" * 101])
+def test_a_number_that_no_record_can_hold_costs_its_record_only(intake: Intake, number: str) -> None:
+    good = candidate(without_number(content()))
+    bad = candidate(without_number(content(OrigCaseNo=number)))
+    report = take(intake, [bad, good])
+    assert (report.accepted, report.refused) == (1, 1)
+    rule, text = problem_of(report)
+    assert rule == "case-number"
+    assert number not in text
+
+
+def test_the_bounds_of_foreign_numbers_are_those_of_the_schema() -> None:
+    header = SHAPES["Application"]
+    for name, longest in (
+        ("OrigSystem", numbering.SYSTEM_LENGTH_MAX),
+        ("OrigCaseNo", numbering.NUMBER_LENGTH_MAX),
+    ):
+        child = header.child(name)
+        assert child is not None
+        assert child.simple is not None
+        assert child.simple.length_max == longest

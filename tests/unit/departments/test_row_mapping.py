@@ -212,3 +212,11 @@ def test_spellings_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPat
     first, second = mapped(row("RESULT", **upper), row("Result", **upper))
     assert first.content == second.content
     assert (first.problems, second.problems) == ((), ())
+
+
+def test_what_a_site_says_of_a_word_counts_before_the_label_of_the_standard() -> None:
+    # 退回 is the label of RETURN; this hall means a refusal by it.
+    mapping = hall(HALL.replace('"1" = "DENY"', '"1" = "DENY"\n"退回" = "DENY"'))
+    found = only(mapped(result_row(result="退回"), mapping=mapping, variant="north"))
+    assert found["ResultCode"] == "DENY"
+    assert only(mapped(result_row(result="准予"), mapping=mapping, variant="north"))["ResultCode"] == "GRANT"
