@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 NAME: Final = "first-case"
 STEP_MINUTES: Final = 20
 """Minutes between two records of the case. Our own choice."""
+STEP_TAKEN_MINUTES: Final = 10
+"""Minutes that a review step takes. Our own choice."""
 _NOTHING: Final[dict[str, str]] = {}
 _STEPS: Final = (
     ("Application", 1, _NOTHING),
     ("Acceptance", 1, {"AcceptanceState": "1"}),
-    ("ReviewStep", 1, {"StepCode": "1", "StepName": "承办", "Action": "PASS"}),
-    ("ReviewStep", 2, {"StepCode": "2", "StepName": "审核", "Action": "PASS"}),
-    ("ReviewStep", 3, {"StepCode": "3", "StepName": "批准", "Action": "PASS"}),
+    ("ReviewStep", 1, {"StepCode": "1", "StepName": "承办", "StepState": "2", "Action": "PASS"}),
+    ("ReviewStep", 2, {"StepCode": "2", "StepName": "审核", "StepState": "2", "Action": "PASS"}),
+    ("ReviewStep", 3, {"StepCode": "3", "StepName": "批准", "StepState": "2", "Action": "PASS"}),
     ("Conclusion", 1, {"ResultCode": "GRANT", "ResultText": "准予许可"}),
     ("Collection", 1, {"CollectionWay": "0"}),
 )
@@ -65,6 +67,8 @@ def first_case(division: str = DIVISION) -> list[Sample]:
             "DivisionCode": division,
             "EventTime": (begin + timedelta(minutes=place * STEP_MINUTES)).isoformat(),
         }
+        if record_type == "ReviewStep":
+            content["EventEndTime"] = (begin + timedelta(minutes=place * STEP_MINUTES + STEP_TAKEN_MINUTES)).isoformat()
         made.append(Sample(record_type=record_type, content=content))
     return made
 
