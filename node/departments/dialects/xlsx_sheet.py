@@ -44,7 +44,9 @@ _LAST_SERIAL: Final = 2_958_466
 _DAYS_1900: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - a count of days has no zone.
 _DAYS_1904: Final = datetime(1904, 1, 1)  # noqa: DTZ001
 _SECONDS_A_DAY: Final = 86_400
-_MERGE = re.compile(rb'<(?:\w+:)?mergeCell\b[^<>]{0,120}?\bref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
+_MERGE = re.compile(
+    rb"""<(?:\w+:)?mergeCell\b[^<>]{0,120}?\bref=["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["']"""
+)
 _LONGEST_MERGE_BYTES: Final = 200
 _DIGITS: Final = "0123456789"
 _LETTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")

@@ -119,8 +119,9 @@ class Stylesheet:
             result = transform(
                 case.element, **{key: etree.XSLT.strparam(value) for key, value in given.items() if value}
             ).getroot()
-        except etree.XSLTApplyError as error:
-            yield self._stopped(case, f"the stylesheet of {self.name} stopped: {_plain(str(error))}")
+        except etree.XSLTApplyError:
+            # What a stylesheet says when it gives up may hold a value of the case: it is not repeated.
+            yield self._stopped(case, f"the stylesheet of {self.name} stopped at this case")
             return
         if result is None or result.tag != f"{TAG_PREFIX}Records":
             yield self._stopped(case, f"the stylesheet of {self.name} gave no Records for this")

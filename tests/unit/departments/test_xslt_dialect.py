@@ -155,7 +155,7 @@ def test_more_records_than_a_case_may_have_are_refused(folder: Path, monkeypatch
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ('<xsl:template match="/"><xsl:message terminate="yes">no\n hall</xsl:message></xsl:template>', "no hall"),
+        ('<xsl:template match="/"><xsl:message terminate="yes">no\n hall</xsl:message></xsl:template>', "stopped"),
         (ENDLESS, "stopped"),
         ('<xsl:template match="/"><other/></xsl:template>', "no Records"),
         ('<xsl:template match="/">text</xsl:template>', "no Records"),
@@ -166,6 +166,14 @@ def test_more_records_than_a_case_may_have_are_refused(folder: Path, monkeypatch
 def test_a_stylesheet_that_stops_or_gives_no_records_is_told(folder: Path, body: str, said: str) -> None:
     rule, text = told(folder, b"<case/>", stylesheet=body)
     assert (rule, said in text) == ("stylesheet", True), text
+
+
+def test_what_a_stylesheet_says_of_a_case_is_not_repeated(folder: Path) -> None:
+    body = (
+        '<xsl:template match="/"><xsl:message terminate="yes"><xsl:value-of select="."/></xsl:message></xsl:template>'
+    )
+    rule, text = told(folder, b"<case>somebody</case>", stylesheet=body)
+    assert (rule, "somebody" in text) == ("stylesheet", False)
 
 
 @pytest.mark.parametrize(
