@@ -43,4 +43,4 @@ def test_json_is_one_document(delivery: Path, capsys: pytest.CaptureFixture[str]
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "yizhan.conformance/1"
     assert (document["records"], document["conforming"], document["rules"]) == (7, 4, {"schema": 3})
-    assert [problem["line"] for problem in document["problems"]] == [50, 66, 82]
+    assert [problem["line"] for problem in document["problems"]] == [50, 67, 84]
