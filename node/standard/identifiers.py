@@ -106,9 +106,10 @@ def is_case_number(text: str) -> bool:
 def case_number(division: str, credit_code: str, item: str, day: date, serial: int) -> str:
     """Return a case number of 48 characters: division 6, credit code 18, item 10, day 8, serial 5, check 1.
 
-    A longer division code gives its first six digits; an item code gives its last ten characters, filled with zeros
-    on the left. ``serial`` counts from 1 within division, department, item and day. The layout is ours; it fits the
-    an..50 of GB/T 39046. Raises ValueError when a part does not fit.
+    A longer division code gives its first six digits. An item code gives its first ten letters and digits, filled with
+    zeros on the left: the basic code (基本编码, an..10 of GB/T 39046), with which an implementing code begins.
+    ``serial`` counts from 1 within division, department, item and day. The layout is ours; it fits the an..50 of
+    GB/T 39046. Raises ValueError when a part does not fit.
     """
     if len(division) < DIVISION_LENGTH or not division.isdigit() or not 1 <= serial <= CASE_SERIAL_MAX:
         message = f"no case number from division {division!r} and serial {serial}"
@@ -116,8 +117,8 @@ def case_number(division: str, credit_code: str, item: str, day: date, serial: i
     if not is_credit_code(credit_code):
         message = f"no case number from credit code {credit_code!r}"
         raise ValueError(message)
-    tail = "".join(character for character in item.upper() if character in _VALUES)[-ITEM_LENGTH:].zfill(ITEM_LENGTH)
-    body = f"{division[:DIVISION_LENGTH]}{credit_code}{tail}{day:%Y%m%d}{serial:05d}"
+    basic = "".join(character for character in item.upper() if character in _VALUES)[:ITEM_LENGTH].zfill(ITEM_LENGTH)
+    body = f"{division[:DIVISION_LENGTH]}{credit_code}{basic}{day:%Y%m%d}{serial:05d}"
     return body + mod_37_36_check(body)
 
 

@@ -128,7 +128,9 @@ def test_a_case_number_has_48_characters_and_its_check() -> None:
 
 def test_a_long_or_short_item_code_still_gives_48_characters() -> None:
     assert len(case_number("360102", CREDIT_CODE, "a-1", date(2026, 1, 5), 1)) == 48
-    assert len(case_number("360102", CREDIT_CODE, "1" * 36, date(2026, 1, 5), 1)) == 48
+    implementing = case_number("360102", CREDIT_CODE, "XK0010100Y" + CREDIT_CODE + "001", date(2026, 1, 5), 1)
+    assert len(implementing) == 48
+    assert implementing[24:34] == "XK0010100Y", "the basic code, with which an implementing code begins"
 
 
 @pytest.mark.parametrize(
