@@ -24,16 +24,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from node.departments.ahead import one_ahead
 from node.departments.answers import RequestKey, find_answer, store_answer
+from node.departments.batches import numbered_batches
 from node.departments.deciding import Decision
 from node.departments.dialects import Dialects
 from node.departments.divisions import Divisions
-from node.departments.group_commit import TOGETHER_MAX, GroupCommit
+from node.departments.group_commit import GroupCommit
 from node.departments.numbering import number_cases, remember_numbers
 from node.departments.prepare import Prepared, prepare
+from node.departments.preparing import prepared_batches
 from node.departments.refused import keep_refused
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, ImportReport, Verdict
 from node.departments.sources import count_activity
@@ -43,7 +44,7 @@ from node.standard.seals import ANCESTORS, StreamName
 from node.trust.authority import check_authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -55,10 +56,6 @@ if TYPE_CHECKING:
     from node.journal.streams import Journal
     from node.randomness import Randomness
     from node.trust.tree import Tree
-
-BATCH_MAX: Final = TOGETHER_MAX
-BATCH_WEIGHT_MAX: Final = 8 * 1024 * 1024
-"""Bytes of a delivery after which a batch ends: of each several copies are in memory at once. Our own choice."""
 
 _log = logging.getLogger(__name__)
 
@@ -152,7 +149,9 @@ class Intake:
         """
         self.check_joined()
         report = ImportReport()
-        for prepared in one_ahead(self._prepared_batches(candidates, source)):
+        numbered = numbered_batches(self.store, candidates, source=source.name)
+        batches = prepared_batches(numbered, channel=source.channel, randomness=self.randomness)
+        for prepared in batches:
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
             committed(report)
@@ -168,21 +167,10 @@ class Intake:
         )
         return report
 
-    def prepared(
-        self, candidates: Sequence[Candidate], *, source: Source, before: Sequence[Candidate] = ()
-    ) -> list[Prepared]:
-        """Return candidates made into records, outside the journal's lock; cases without a number get theirs first.
-
-        ``before`` is the delivery's batch before this one, which may not be written yet.
-        """
-        numbered = number_cases(self.store, candidates, source=source.name, before=before)
+    def prepared(self, candidates: Sequence[Candidate], *, source: Source) -> list[Prepared]:
+        """Return candidates made into records, outside the journal's lock; cases without a number get theirs first."""
+        numbered = number_cases(self.store, candidates, source=source.name)
         return prepare(numbered, channel=source.channel, randomness=self.randomness)
-
-    def _prepared_batches(self, candidates: Iterable[Candidate], source: Source) -> Iterator[list[Prepared]]:
-        before: Sequence[Candidate] = ()
-        for batch in _batches(candidates):
-            yield self.prepared(batch, source=source, before=before)
-            before = batch
 
     def settle(self, job: Job) -> Settled:
         """Decide and write one prepared batch, together with whatever else comes at this moment."""
@@ -259,16 +247,3 @@ def _known_answer(connection: Connection, job: Job) -> Settled | None:
     if stored is None:
         return None
     return Settled(answer=stored.answer) if stored.same_body else Settled(other_body=True)
-
-
-def _batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    batch: list[Candidate] = []
-    weight = 0
-    for candidate in candidates:
-        batch.append(candidate)
-        weight += candidate.weight
-        if len(batch) == BATCH_MAX or weight >= BATCH_WEIGHT_MAX:
-            yield batch
-            batch, weight = [], 0
-    if batch:
-        yield batch

@@ -19,11 +19,11 @@ from node.cases.findings import FINDING_LABELS
 from node.cases.history import APPROVAL, LifeCycle, Recorded, replay
 from node.cases.penalties import PENALTY
 from node.cases.penalty_codes import PENALTY_FINDING_LABELS
+from node.departments.batches import numbered_batches
 from node.departments.candidates import AUTOMATIC
 from node.departments.deciding import RULE_CONFLICT
 from node.departments.dialects import AUTO, DialectOptions, Dialects, recognise
 from node.departments.event_order import in_event_order
-from node.departments.numbering import number_cases
 from node.departments.prepare import came_canonical, prepare
 from node.departments.report import EXIT_ALL, EXIT_NOTHING_USABLE, EXIT_SOME_REFUSED, problem_json
 from node.errors import Problem
@@ -56,8 +56,6 @@ CASE_RECORDS_HELD_MAX: Final = 50_000
 FIRST_RULES: Final = 5
 """Rules that are named as the first to mend. Our own choice."""
 
-_BATCH: Final = 500
-_BATCH_BYTES: Final = 4_000_000
 _HEAD_BYTES: Final = 4096
 _DIGEST_BYTES: Final = 8
 _LIFE_CYCLES: Final = (APPROVAL, PENALTY)
@@ -196,24 +194,8 @@ def check_delivery(
 
 
 def _prepared(candidates: Iterable[Candidate], store: Store, randomness: Randomness) -> Iterator[Prepared]:
-    before: list[Candidate] = []
-    for batch in _batches(candidates):
-        numbered = number_cases(store, batch, source=SYSTEM, before=before)
-        yield from prepare(numbered, channel=CHANNEL, randomness=randomness)
-        before = batch
-
-
-def _batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    batch: list[Candidate] = []
-    weight = 0
-    for candidate in candidates:
-        batch.append(candidate)
-        weight += candidate.weight
-        if len(batch) == _BATCH or weight >= _BATCH_BYTES:
-            yield batch
-            batch, weight = [], 0
-    if batch:
-        yield batch
+    for batch in numbered_batches(store, candidates, source=SYSTEM):
+        yield from prepare(batch, channel=CHANNEL, randomness=randomness)
 
 
 def _checked(one: Prepared, keys: _Keys, found: Conformance) -> Checked:

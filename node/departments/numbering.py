@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import insert, select, update
 
+from node.departments.case_headers import HEADER_BYTES, RULE_NUMBER, has_number, names_a_case, parts_of
 from node.departments.tables import case_serial, foreign_number
-from node.errors import NotFoundError, Problem, RecordRefusedError
-from node.standard.codec import SHAPES, TAG_PREFIX, parse_unvalidated
+from node.errors import NotFoundError, Problem
+from node.journal.statements import in_parameter, insert_sql, select_in_sql
+from node.standard.codec import SHAPES
 from node.standard.facts import TREE_ZONE
-from node.standard.families import CASE_HEADER, PENALTY_HEADER, RECORD_TYPES
 from node.standard.identifiers import CASE_SERIAL_MAX, DIVISION_LENGTHS, case_number, is_credit_code
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from node.departments.candidates import Candidate
     from node.journal.store import Store, Transaction
 
-RULE_NUMBER: Final = "case-number"
 SYSTEM_LENGTH_MAX: Final = 50
 NUMBER_LENGTH_MAX: Final = 100
 """Characters of OrigSystem and OrigCaseNo, as in the schema (a test compares)."""
@@ -46,17 +46,9 @@ _UNFIT: Final = (
     f"OrigCaseNo has at most {NUMBER_LENGTH_MAX} characters and OrigSystem {SYSTEM_LENGTH_MAX}, all of them printable"
 )
 RULE_FOREIGN_NUMBER: Final = "foreign-number"
-_NUMBERED_HEADERS: Final = frozenset({CASE_HEADER, PENALTY_HEADER})
-_HEADER_BYTES: Final = 16_384
-"""Bytes of markup in which the header of a record stands, whatever its formatting. Our own choice."""
-_PAIRS_MAX: Final = 400
-"""Pairs a statement: below every store's limit on parameters."""
-_PARTS: Final = ("CaseNo", "OrigSystem", "OrigCaseNo", "DivisionCode", "OrgCode", "TaskCode", "EventTime")
-_HAS_NUMBER: Final = re.compile(rb"<CaseNo[\s/>]")
 _INSERT_BEFORE: Final = re.compile(rb"<Orig(?:System|CaseNo)\s*>")
 _CASE_NUMBER: Final = re.compile(r"[0-9A-Z]{1,50}\Z")
 """The form of CaseNo in the standard."""
-_NAMELESS: Final = "the record names no case: CaseNo is missing, and so is OrigCaseNo, the number in its own system"
 
 
 class ForeignNumber(NamedTuple):
@@ -113,30 +105,17 @@ def _can_stand(pair: ForeignNumber) -> bool:
     )
 
 
-def nameless(candidate: Candidate) -> Problem | None:
-    """Return the problem of a candidate that names no case in either way, None when it names one or need not."""
-    known = RECORD_TYPES.get(candidate.record_type)
-    if known is None or known.header not in _NUMBERED_HEADERS or _has_number(candidate):
-        return None
-    parts = _parts_of(candidate)
-    if parts is None or parts["OrigCaseNo"]:
-        return None
-    return Problem(rule=RULE_NUMBER, element="CaseNo", line=1, text=_NAMELESS)
-
-
 def known_numbers(connection: Connection, pairs: Iterable[ForeignNumber]) -> dict[ForeignNumber, str]:
     """Return our case numbers by foreign number, for those of ``pairs`` that are known."""
     wanted: dict[str, list[str]] = {}
     for pair in dict.fromkeys(pairs):
         wanted.setdefault(pair.system, []).append(pair.number)
     found: dict[ForeignNumber, str] = {}
+    dialect = connection.dialect.name
+    sql = select_in_sql(foreign_number, dialect, ("number", "case_no"), key="number", same="system")
     for system, numbers in wanted.items():
-        for low in range(0, len(numbers), _PAIRS_MAX):
-            some = numbers[low : low + _PAIRS_MAX]
-            query = select(foreign_number.c.number, foreign_number.c.case_no)
-            query = query.where(foreign_number.c.system == system, foreign_number.c.number.in_(some))
-            for number, case_no in connection.execute(query):
-                found[ForeignNumber(system, number)] = case_no
+        for number, case_no in connection.exec_driver_sql(sql, (system, *in_parameter(dialect, numbers))):
+            found[ForeignNumber(system, number)] = case_no
     return found
 
 
@@ -156,21 +135,20 @@ def case_of(connection: Connection, system: str, number: str) -> str:
 
 def remember_numbers(connection: Connection, numbers: dict[ForeignNumber, str]) -> None:
     """Store what foreign numbers stand for; to be called in the transaction that found them unknown."""
-    rows = [{"system": pair.system, "number": pair.number, "case_no": case_no} for pair, case_no in numbers.items()]
+    rows = sorted((pair.system, pair.number, case_no) for pair, case_no in numbers.items())
     if rows:
-        connection.execute(insert(foreign_number), rows)
+        connection.exec_driver_sql(insert_sql(foreign_number, connection.dialect.name), rows)
 
 
 def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | None:
-    known = RECORD_TYPES.get(candidate.record_type)
-    if candidate.problems or known is None or known.header not in _NUMBERED_HEADERS or _has_number(candidate):
+    if candidate.problems or not names_a_case(candidate.record_type) or has_number(candidate):
         return None
-    parts = _parts_of(candidate)
+    parts = parts_of(candidate)
     if parts is None:
         return None  # What is no XML, the parser names.
     if not parts["OrigCaseNo"]:
         return None  # Preparing says so, beside whatever else is wrong.
-    task = SHAPES[known.name].child("TaskCode")
+    task = SHAPES[candidate.record_type].child("TaskCode")
     return _Unnumbered(
         place=place,
         foreign=ForeignNumber(parts["OrigSystem"] or source, parts["OrigCaseNo"]),
@@ -179,31 +157,13 @@ def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | 
     )
 
 
-def _has_number(candidate: Candidate) -> bool:
-    if candidate.content is not None:
-        return bool(candidate.content.get("CaseNo"))
-    return _HAS_NUMBER.search(candidate.markup or b"", 0, _HEADER_BYTES) is not None
-
-
-def _parts_of(candidate: Candidate) -> dict[str, str] | None:
-    """Return what the header says, "" for what it does not; None when the markup cannot be parsed."""
-    if candidate.content is not None:
-        given: Any = candidate.content
-        return {name: value if isinstance(value := given.get(name), str) else "" for name in _PARTS}
-    try:
-        element = parse_unvalidated(candidate.markup or b"")
-    except RecordRefusedError:
-        return None
-    return {name: element.findtext(TAG_PREFIX + name) or "" for name in _PARTS}
-
-
 def _brought(candidates: Iterable[Candidate], wanted: set[ForeignNumber], source: str) -> dict[ForeignNumber, str]:
     """Return the case numbers that candidates bring themselves for foreign numbers that others of them wait with."""
     found: dict[ForeignNumber, str] = {}
     for candidate in candidates:
-        if candidate.problems or not _has_number(candidate):
+        if candidate.problems or not has_number(candidate):
             continue
-        parts = _parts_of(candidate)
+        parts = parts_of(candidate)
         if parts is None or not _CASE_NUMBER.match(parts["CaseNo"]):
             continue
         pair = ForeignNumber(parts["OrigSystem"] or source, parts["OrigCaseNo"])
@@ -216,7 +176,7 @@ def _with_number(candidate: Candidate, system: str, number: str) -> Candidate:
     if candidate.content is not None:
         return replace(candidate, content={**candidate.content, "CaseNo": number, "OrigSystem": system})
     markup = candidate.markup or b""
-    at = _INSERT_BEFORE.search(markup, 0, _HEADER_BYTES)
+    at = _INSERT_BEFORE.search(markup, 0, HEADER_BYTES)
     begin = at.start() if at else 0
     inserted = b"<CaseNo>%b</CaseNo>" % number.encode()
     if at is not None and at[0].startswith(b"<OrigCaseNo"):

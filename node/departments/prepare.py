@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from node.departments.candidates import DEPARTMENT_TYPES, Candidate
-from node.departments.numbering import nameless
+from node.departments.case_headers import nameless
 from node.errors import Problem, RecordRefusedError
 from node.journal.entries import Entry, pack
 from node.standard.codec import (
@@ -30,7 +30,7 @@ from node.standard.facts import facts_of
 from node.standard.families import RECORD_HEADER, RECORD_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from node.randomness import Randomness
     from node.standard.compose import Content
@@ -65,7 +65,18 @@ def prepare(candidates: Iterable[Candidate], *, channel: str, randomness: Random
 
     ``channel`` is the door's code (``Channel`` of the standard). Never raises for what stands in a candidate.
     """
-    prepared = [_prepared(candidate, channel, randomness.token(SALT_BYTES)) for candidate in candidates]
+    batch = list(candidates)
+    return prepare_salted(batch, new_salts(batch, randomness), channel=channel)
+
+
+def new_salts(candidates: Sequence[Candidate], randomness: Randomness) -> list[bytes]:
+    """Return a fresh salt for each candidate."""
+    return [randomness.token(SALT_BYTES) for _ in candidates]
+
+
+def prepare_salted(candidates: Sequence[Candidate], salts: Sequence[bytes], *, channel: str) -> list[Prepared]:
+    """Return what ``prepare`` does, with salts that were drawn before: one for each candidate."""
+    prepared = [_prepared(candidate, channel, salt) for candidate, salt in zip(candidates, salts, strict=True)]
     pack(one.entry for one in prepared if one.entry is not None)
     return prepared
 

@@ -7,9 +7,9 @@ repetition; the same key with other content is for intake to judge.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from node.journal.statements import upsert_sql
+from node.journal.statements import in_parameter, select_in_sql, upsert_sql
 from node.journal.tables import source_key as table
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Transaction
-
-_PARAMETERS_MAX: Final = 500
-"""Keys a statement: below every store's limit on parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +32,15 @@ class SourceKey:
 
 def lookup_many(connection: Connection, source: str, keys: Iterable[str]) -> dict[str, SourceKey]:
     """Return what is known of ``keys`` (any number) of one source, by key; unknown keys are absent."""
-    wanted = list(dict.fromkeys(keys))
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    found: dict[str, SourceKey] = {}
-    for low in range(0, len(wanted), _PARAMETERS_MAX):
-        some = wanted[low : low + _PARAMETERS_MAX]
-        marks = ", ".join([mark] * len(some))
-        statement = (
-            f'SELECT "key", content_hash, record_key FROM source_key '  # noqa: S608 - marks only.
-            f'WHERE source = {mark} AND "key" IN ({marks})'
-        )
-        for key, content_hash, record_key in connection.exec_driver_sql(statement, (source, *some)):
-            found[key] = SourceKey(source=source, key=key, content_hash=bytes(content_hash), record_key=record_key)
-    return found
+    wanted = dict.fromkeys(keys)
+    if not wanted:
+        return {}
+    dialect = connection.dialect.name
+    sql = select_in_sql(table, dialect, ("key", "content_hash", "record_key"), key="key", same="source")
+    return {
+        key: SourceKey(source=source, key=key, content_hash=bytes(content_hash), record_key=record_key)
+        for key, content_hash, record_key in connection.exec_driver_sql(sql, (source, *in_parameter(dialect, wanted)))
+    }
 
 
 def remember_many(transaction: Transaction, known: Iterable[SourceKey]) -> None:

@@ -59,11 +59,15 @@ def update_sql(table: Table, dialect: str, columns: tuple[str, ...], *, keys: tu
 
 
 @lru_cache(maxsize=256)
-def select_in_sql(table: Table, dialect: str, columns: tuple[str, ...], *, key: str) -> str:
-    """Return a SELECT of ``columns`` where ``key`` is among one parameter made by ``in_parameter``."""
-    _names(table, (*columns, key))
+def select_in_sql(table: Table, dialect: str, columns: tuple[str, ...], *, key: str, same: str = "") -> str:
+    """Return a SELECT of ``columns`` where ``key`` is among one parameter made by ``in_parameter``.
+
+    ``same`` names a column that has to equal a parameter of its own, which comes first.
+    """
+    _names(table, (*columns, key, *((same,) if same else ())))
+    equal = f'"{same}" = {_mark(dialect)} AND ' if same else ""
     among = "IN (SELECT value FROM json_each(?))" if dialect == "sqlite" else "= ANY(%s)"
-    return f'SELECT {_list(columns)} FROM "{table.name}" WHERE "{key}" {among}'  # noqa: S608 - names are ours.
+    return f'SELECT {_list(columns)} FROM "{table.name}" WHERE {equal}"{key}" {among}'  # noqa: S608 - names are ours.
 
 
 def in_parameter(dialect: str, values: Iterable[int] | Iterable[str]) -> tuple[Any, ...]:

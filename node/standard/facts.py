@@ -83,6 +83,11 @@ class Facts:
         self.deemed = False
         self.project_type: str | None = None
 
+    def __reduce__(self) -> tuple[Callable[..., Facts], tuple[Any, ...]]:
+        """Travel to another process as plain values, which costs a third of what a class with slots costs by itself."""
+        event_at = self.event_at.isoformat() if self.event_at is not None else None
+        return _facts_again, (event_at, *map(self.__getattribute__, _PLAIN))
+
     @property
     def source_key(self) -> str:
         """The source's own key of the record: what tells a repeated delivery from a new one."""
@@ -91,6 +96,17 @@ class Facts:
         if self.data_version:
             return f"{self.record_type}:{self.record_key}:{self.data_version}"
         return f"{self.record_type}:{self.record_key}"
+
+
+_PLAIN: Final = tuple(name for name in Facts.__slots__ if name != "event_at")
+
+
+def _facts_again(event_at: str | None, *values: Any) -> Facts:
+    facts = Facts.__new__(Facts)
+    facts.event_at = datetime.fromisoformat(event_at) if event_at is not None else None
+    for name, value in zip(_PLAIN, values, strict=True):
+        setattr(facts, name, value)
+    return facts
 
 
 def facts_of(element: Any, zone: tzinfo = TREE_ZONE) -> Facts:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, request
 
-from node.departments.accept import BATCH_MAX, Intake, Job
+from node.departments.accept import Intake, Job
 from node.departments.answers import KEY_LENGTH_MAX, RequestKey, body_hash_of
+from node.departments.batches import BATCH_MAX
 from node.departments.dialects import DialectOptions
 from node.departments.report import ImportReport, Verdict
 from node.departments.sources import source_of_key

@@ -55,6 +55,13 @@ def memory_of(status: str) -> dict[str, float]:
     }
 
 
+def memory_with_children_mb(process: int) -> float:
+    """Return resident memory of a process and of those it started, in MB; OSError or KeyError when it has ended."""
+    task = Path(f"/proc/{process}/task/{process}")
+    everybody = [process, *map(int, (task / "children").read_text(encoding="ascii").split())]
+    return sum(memory_of(Path(f"/proc/{one}/status").read_text(encoding="ascii"))["now"] for one in everybody)
+
+
 class CountingRelay:
     """Passes TCP on to another port and counts the bytes of both directions."""
 

@@ -1,7 +1,7 @@
 """Where the time goes, in microseconds a record.
 
 ``python -m tests.bench.spans [HELD [ORIGINS]]`` for the receiver, ``python -m tests.bench.spans intake`` for a file at
-a county; there one thread does everything, so that the lines add up (the product prepares one batch ahead).
+a county; there one thread does everything, so that the lines add up (the product prepares in another process).
 
 Spans are wrapped around the product's own functions for this process only; what lies inside another span is taken off
 it, so the lines add up. ORIGINS (1 to 10) is the number of slices that a package of 500 records is cut into. Wrapping
@@ -57,13 +57,13 @@ SPANS = {
 INTAKE_SPANS = {
     "file: lines, encoding, cells": ("node.departments.dialects.csv_rows.LineReader.next",),
     "mapping: columns, values, types": ("node.departments.dialects.csv_table._TextTable.candidate",),
-    "numbers of cases": ("node.departments.accept.number_cases", "node.departments.accept.remember_numbers"),
+    "numbers of cases": ("node.departments.batches.number_cases", "node.departments.accept.remember_numbers"),
     "compose": ("node.departments.prepare.compose",),
     "parse and XSD": ("node.departments.prepare.parse_record",),
     "facts": ("node.departments.prepare.facts_of",),
     "hashes: leaf, content": ("node.departments.prepare.leaf_hash", "node.departments.prepare.content_hash_of"),
     "compress": ("node.departments.prepare.pack",),
-    "prepare: the rest": ("node.departments.accept.prepare",),
+    "prepare: the rest": ("node.departments.preparing.prepare_salted",),
     "keys: look up": ("node.departments.deciding.lookup_many",),
     "keys: remember": ("node.departments.accept.remember_many",),
     "decide": ("node.departments.accept.Decision.decide",),
@@ -137,7 +137,7 @@ def measure_intake_spans(folder: Path) -> tuple[float, dict[str, float]]:
         for path in paths:
             path.write_bytes(table_of(mix, INTAKE_RECORDS, clock))
         import_file(node.intake, paths[0], dialect="csv")
-        stack.enter_context(patch("node.departments.accept.one_ahead", lambda items: items))
+        stack.enter_context(patch("node.departments.preparing.HERE_MAX", INTAKE_RECORDS))
         _wrap_all(spans, INTAKE_SPANS, stack)
         begun_s = perf_counter()
         import_file(node.intake, paths[1], dialect="csv")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from node.departments import accept
-from node.departments.accept import BATCH_MAX, Intake, Job
+from node.departments import batches
+from node.departments.accept import Intake, Job
 from node.departments.answers import RequestKey
+from node.departments.batches import BATCH_MAX
 from node.departments.dialects import read
 from node.departments.prepare import prepare
 from node.departments.refused import count_refused
@@ -271,19 +272,19 @@ def test_the_content_hash_leaves_out_what_the_node_put_in(intake: Intake) -> Non
 
 
 def test_a_batch_is_bounded_by_bytes_as_well(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accept, "BATCH_WEIGHT_MAX", 2_000)
+    monkeypatch.setattr(batches, "BATCH_WEIGHT_MAX", 2_000)
     commits = intake.store.commits
     bodies = standard_records(generated(12))
     report = offer(intake, wrapped(bodies), "standard")
     assert report.accepted == 12
     # Each batch ends with the record by which it reaches the bound.
-    batches, weight = 0, 0
+    expected, weight = 0, 0
     for body in bodies:
         weight += len(body)
         if weight >= 2_000:
-            batches, weight = batches + 1, 0
-    assert intake.store.commits - commits == batches + bool(weight)
-    assert batches > 2
+            expected, weight = expected + 1, 0
+    assert intake.store.commits - commits == expected + bool(weight)
+    assert expected > 2
     before = intake.store.commits
     assert offer(intake, table(generated(12)).encode(), "csv").repeated == 12
     assert intake.store.commits - before > 1

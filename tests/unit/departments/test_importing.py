@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from node.departments import accept
+from node.departments import batches
 from node.departments.importing import import_file
 from node.departments.report import PROBLEMS_MAX, ImportReport, Verdict
 from node.departments.sources import add_source
@@ -47,7 +47,7 @@ def test_the_dialect_is_found_by_itself_and_the_same_file_twice_is_repeated(inta
 def test_progress_tells_bytes_and_rows_after_each_batch(
     intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accept, "BATCH_MAX", 4)
+    monkeypatch.setattr(batches, "BATCH_MAX", 4)
     path = written(tmp_path, "a.csv", table(generated(10)).encode())
     told: list[tuple[int, int]] = []
     import_file(intake, path, progress=lambda read, rows: told.append((read, rows)))
@@ -57,7 +57,7 @@ def test_progress_tells_bytes_and_rows_after_each_batch(
 
 
 def test_a_pipe_is_imported_to_its_end(intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accept, "BATCH_MAX", 4)
+    monkeypatch.setattr(batches, "BATCH_MAX", 4)
     path = tmp_path / "pipe"
     os.mkfifo(path)
     writing = threading.Thread(target=path.write_bytes, args=(wrapped(standard_records(generated(10))),))

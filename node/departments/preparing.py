@@ -1,0 +1,213 @@
+"""Preparing a long delivery in a process of its own, while this one reads what follows and writes what went before.
+
+Two thirds of taking a record in need no store: the work is the interpreter's and libxml2's, and threads of one
+interpreter hardly share it. So from its ``HERE_MAX`` batches on, a delivery is prepared by a worker: a process of this
+program that lives as long as the delivery. It gets candidates and salts through its standard input and answers through
+its standard output, one batch at a time; it has no home, no key, no store and no environment of its own to read.
+
+Nothing rests on the worker: when it cannot be started or dies (out of memory, killed), the batch it had is prepared
+here, as are all that follow. When this process dies, the worker's input ends, and so does the worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from node.departments.candidates import Candidate
+from node.departments.collector import seldom_collected
+from node.departments.prepare import Prepared, new_salts, prepare_salted
+from node.journal.entries import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Self
+
+    from node.errors import Problem
+    from node.randomness import Randomness
+    from node.standard.facts import Facts
+
+    _Answer = tuple[tuple[str, bytes, bytes, bytes | None, Facts | None] | None, str, bytes, tuple[Problem, ...]]
+    """Of one candidate: type, body, leaf hash, compressed body and facts of its record, its keys, its problems."""
+
+HERE_MAX: Final = 4
+"""Batches that are prepared here before a worker is started, which takes as long as they do. Our own choice, measured:
+docs/performance.md."""
+LEAVE_S: Final = 5.0
+"""Seconds a worker may take to leave once its input has ended."""
+_PROCESSORS_MIN: Final = 2
+_PROTOCOL: Final = 5
+_PIPE_BYTES: Final = 1_048_576
+"""Room for a whole batch, so that whoever writes it need not wait for its reader: the most that Linux gives without
+being asked by root."""
+# -P: a folder named `node` where the user happens to stand must not be taken for ours.
+_WORKER: Final = (sys.executable, "-P", "-m", "node.departments.preparing")
+
+_log = logging.getLogger(__name__)
+
+
+def prepared_batches(
+    numbered: Iterator[Sequence[Candidate]], *, channel: str, randomness: Randomness
+) -> Iterator[list[Prepared]]:
+    """Yield each batch prepared, in order; ``channel`` and what is raised are those of ``prepare``.
+
+    At most one batch further is read than was yielded.
+    """
+    for _ in range(HERE_MAX if _processors() >= _PROCESSORS_MIN else sys.maxsize):
+        batch = next(numbered, None)
+        if batch is None:
+            return
+        yield prepare_salted(batch, new_salts(batch, randomness), channel=channel)
+    batch = next(numbered, None)
+    if batch is None:
+        return
+    with Worker(channel) as worker:
+        worker.begin(batch, new_salts(batch, randomness))
+        for batch in numbered:
+            ready = worker.finish()
+            worker.begin(batch, new_salts(batch, randomness))
+            yield ready
+        yield worker.finish()
+
+
+class Worker:
+    """The worker of one delivery: a batch is begun, then finished, then the next one."""
+
+    def __init__(self, channel: str) -> None:
+        self._channel = channel
+        self._batch: tuple[Sequence[Candidate], list[bytes]] = ((), [])
+        self._process = self._started()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def begin(self, candidates: Sequence[Candidate], salts: list[bytes]) -> None:
+        """Give the worker a batch; the one before it must be finished."""
+        self._batch = candidates, salts
+        if self._process is not None and self._process.stdin is not None:
+            try:
+                pickle.dump((self._channel, salts, [_told(one) for one in candidates]), self._process.stdin, _PROTOCOL)
+                self._process.stdin.flush()
+            except OSError as error:
+                self._lost(error)
+
+    def finish(self) -> list[Prepared]:
+        """Return the batch that was begun, prepared; raises what ``prepare`` raises."""
+        candidates, salts = self._batch
+        answers = self._heard()
+        if answers is None:
+            return prepare_salted(candidates, salts, channel=self._channel)
+        return [_prepared(candidate, answer) for candidate, answer in zip(candidates, answers, strict=True)]
+
+    def _heard(self) -> list[_Answer] | None:
+        if self._process is None or self._process.stdout is None:
+            return None
+        try:
+            answers: list[_Answer] = pickle.load(self._process.stdout)  # noqa: S301 - from our own worker.
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            self._lost(error)
+            return None
+        return answers
+
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        try:
+            # In a session of its own: what is typed at the terminal is for this process, which ends the worker.
+            return subprocess.Popen(  # noqa: S603 - our own program, no shell.
+                _WORKER,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pipesize=_PIPE_BYTES,
+            )
+        except OSError as error:
+            _log.warning("no worker can be started; batches are prepared here", extra={"reason": str(error)})
+            return None
+
+    def _lost(self, error: Exception) -> None:
+        _log.warning("the worker was lost; batches are prepared here", extra={"reason": type(error).__name__})
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the worker's input and wait until it has left; kill one that does not."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            process.communicate(timeout=LEAVE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Prepare batch after batch until ``requests`` ends: the whole of what a worker does."""
+    while True:
+        try:
+            channel, salts, told = pickle.load(requests)  # noqa: S301 - from the process that started this one.
+        except EOFError:
+            return
+        prepared = prepare_salted([_candidate(*one) for one in told], salts, channel=channel)
+        pickle.dump([_answer(one) for one in prepared], answers, _PROTOCOL)
+        answers.flush()
+
+
+def _told(candidate: Candidate) -> tuple[Any, ...]:
+    """Return what a worker has to know of a candidate."""
+    one = candidate
+    return one.record_type, one.content, one.markup, one.row, one.line, one.sheet, one.problems
+
+
+def _candidate(
+    record_type: str,
+    content: dict[str, Any] | None,
+    markup: bytes | None,
+    row: int | None,
+    line: int | None,
+    sheet: str,
+    problems: tuple[Problem, ...],
+) -> Candidate:
+    return Candidate(
+        record_type=record_type,
+        kept=bytes,  # Kept by the process that read the delivery.
+        content=content,
+        markup=markup,
+        row=row,
+        line=line,
+        sheet=sheet,
+        problems=problems,
+    )
+
+
+def _answer(one: Prepared) -> _Answer:
+    entry = one.entry
+    made = None if entry is None else (entry.record_type, entry.body, entry.leaf, entry.packed, entry.facts)
+    return made, one.source_key, one.content_hash, one.problems
+
+
+def _prepared(candidate: Candidate, answer: _Answer) -> Prepared:
+    made, source_key, content_hash, problems = answer
+    entry = None
+    if made is not None:
+        record_type, body, leaf, packed, facts = made
+        entry = Entry(record_type=record_type, body=body, leaf=leaf, facts=facts, packed=packed)
+    return Prepared(
+        candidate=candidate, entry=entry, source_key=source_key, content_hash=content_hash, problems=problems
+    )
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    with seldom_collected():
+        serve(sys.stdin.buffer, sys.stdout.buffer)
