@@ -96,6 +96,13 @@ class PeerUnavailableError(TryLaterError):
         self.retry_after_s = retry_after_s
 
 
+class EvidenceNotYetError(TryLaterError):
+    """What the evidence of a record needs has not arrived yet: a seal, or the root's word on a certificate."""
+
+    code = "YZ-EVIDENCE-002"
+    remedy = "Wait until the links are up and quiet, then run it again"
+
+
 # --- needs a person ----------------------------------------------------------------------------------------------
 
 
@@ -235,4 +242,19 @@ class ReceiptRefusedError(NeverError):
 
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(what)
+        self.reason = reason
+
+
+class EvidenceRefusedError(NeverError):
+    """Evidence does not show what it claims.
+
+    ``reason`` is a constant word (docs/reference/evidence.md lists them all).
+    """
+
+    code = "YZ-EVIDENCE-001"
+    exit_code = 7
+    remedy = "Ask for it again where it comes from; if it is the same again, tell the root's administrator"
+
+    def __init__(self, reason: str, what: str, *, why: str = "") -> None:
+        super().__init__(what, why=why)
         self.reason = reason

@@ -37,6 +37,8 @@ COMMANDS = {
     "publish": "node.cli.publish:publish",
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",
+    "evidence": "node.cli.evidence:evidence",
+    "verify": "node.cli.evidence:verify",
     "divisions": "node.cli.divisions:divisions",
     "cases": "node.cli.cases:cases",
     "penalties": "node.cli.penalties:penalties",

@@ -34,6 +34,34 @@ class StreamArgument(click.ParamType[StreamName]):
             return self.fail(f"{value!r} is not ORIGIN/AUDIENCE, for example 360102/ancestors", param, ctx)
 
 
+class RecordArgument(click.ParamType[tuple[StreamName, int]]):
+    """``ORIGIN/AUDIENCE/POSITION``, for example ``360102/ancestors/17``."""
+
+    name = "ORIGIN/AUDIENCE/POSITION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[StreamName, int]:
+        """Return stream and position; anything else is a usage error."""
+        stream, _, position = str(value).rpartition("/")
+        try:
+            found = StreamName.parse(stream)
+        except ValueError:
+            found = None
+        if found is None or not re.fullmatch("[1-9][0-9]{0,11}", position):
+            self.fail(f"{value!r} is not ORIGIN/AUDIENCE/POSITION, for example 360102/ancestors/17", param, ctx)
+        return found, int(position)
+
+
+class TreeArgument(click.ParamType[str]):
+    """The fingerprint of a tree's root key: 64 hex digits."""
+
+    name = "FINGERPRINT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it in lower case; anything else is a usage error."""
+        text = str(value).lower()
+        return text if re.fullmatch("[0-9a-f]{64}", text) else self.fail("64 hex digits are expected", param, ctx)
+
+
 class NodeCode(click.ParamType[str]):
     """The code of a node or of a division: 6, 9 or 12 digits."""
 

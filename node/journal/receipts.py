@@ -57,6 +57,15 @@ def receipt_of(connection: Connection, holder: str, stream: StreamName, *, cover
     return None if row is None else _receipt(row)
 
 
+def first_receipts(connection: Connection, stream: StreamName, position: int) -> list[Receipt]:
+    """Return each holder's smallest receipt that covers a position, by holder: the earliest witness that is kept."""
+    first: dict[str, Receipt] = {}
+    query = _query(stream).where(table.c.size >= position).order_by(table.c.holder, table.c.size.desc())
+    for row in connection.execute(query):
+        first[row.holder] = _receipt(row)
+    return list(first.values())
+
+
 def receipts_for(connection: Connection, stream: StreamName) -> list[Receipt]:
     """Return each holder's receipt with the largest size, by holder."""
     newest: dict[str, Receipt] = {}

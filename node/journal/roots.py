@@ -34,7 +34,7 @@ def frontier_at(connection: Connection, stream_id: int, size: int) -> CompactRan
     for level in range((size.bit_length() + TILE_BITS - 1) // TILE_BITS):
         low = level * TILE_BITS
         first = size >> (low + TILE_BITS) << TILE_BITS
-        nodes = _nodes(connection, stream_id, level, first, size >> low)
+        nodes = nodes_of(connection, stream_id, level, first, size >> low)
         # The nodes left of ``size`` at this level fall into subtrees of falling powers of two.
         for bit in range(TILE_BITS - 1, -1, -1):
             if size >> (low + bit) & 1:
@@ -43,7 +43,11 @@ def frontier_at(connection: Connection, stream_id: int, size: int) -> CompactRan
     return CompactRange(size, parts)
 
 
-def _nodes(connection: Connection, stream_id: int, level: int, first: int, end: int) -> list[bytes]:
+def nodes_of(connection: Connection, stream_id: int, level: int, first: int, end: int) -> list[bytes]:
+    """Return nodes ``first`` to ``end`` (without) of a tile level, which stand for ``256 ** level`` leaves each.
+
+    Raises IntegrityError when one that must be there is missing.
+    """
     if first == end:
         return []
     if level == 0:

@@ -73,6 +73,13 @@ def trust_position(connection: Connection, code: str, certificate: str) -> int |
     return connection.scalar(query)
 
 
+def trust_positions(connection: Connection, code: str, last: int) -> list[int]:
+    """Return where the certificates of a node stand in ``trust``, up to position ``last``, the newest first."""
+    position = table.c.trust_position
+    query = select(position).where(table.c.code == code, position.is_not(None), position <= last)
+    return list(connection.scalars(query.order_by(position.desc())))
+
+
 def stands_in_trust(connection: Connection, issued: IssuedNode) -> bool:
     """Tell whether ``trust`` says of this certificate exactly what ``issued`` says."""
     query = select(table).where(table.c.code == issued.code, table.c.certificate == issued.fingerprint)

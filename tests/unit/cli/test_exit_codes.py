@@ -50,6 +50,8 @@ CALLS = (
     ("status",),
     ("records", "list", "360102/ancestors"),
     ("records", "show", "360102/ancestors", "1"),
+    ("evidence", "360102/ancestors/1", "-o", "x"),
+    ("verify", __file__),
     ("divisions", "show", "360102"),
     ("cases", "show", "1"),
     ("penalties", "show", "1"),
@@ -65,7 +67,7 @@ CALLS = (
     ("demo",),
 )
 """A call of every command that could succeed, without its home."""
-WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "standard"})
+WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "standard", "verify"})
 """Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
 MISTAKES = (
     ("frobnicate",),
