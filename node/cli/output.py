@@ -72,6 +72,7 @@ HEADINGS: Final = {
     "standing": "处理",
     "state": "状态",
     "stream": "数据流",
+    "systems": "来源系统",
     "table": "表",
     "task": "事项",
     "text": "说明",

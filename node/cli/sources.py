@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.arguments import NodeCode
+from node.cli.arguments import NodeCode, Words
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
@@ -32,6 +32,13 @@ def sources() -> None:
     help="Only records of this division and those within it. Repeatable.",
 )
 @click.option("--organisation", "organisations", multiple=True, help="Only records of this department. Repeatable.")
+@click.option(
+    "--system",
+    "systems",
+    type=Words(),
+    multiple=True,
+    help="A system whose own numbers it brings (OrigSystem), beside its name; no other source may then. Repeatable.",
+)
 @pass_frame
 def add(
     frame: Frame,
@@ -40,6 +47,7 @@ def add(
     channel: str | None,
     divisions: tuple[str, ...],
     organisations: tuple[str, ...],
+    systems: tuple[str, ...],
 ) -> None:
     """Add a source NAME and make its API key, which is shown this once."""
     from node.departments.sources import API_CHANNEL, add_source
@@ -54,6 +62,7 @@ def add(
             channel=channel or API_CHANNEL,
             divisions=divisions,
             organisations=organisations,
+            systems=systems,
         )
     if frame.json:
         write_json({"schema": "yizhan.source/1", **made.source.as_json(), "key": made.key})
@@ -73,8 +82,11 @@ def list_command(frame: Frame) -> None:
     if frame.json:
         write_json({"schema": "yizhan.sources/1", "sources": [one.as_json() for one in found]})
         return
-    rows = [(one.name, one.label, one.channel, _moment(one.created_at), _moment(one.disabled_at)) for one in found]
-    write_table(frame, "来源 Sources", ("name", "label", "channel", "created", "disabled"), rows)
+    rows = [
+        (one.name, one.label, one.channel, ", ".join(one.systems), _moment(one.created_at), _moment(one.disabled_at))
+        for one in found
+    ]
+    write_table(frame, "来源 Sources", ("name", "label", "channel", "systems", "created", "disabled"), rows)
 
 
 def _moment(moment: datetime | None) -> str:

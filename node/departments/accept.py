@@ -24,6 +24,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from node.departments.answers import RequestKey, find_answer, store_answer
@@ -37,6 +38,7 @@ from node.departments.prepare import Prepared, prepare
 from node.departments.preparing import prepared_batches
 from node.departments.refused import keep_refused
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, ImportReport, Verdict
+from node.departments.rights import Rights
 from node.departments.sources import count_activity
 from node.errors import IdentityError, NotInitialisedError
 from node.journal.source_keys import remember_many
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
     from node.clock import Clock
     from node.departments.candidates import Candidate
+    from node.departments.numbering import Ask
     from node.departments.sources import Source
     from node.journal.entries import Entry
     from node.journal.store import Store, Transaction
@@ -149,7 +152,7 @@ class Intake:
         """
         self.check_joined()
         report = ImportReport()
-        numbered = numbered_batches(self.store, candidates, source=source.name)
+        numbered = numbered_batches(self.store, candidates, source=source.name, rights=self._rights_of(source))
         batches = prepared_batches(numbered, channel=source.channel, randomness=self.randomness)
         for prepared in batches:
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
@@ -169,7 +172,7 @@ class Intake:
 
     def prepared(self, candidates: Sequence[Candidate], *, source: Source) -> list[Prepared]:
         """Return candidates made into records, outside the journal's lock; cases without a number get theirs first."""
-        numbered = number_cases(self.store, candidates, source=source.name)
+        numbered = number_cases(self.store, candidates, source=source.name, rights=self._rights_of(source))
         return prepare(numbered, channel=source.channel, randomness=self.randomness)
 
     def settle(self, job: Job) -> Settled:
@@ -195,15 +198,19 @@ class Intake:
             action="run `yizhan join` with the code that the parent gave",
         ) from cause
 
+    def _rights(self, connection: Connection) -> Rights:
+        tree = self._tree(connection)
+        return Rights(connection, Divisions(connection, tree), lambda entry: self._authority(tree, self.stream, entry))
+
+    def _rights_of(self, source: Source) -> Callable[[Connection], Ask]:
+        """Return what is asked before a case of this source gets a number."""
+        return lambda connection: partial(self._rights(connection).header_objection, source)
+
     def _commit(self, jobs: Sequence[Job]) -> Sequence[Settled]:
         return self.store.write(lambda transaction: self._decide_all(transaction, jobs))
 
     def _decide_all(self, transaction: Transaction, jobs: Sequence[Job]) -> list[Settled]:
-        tree = self._tree(transaction.connection)
-        divisions = Divisions(transaction.connection, tree)
-        decision = Decision(
-            transaction, self.stream, lambda entry: self._authority(tree, self.stream, entry), divisions
-        )
+        decision = Decision(transaction, self.stream, self._rights(transaction.connection))
         known = [_known_answer(transaction.connection, job) for job in jobs]
         for job, answer in zip(jobs, known, strict=True):
             if answer is None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from node.departments.group_commit import TOGETHER_MAX
-from node.departments.numbering import number_cases
+from node.departments.numbering import nobody_objects, number_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from sqlalchemy.engine import Connection
 
     from node.departments.candidates import Candidate
+    from node.departments.numbering import Ask
     from node.journal.store import Store
 
 BATCH_MAX: Final = TOGETHER_MAX
@@ -35,9 +38,15 @@ def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
         yield batch
 
 
-def numbered_batches(store: Store, candidates: Iterable[Candidate], *, source: str) -> Iterator[Sequence[Candidate]]:
+def numbered_batches(
+    store: Store,
+    candidates: Iterable[Candidate],
+    *,
+    source: str,
+    rights: Callable[[Connection], Ask] = nobody_objects,
+) -> Iterator[Sequence[Candidate]]:
     """Yield candidates in batches, each with a case number as far as one can be told (``number_cases``)."""
     before: Sequence[Candidate] = ()  # May still be being prepared, and not be written yet.
     for batch in batches(candidates):
-        yield number_cases(store, batch, source=source, before=before)
+        yield number_cases(store, batch, source=source, before=before, rights=rights)
         before = batch

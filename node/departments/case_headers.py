@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from node.departments.candidates import Candidate
 
 RULE_NUMBER: Final = "case-number"
+SYSTEM_LENGTH_MAX: Final = 50
+NUMBER_LENGTH_MAX: Final = 100
+"""Characters of OrigSystem and OrigCaseNo, as in the schema (a test compares)."""
 HEADER_BYTES: Final = 16_384
 """Bytes of markup in which the header of a record stands, whatever its formatting. Our own choice."""
 _NUMBERED_HEADERS: Final = frozenset({CASE_HEADER, PENALTY_HEADER})

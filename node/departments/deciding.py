@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from node.departments.candidates import AUTOMATIC
-from node.departments.numbering import RULE_FOREIGN_NUMBER, ForeignNumber, known_numbers
+from node.departments.numbering import RULE_FOREIGN_NUMBER, ForeignNumber, is_used, known_numbers
 from node.departments.prepare import Prepared, reversioned, unversioned_hash_of
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, Verdict
 from node.errors import Problem
@@ -18,18 +18,16 @@ from node.journal.source_keys import SourceKey, lookup_many
 from node.journal.tables import position_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from node.departments.accept import Job
-    from node.departments.divisions import Divisions
+    from node.departments.rights import Rights
     from node.departments.sources import Source
     from node.journal.entries import Entry
     from node.journal.store import Transaction
     from node.standard.seals import StreamName
 
 RULE_CONFLICT: Final = "conflict"
-RULE_NO_AUTHORITY: Final = "no-authority"
-RULE_NOT_THIS_SOURCE: Final = "not-this-source"
 RULE_NOT_KEPT: Final = "not-kept"
 VERSIONS_MAX: Final = 9_999
 """Versions of one record that a node counts itself; DataVersion has four digits in the field."""
@@ -42,15 +40,12 @@ class Decision:
         self,
         transaction: Transaction,
         stream: StreamName,
-        authority: Callable[[Entry], str | None],
-        divisions: Divisions,
+        rights: Rights,
     ) -> None:
         self.entries: list[Entry] = []
         self._connection = transaction.connection
         self._stream = stream
-        self._authority = authority
-        self._divisions = divisions
-        self._asked: dict[tuple[str, str | None], str | None] = {}
+        self._rights = rights
         self._accepted: dict[tuple[str, str], Prepared] = {}
         self._repeated: dict[int, int | Entry] = {}
         self._refused: dict[int, tuple[Problem, ...]] = {}
@@ -85,6 +80,7 @@ class Decision:
         if pairs:
             found = known_numbers(self._connection, pairs)
             self._numbers |= found
+            self._rights.learn_systems(pair.system for pair in pairs)
             self._known_numbers.update(found)
 
     def _count_version(self, source: Source, one: Prepared, known: dict[str, SourceKey]) -> None:
@@ -119,13 +115,10 @@ class Decision:
             else:
                 self._refuse(one, RULE_CONFLICT, _CONFLICT)
             return
-        objection = source.objection(entry.facts, self._divisions) if entry.facts is not None else None
+        pair = _foreign_number(entry, source)
+        objection = self._rights.objection(source, entry, None if pair is None else pair.system)
         if objection is not None:
-            self._refuse(one, RULE_NOT_THIS_SOURCE, objection)
-            return
-        objection = self._objection(entry)
-        if objection is not None:
-            self._refuse(one, RULE_NO_AUTHORITY, objection)
+            self._refuse(one, *objection)
             return
         if not self._take_number(source, one, entry):
             return
@@ -139,6 +132,9 @@ class Decision:
         if pair is None or entry.facts is None or entry.facts.case_no is None:
             return True
         standing = self._numbers.setdefault(pair, entry.facts.case_no)
+        if standing != entry.facts.case_no and not self._is_used(standing):
+            self._numbers[pair] = self._fresh_numbers[pair] = entry.facts.case_no
+            return True
         if standing != entry.facts.case_no:
             text = f"the number {pair.number} of {pair.system} stands for the case {standing}, not for this one"
             self._refuse(one, RULE_FOREIGN_NUMBER, text)
@@ -147,12 +143,10 @@ class Decision:
             self._fresh_numbers[pair] = standing
         return True
 
-    def _objection(self, entry: Entry) -> str | None:
-        division = entry.facts.division if entry.facts is not None else None
-        question = (entry.record_type, division)
-        if question not in self._asked:
-            self._asked[question] = self._authority(entry)
-        return self._asked[question]
+    def _is_used(self, case_no: str) -> bool:
+        """Tell whether a record of this case was ever accepted at this node, in this transaction or before."""
+        beside = any(entry.facts is not None and entry.facts.case_no == case_no for entry in self.entries)
+        return beside or is_used(self._connection, self._stream, case_no)
 
     def _refuse(self, one: Prepared, rule: str, text: str) -> None:
         candidate = one.candidate

@@ -2,32 +2,45 @@
 
 A record that brings ``OrigCaseNo`` and no ``CaseNo`` gets the number under which the pair (system, foreign number) is
 known at this node, or a new one: division, department, item, day and serial (``node.standard.identifiers``). Numbers
-are given out in a short transaction of their own, before the records are made, and stay given out whatever becomes of
-the records: offered again, a delivery meets the same numbers, so nothing is taken twice.
+are given out in a short transaction of their own, before the records are made, for what the source may hand in, and
+stay given out whatever becomes of the records: offered again, a delivery meets the same numbers, so nothing is taken
+twice.
 
 Of two numbers that a delivery gives side by side the case number counts: where one record of a batch, or of the batch
 before it, brings both, the others of that case get the number that it brings.
 
 A pair names one case. A record that brings both numbers and contradicts what is known is refused where it is taken in
-(rule ``foreign-number``); what other nodes have signed is never refused for it.
+(rule ``foreign-number``), unless no record of the case that the pair stands for was ever taken in: then the number that
+was given out is dropped for the one that it brings. What other nodes have signed is never refused for it.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import insert, select, update
 
-from node.departments.case_headers import HEADER_BYTES, RULE_NUMBER, has_number, names_a_case, parts_of
+from node.cases.tables import CASE_TABLES, PENALTY_TABLES
+from node.departments.case_headers import (
+    HEADER_BYTES,
+    NUMBER_LENGTH_MAX,
+    RULE_NUMBER,
+    SYSTEM_LENGTH_MAX,
+    has_number,
+    names_a_case,
+    parts_of,
+)
 from node.departments.tables import case_serial, foreign_number
 from node.errors import NotFoundError, Problem
-from node.journal.statements import in_parameter, insert_sql, select_in_sql
-from node.standard.codec import SHAPES
-from node.standard.facts import TREE_ZONE
+from node.journal import holdings
+from node.journal.statements import in_parameter, select_in_sql, upsert_sql
+from node.standard.codec import SHAPES, VERSION
+from node.standard.facts import TREE_ZONE, Facts
 from node.standard.identifiers import CASE_SERIAL_MAX, DIVISION_LENGTHS, case_number, is_credit_code
 
 if TYPE_CHECKING:
@@ -37,11 +50,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.departments.candidates import Candidate
+    from node.departments.rights import Objection
     from node.journal.store import Store, Transaction
+    from node.standard.seals import StreamName
 
-SYSTEM_LENGTH_MAX: Final = 50
-NUMBER_LENGTH_MAX: Final = 100
-"""Characters of OrigSystem and OrigCaseNo, as in the schema (a test compares)."""
 _UNFIT: Final = (
     f"OrigCaseNo has at most {NUMBER_LENGTH_MAX} characters and OrigSystem {SYSTEM_LENGTH_MAX}, all of them printable"
 )
@@ -64,18 +76,34 @@ class _Unnumbered:
 
     place: int
     foreign: ForeignNumber
+    facts: Facts
     parts: dict[str, str]
     needs_task: bool
 
 
+Ask = Callable[["Facts", str], "Objection | None"]
+"""Tells why a record with these facts of its header, and a number of this system, may not be handed in."""
+
+
+def nobody_objects(_: Connection) -> Ask:
+    """Let everybody hand in everything: for a check of conformance, which knows no source."""
+    return lambda _facts, _system: None
+
+
 def number_cases(
-    store: Store, candidates: Sequence[Candidate], *, source: str, before: Sequence[Candidate] = ()
+    store: Store,
+    candidates: Sequence[Candidate],
+    *,
+    source: str,
+    before: Sequence[Candidate] = (),
+    rights: Callable[[Connection], Ask] = nobody_objects,
 ) -> Sequence[Candidate]:
     """Return the candidates, each with a case number as far as one can be told.
 
     ``source`` names the system where a record does not; ``before`` is the delivery's batch before this one, which may
-    not be written yet. Costs nothing when every candidate has a number; else one transaction for all of them. A
-    candidate for which none can be made gets a problem of rule ``case-number``.
+    not be written yet; ``rights`` are asked, in the transaction that gives numbers out, before one is given. Costs
+    nothing when every candidate has a number; else one transaction for all of them. A candidate for which none can be
+    made gets a problem of rule ``case-number``, one that may not be handed in that of the objection.
     """
     unnumbered = [one for place, candidate in enumerate(candidates) if (one := _unnumbered(place, candidate, source))]
     if not unnumbered:
@@ -83,18 +111,32 @@ def number_cases(
     # What no record of the standard can hold is not even asked for: nobody has checked these texts yet.
     waiting = [one for one in unnumbered if _can_stand(one.foreign)]
     beside = _brought(chain(before, candidates), {one.foreign for one in waiting}, source)
-    numbers, faults = store.write(lambda transaction: _give_out(transaction, waiting, beside)) if waiting else ({}, {})
-    faults |= {one.foreign: _UNFIT for one in unnumbered if not _can_stand(one.foreign)}
+    given = store.write(lambda one: _give_out(one, waiting, beside, rights(one.connection))) if waiting else _Given()
     numbered = list(candidates)
     for one in unnumbered:
         candidate = candidates[one.place]
-        number = numbers.get(one.foreign)
-        if number is None:
-            fault = Problem(rule=RULE_NUMBER, element="CaseNo", line=1, text=faults[one.foreign])
-            numbered[one.place] = replace(candidate, problems=candidate.located((fault,)))
+        number = given.numbers.get(one.foreign)
+        if one.place in given.objections or number is None:
+            numbered[one.place] = replace(candidate, problems=candidate.located((given.problem(one),)))
         else:
             numbered[one.place] = _with_number(candidate, one.foreign.system, number)
     return numbered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What one transaction gave out: numbers by foreign number, why there is none, and objections by place."""
+
+    numbers: dict[ForeignNumber, str] = field(default_factory=dict)
+    faults: dict[ForeignNumber, str] = field(default_factory=dict)
+    objections: dict[int, Objection] = field(default_factory=dict)
+
+    def problem(self, one: _Unnumbered) -> Problem:
+        """Return the problem of a candidate that got no number."""
+        objection = self.objections.get(one.place)
+        if objection is not None:
+            return Problem(rule=objection.rule, line=1, text=objection.text)
+        return Problem(rule=RULE_NUMBER, element="CaseNo", line=1, text=self.faults.get(one.foreign, _UNFIT))
 
 
 def _can_stand(pair: ForeignNumber) -> bool:
@@ -133,11 +175,23 @@ def case_of(connection: Connection, system: str, number: str) -> str:
     return found
 
 
+def is_used(connection: Connection, stream: StreamName, case_no: str) -> bool:
+    """Tell whether a record of this case stands in the stream; one given out for what was refused is free again."""
+    held = holdings.find(connection, stream)
+    return held is not None and any(
+        connection.scalar(
+            select(fact.c.id).where(fact.c.stream_id == held.stream_id, fact.c.case_no == case_no).limit(1)
+        )
+        is not None
+        for fact in (CASE_TABLES.fact, PENALTY_TABLES.fact)
+    )
+
+
 def remember_numbers(connection: Connection, numbers: dict[ForeignNumber, str]) -> None:
-    """Store what foreign numbers stand for; to be called in the transaction that found them unknown."""
+    """Store what foreign numbers stand for, instead of what they stood for; the caller found that nothing objects."""
     rows = sorted((pair.system, pair.number, case_no) for pair, case_no in numbers.items())
     if rows:
-        connection.exec_driver_sql(insert_sql(foreign_number, connection.dialect.name), rows)
+        connection.exec_driver_sql(upsert_sql(foreign_number, connection.dialect.name, put=("case_no",)), rows)
 
 
 def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | None:
@@ -152,6 +206,7 @@ def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | 
     return _Unnumbered(
         place=place,
         foreign=ForeignNumber(parts["OrigSystem"] or source, parts["OrigCaseNo"]),
+        facts=_facts_of(candidate.record_type, parts),
         parts=parts,
         needs_task=task is not None and task.required,
     )
@@ -185,18 +240,23 @@ def _with_number(candidate: Candidate, system: str, number: str) -> Candidate:
 
 
 def _give_out(
-    transaction: Transaction, waiting: Sequence[_Unnumbered], beside: dict[ForeignNumber, str]
-) -> tuple[dict[ForeignNumber, str], dict[ForeignNumber, str]]:
-    """Return numbers by foreign number, and for those that can have none the reason.
+    transaction: Transaction, waiting: Sequence[_Unnumbered], beside: dict[ForeignNumber, str], ask: Ask
+) -> _Given:
+    """Return what can be given to those that wait and may be handed in.
 
     ``beside`` holds numbers that the delivery brings; they count where none is known.
     """
     connection = transaction.connection
-    numbers = known_numbers(connection, (one.foreign for one in waiting))
-    fresh = {pair: number for pair, number in beside.items() if pair not in numbers}
+    # Where the header says too little to be asked about, that is what is told.
+    asked = ((one.place, ask(one.facts, one.foreign.system)) for one in waiting if not _fault_of(one))
+    objections = {place: objection for place, objection in asked if objection is not None}
+    entitled = [one for one in waiting if one.place not in objections]
+    numbers = known_numbers(connection, (one.foreign for one in entitled))
+    wanted = {one.foreign for one in entitled}
+    fresh = {pair: number for pair, number in beside.items() if pair in wanted and pair not in numbers}
     faults: dict[ForeignNumber, str] = {}
     serials = _Serials(connection)
-    for one in waiting:
+    for one in entitled:
         if one.foreign in numbers or one.foreign in fresh:
             continue
         day = _day(one.parts)
@@ -208,7 +268,16 @@ def _give_out(
             fresh[one.foreign] = number
     serials.save()
     remember_numbers(connection, fresh)
-    return numbers | fresh, faults
+    return _Given(numbers=numbers | fresh, faults=faults, objections=objections)
+
+
+def _facts_of(record_type: str, parts: dict[str, str]) -> Facts:
+    """Return the facts by which rights are asked, as far as the header says them."""
+    facts = Facts(record_type, VERSION)
+    day = _day(parts)
+    facts.division, facts.organisation = parts["DivisionCode"] or None, parts["OrgCode"] or None
+    facts.event_day = day.isoformat() if day is not None else None
+    return facts
 
 
 def _fault_of(one: _Unnumbered) -> str:

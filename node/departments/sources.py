@@ -11,19 +11,22 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from sqlalchemy import insert, select, update
 
+from node.departments.case_headers import SYSTEM_LENGTH_MAX
 from node.departments.tables import source as table
 from node.departments.tables import source_activity as activity
+from node.departments.tables import source_system
 from node.errors import NotFoundError, StateConflictError, UsageError
-from node.journal.statements import upsert_sql
+from node.journal.statements import in_parameter, insert_sql, select_in_sql, upsert_sql
 from node.standard.codec import SHAPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
+    from typing import Unpack
 
     from sqlalchemy import Row
     from sqlalchemy.engine import Connection
@@ -55,7 +58,8 @@ CHANNELS: Final = tuple(
 class Source:
     """One source. ``divisions`` and ``organisations`` bound what it may hand in (empty: everything the node may).
 
-    A division stands for those within it too.
+    A division stands for those within it too. ``systems`` are those whose numbers it brings (``OrigSystem``): its own
+    name, and others that no other source may speak for then.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Source:
     organisations: tuple[str, ...]
     created_at: datetime | None
     disabled_at: datetime | None = None
+    systems: tuple[str, ...] = ()
 
     def objection(self, facts: Facts, divisions: Divisions) -> str | None:
         """Return why this source may not hand in the record, None when it may."""
@@ -90,9 +95,18 @@ class Source:
             "channel": self.channel,
             "divisions": list(self.divisions),
             "organisations": list(self.organisations),
+            "systems": list(self.systems),
             "created_at": self.created_at.isoformat() if self.created_at else None,
             "disabled_at": self.disabled_at.isoformat() if self.disabled_at else None,
         }
+
+
+class Bounds(TypedDict, total=False):
+    """What a source may hand in; what is not given is not bounded."""
+
+    divisions: Sequence[str]
+    organisations: Sequence[str]
+    systems: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,23 +145,25 @@ def add_source(
     randomness: Randomness,
     label: str = "",
     channel: str = API_CHANNEL,
-    divisions: Sequence[str] = (),
-    organisations: Sequence[str] = (),
+    **bounds: Unpack[Bounds],
 ) -> NewSource:
     """Make a source and its key.
 
-    ``name`` is 1 to 40 of a-z, 0-9, dot, underscore, hyphen; ``channel`` one of CHANNELS. Raises UsageError for a
-    name that is reserved or malformed and for an unknown channel, StateConflictError for a name that is taken and when
-    there are too many sources.
+    ``name`` is 1 to 40 of a-z, 0-9, dot, underscore, hyphen; ``channel`` one of CHANNELS; ``bounds`` are divisions,
+    organisations, and the systems for which it speaks beside its own name. Raises UsageError for a name that is
+    reserved or malformed, for an unknown channel and for what cannot be a system's name, StateConflictError for a name
+    that is taken and when there are too many sources.
     """
-    _check(name, channel)
+    systems = bounds.get("systems", ())
+    _check(name, channel, systems)
     made = Source(
         name=name,
         label=label[:100],
         channel=channel,
-        divisions=tuple(divisions),
-        organisations=tuple(organisations),
+        divisions=tuple(bounds.get("divisions", ())),
+        organisations=tuple(bounds.get("organisations", ())),
         created_at=clock.now(),
+        systems=tuple(sorted({name, *systems})),
     )
     key = KEY_PREFIX + urlsafe_b64encode(randomness.token(KEY_BYTES)).decode().rstrip("=")
     store.write(lambda transaction: _insert(transaction, made, key))
@@ -156,7 +172,7 @@ def add_source(
 
 def list_sources(connection: Connection) -> list[Source]:
     """Return every source by name, disabled ones included."""
-    return [_read(row) for row in connection.execute(select(table).order_by(table.c.name))]
+    return [_read(connection, row) for row in connection.execute(select(table).order_by(table.c.name)).all()]
 
 
 def find_source(connection: Connection, name: str) -> Source:
@@ -173,7 +189,17 @@ def find_source(connection: Connection, name: str) -> Source:
             why="every delivery names a source that was added here and is open",
             action="see `yizhan sources list`; make one with `yizhan sources add NAME`",
         )
-    return _read(row)
+    return _read(connection, row)
+
+
+def owners_of(connection: Connection, systems: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the sources that speak for each of these systems (any number); those of nobody are absent."""
+    dialect = connection.dialect.name
+    sql = select_in_sql(source_system, dialect, ("system", "source"), key="system")
+    found: dict[str, set[str]] = {}
+    for system, name in connection.exec_driver_sql(sql, in_parameter(dialect, systems)):
+        found.setdefault(system, set()).add(name)
+    return {system: frozenset(names) for system, names in found.items()}
 
 
 def source_of_key(connection: Connection, key: str) -> Source | None:
@@ -182,7 +208,7 @@ def source_of_key(connection: Connection, key: str) -> Source | None:
     row = connection.execute(select(table).where(table.c.key_hash == hashed)).first()
     if row is None or not hmac.compare_digest(bytes(row.key_hash), hashed) or row.disabled_at is not None:
         return None
-    return _read(row)
+    return _read(connection, row)
 
 
 def disable_source(store: Store, name: str, *, clock: Clock) -> Source:
@@ -220,10 +246,10 @@ def _disable(transaction: Transaction, name: str, at: datetime) -> Source:
             why="none of that name was added to this node",
             action="see `yizhan sources list`",
         )
-    return _read(row)
+    return _read(connection, row)
 
 
-def _check(name: str, channel: str) -> None:
+def _check(name: str, channel: str, systems: Sequence[str]) -> None:
     if not _NAME.match(name) or name in RESERVED:
         raise UsageError(
             f"{name[:40]!r} cannot be the name of a source",
@@ -235,6 +261,15 @@ def _check(name: str, channel: str) -> None:
             f"There is no channel {channel[:20]!r}",
             why="the standard has no such code",
             action=f"Use one of: {', '.join(CHANNELS)}",
+        )
+    unfit = next(
+        (one for one in systems if not (one.strip() and one.isprintable() and len(one) <= SYSTEM_LENGTH_MAX)), None
+    )
+    if unfit is not None:
+        raise UsageError(
+            f"{unfit[:50]!r} cannot be the name of a system",
+            why=f"OrigSystem has 1 to {SYSTEM_LENGTH_MAX} characters, all of them printable",
+            action="give the system's name as its records have it",
         )
 
 
@@ -263,9 +298,12 @@ def _insert(transaction: Transaction, made: Source, key: str) -> None:
             created_at=made.created_at,
         )
     )
+    rows = [(system, made.name) for system in made.systems]
+    transaction.connection.exec_driver_sql(insert_sql(source_system, transaction.dialect), rows)
 
 
-def _read(row: Row[Any]) -> Source:
+def _read(connection: Connection, row: Row[Any]) -> Source:
+    query = select(source_system.c.system).where(source_system.c.source == row.name)
     return Source(
         name=row.name,
         label=row.label,
@@ -274,6 +312,7 @@ def _read(row: Row[Any]) -> Source:
         organisations=tuple(row.organisations.split()),
         created_at=row.created_at,
         disabled_at=row.disabled_at,
+        systems=tuple(connection.scalars(query.order_by(source_system.c.system))),
     )
 
 

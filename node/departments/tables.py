@@ -30,6 +30,15 @@ source = Table(
 )
 """Systems that may hand in records. ``key_hash`` is SHA-256 of the key; lists are separated by one blank, "" is all."""
 
+source_system = Table(
+    "source_system",
+    metadata,
+    Column("system", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Which sources speak for a system (``OrigSystem``); a system that does not stand here belongs to nobody."""
+
 source_activity = Table(
     "source_activity",
     metadata,

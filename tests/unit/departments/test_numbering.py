@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.departments import numbering
+from node.cases.penalties import penalty_projection
+from node.cases.projection import CaseProjection
+from node.departments import case_headers, numbering
 from node.departments.candidates import Candidate
 from node.departments.numbering import ForeignNumber, known_numbers
 from node.departments.sources import OPERATOR
@@ -43,6 +45,12 @@ def without_number(given: dict[str, Any]) -> dict[str, Any]:
 
 def candidate(given: dict[str, Any], record_type: str = "Application") -> Candidate:
     return Candidate(record_type=record_type, content=given, kept=lambda: b"kept", row=1)
+
+
+@pytest.fixture
+def intake(memory: Store) -> Intake:
+    """An intake at a node that keeps cases: what stands in its stream is known by them."""
+    return intake_on(memory, CaseProjection(), penalty_projection())
 
 
 def take(intake: Intake, candidates: Sequence[Candidate], source: str = "") -> ImportReport:
@@ -126,6 +134,23 @@ def test_a_foreign_number_names_one_case(intake: Intake) -> None:
     assert rule == "foreign-number"
     assert given["CaseNo"] in text
     assert len(numbers(intake)) == 1
+
+
+def test_a_number_given_out_for_what_was_refused_is_free_again(intake: Intake) -> None:
+    refused = candidate(without_number(content(OrigSystem="registry", ApplicantType="99")))
+    assert take(intake, [refused]).refused == 1
+    brought = content(OrigSystem="registry")
+    report = take(
+        intake,
+        [candidate(brought), candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")],
+    )
+    assert report.accepted + report.refused == 2
+    assert numbers(intake)[0] == (brought["CaseNo"], "registry", FOREIGN)
+    assert (
+        take(intake, [candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")]).accepted
+        == 1
+    )
+    assert [number for number, _, _ in numbers(intake)] == [brought["CaseNo"]] * 2
 
 
 def test_two_cases_of_one_batch_cannot_share_a_foreign_number(intake: Intake) -> None:
@@ -309,8 +334,8 @@ def test_a_number_that_no_record_can_hold_costs_its_record_only(intake: Intake, 
 def test_the_bounds_of_foreign_numbers_are_those_of_the_schema() -> None:
     header = SHAPES["Application"]
     for name, longest in (
-        ("OrigSystem", numbering.SYSTEM_LENGTH_MAX),
-        ("OrigCaseNo", numbering.NUMBER_LENGTH_MAX),
+        ("OrigSystem", case_headers.SYSTEM_LENGTH_MAX),
+        ("OrigCaseNo", case_headers.NUMBER_LENGTH_MAX),
     ):
         child = header.child(name)
         assert child is not None
