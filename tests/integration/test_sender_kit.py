@@ -115,6 +115,15 @@ def test_the_same_case_in_another_dialect_is_the_same_case(client: str, folder: 
     assert {line.split()[0] for line in said.splitlines()} == {"repeated"}
 
 
+def test_a_spreadsheet_is_sent_as_what_it_is(client: str, folder: Path, node: str) -> None:
+    name = f"{client}.xlsx"
+    (folder / name).write_bytes(sample_delivery("xlsx", case_of(client)))
+    code, said = send(client, folder, node, name)
+    assert code == 0, said
+    assert {line.split()[0] for line in said.splitlines()} <= {"accepted", "repeated"}
+    assert len(said.splitlines()) == len(first_case())
+
+
 def test_a_wrong_key_is_told(client: str, folder: Path, node: str) -> None:
     code, said = send(client, folder, node, write_case(client, folder), YIZHAN_KEY="no-key-of-this-node")
     assert code == 5, said

@@ -25,6 +25,7 @@ public static class SendRecords
     private static readonly Dictionary<string, string> Types = new Dictionary<string, string>
     {
         [".xml"] = "application/xml", [".json"] = "application/json", [".csv"] = "text/csv",
+        [".xlsx"] = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     };
 
     public static async Task<int> Main(string[] arguments)
@@ -58,6 +59,7 @@ public static class SendRecords
                 using HttpResponseMessage answer = await client.SendAsync(request);
                 int status = (int)answer.StatusCode;
                 if (status != 429 && status != 503) return Report(status, await answer.Content.ReadAsStringAsync());
+                Console.Error.WriteLine(await answer.Content.ReadAsStringAsync());
                 wait = answer.Headers.RetryAfter?.Delta ?? wait;
             }
             catch (Exception error) when (error is HttpRequestException || error is TaskCanceledException)

@@ -23,7 +23,8 @@ import java.util.regex.Pattern;
 
 public class SendRecords {
     static final Map<String, String> TYPES =
-            Map.of("xml", "application/xml", "json", "application/json", "csv", "text/csv");
+            Map.of("xml", "application/xml", "json", "application/json", "csv", "text/csv",
+                    "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet");
     static final int TRIES = 5;
     static final Pattern VERDICT = Pattern.compile(
             "\"verdict\": \"(\\w+)\", \"record_type\": \"(\\w*)\", \"key\": \"([^\"]*)\""

@@ -19,7 +19,12 @@ import urllib.request
 import uuid
 from typing import Any, Tuple
 
-TYPES = {".xml": "application/xml", ".json": "application/json", ".csv": "text/csv"}
+TYPES = {
+    ".xml": "application/xml",
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 TRIES = 5
 
 

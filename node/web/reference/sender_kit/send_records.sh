@@ -17,6 +17,7 @@ case $2 in
     *.xml) type=application/xml ;;
     *.json) type=application/json ;;
     *.csv) type=text/csv ;;
+    *.xlsx) type=application/vnd.openxmlformats-officedocument.spreadsheetml.sheet ;;
     *) type=application/octet-stream ;;
 esac
 key=$(printf %s "${YIZHAN_KEY-$(cat "$YIZHAN_KEY_FILE")}" | tr -d ' \r\n')
