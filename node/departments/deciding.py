@@ -18,7 +18,9 @@ from node.journal.source_keys import SourceKey, lookup_many
 from node.journal.tables import position_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy.engine import Connection
 
     from node.departments.accept import Job
     from node.departments.rights import Rights
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 RULE_CONFLICT: Final = "conflict"
 RULE_NOT_KEPT: Final = "not-kept"
+VERSIONS_ASKED: Final = 8
+"""Versions of a record that are looked up together; hardly any record has more. Our own choice."""
 VERSIONS_MAX: Final = 9_999
 """Versions of one record that a node counts itself; DataVersion has four digits in the field."""
 
@@ -55,8 +59,13 @@ class Decision:
 
     def decide(self, job: Job) -> None:
         """Decide about every candidate of a job, in order."""
-        keys = [one.source_key for one in job.prepared if one.entry is not None]
-        known = lookup_many(self._connection, job.source.name, keys)
+        known = _Known(self._connection, job.source.name)
+        known.learn(
+            key
+            for one in job.prepared
+            if one.entry is not None
+            for key in (_versions_from(one) if one.candidate.versioning == AUTOMATIC else (one.source_key,))
+        )
         self._learn_numbers(job)
         for one in job.prepared:
             if one.entry is not None and one.candidate.versioning == AUTOMATIC:
@@ -83,7 +92,7 @@ class Decision:
             self._rights.learn_systems(pair.system for pair in pairs)
             self._known_numbers.update(found)
 
-    def _count_version(self, source: Source, one: Prepared, known: dict[str, SourceKey]) -> None:
+    def _count_version(self, source: Source, one: Prepared, known: _Known) -> None:
         """Give a record of a cumulative delivery the version that it has at this node: the newest held, or one more.
 
         A record whose newest version says the same keeps that version, so that it is found to be repeated.
@@ -93,10 +102,9 @@ class Decision:
         while version < VERSIONS_MAX:
             one.content_hash = content_hash
             reversioned(one, version + 1)
-            key = (source.name, one.source_key)
-            if one.source_key not in known:
-                known |= lookup_many(self._connection, source.name, (one.source_key,))
-            beside = self._accepted.get(key)
+            if not known.was_asked(one.source_key):
+                known.learn(_versions_from(one))
+            beside = self._accepted.get((source.name, one.source_key))
             held = known.get(one.source_key)
             if held is None and beside is None:
                 break
@@ -105,7 +113,7 @@ class Decision:
         if newest == content_hash:
             reversioned(one, version)
 
-    def _decide_one(self, source: Source, one: Prepared, entry: Entry, known: dict[str, SourceKey]) -> None:
+    def _decide_one(self, source: Source, one: Prepared, entry: Entry, known: _Known) -> None:
         before = known.get(one.source_key)
         beside = self._accepted.get((source.name, one.source_key))
         if before is not None or beside is not None:
@@ -196,6 +204,36 @@ class Decision:
             stream=str(self._stream),
             position=position_of(stands if isinstance(stands, int) else stands.key),
         )
+
+
+class _Known:
+    """What is known of the keys of one source; each is asked for once, many with one statement."""
+
+    def __init__(self, connection: Connection, source: str) -> None:
+        self._connection = connection
+        self._source = source
+        self._asked: set[str] = set()
+        self._found: dict[str, SourceKey] = {}
+
+    def learn(self, keys: Iterable[str]) -> None:
+        """Look up keys that were not asked for yet."""
+        fresh = set(keys) - self._asked
+        self._asked |= fresh
+        self._found |= lookup_many(self._connection, self._source, fresh)
+
+    def was_asked(self, key: str) -> bool:
+        """Tell whether this key was looked up."""
+        return key in self._asked
+
+    def get(self, key: str) -> SourceKey | None:
+        """Return what is known of a key that was looked up, None when it is new."""
+        return self._found.get(key)
+
+
+def _versions_from(one: Prepared) -> list[str]:
+    """Return the keys of this record's version and of the next ones: as many as a statement asks for at once."""
+    stem, _, version = one.source_key.rpartition(":")
+    return [f"{stem}:{at}" for at in range(int(version), int(version) + VERSIONS_ASKED)]
 
 
 _CONFLICT: Final = (

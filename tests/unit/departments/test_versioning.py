@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from node.departments import deciding
 from node.departments.candidates import AUTOMATIC, Candidate
+from node.departments.deciding import VERSIONS_ASKED
 from node.departments.sources import OPERATOR
+from node.journal.source_keys import lookup_many
 from node.standard.codec import parse_record
 from node.standard.facts import facts_of
 from tests.support.intake import generated, intake_on
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.engine import Connection
 
     from node.departments.accept import Intake
+    from node.journal.source_keys import SourceKey
     from node.journal.store import Store
 
 
@@ -80,6 +86,21 @@ def test_the_same_at_once_makes_one_version_of_each_content(any_store: Store) ->
         results = list(pool.map(lambda at: take(intakes[at % 2], [conclusion(ResultText="二")]), range(8)))
     assert sorted(results) == [(0, 1, 0)] * 7 + [(1, 0, 0)]
     assert versions(intakes[0]) == [1, 2]
+
+
+def test_many_versions_are_looked_up_together(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2 * VERSIONS_ASKED + 2):
+        take(intake, [conclusion(ResultText=f"第{number}稿")])
+    asked: list[int] = []
+
+    def counted(connection: Connection, source: str, keys: Iterable[str]) -> dict[str, SourceKey]:
+        asked.append(len(set(keys)))
+        return lookup_many(connection, source, keys)
+
+    monkeypatch.setattr(deciding, "lookup_many", counted)
+    assert take(intake, [conclusion(ResultText="终稿")]) == (1, 0, 0)
+    assert asked == [VERSIONS_ASKED] * 3
+    assert versions(intake) == list(range(1, 2 * VERSIONS_ASKED + 4))
 
 
 def test_a_try_that_failed_leaves_nothing_behind(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
