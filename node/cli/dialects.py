@@ -71,7 +71,8 @@ def show(frame: Frame, name: str, record_type: str | None) -> None:
     for text in found.cannot_carry:
         say(frame, f"不能带出：{text}", f"Cannot carry: {text}")
     if found.tables is None:
-        say(frame, "列名即标准的元素名。", "Its names are those of the standard.")
+        say(frame, "列名即标准的元素名：见 yizhan standard build 生成的参考页。", _STANDARD_NAMES)
+        return
     rows = [
         (
             one.name,
@@ -121,6 +122,7 @@ def template(frame: Frame, name: str, record_type: str, output: Path | None) -> 
     say(frame, f"已生成 {output}", f"Made {output}.")
 
 
+_STANDARD_NAMES = "Its names are those of the standard: see the pages that yizhan standard build writes."
 _COLUMNS = ("table", "type", "column", "element", "required", "codes")
 
 

@@ -51,15 +51,19 @@ def build(frame: Frame, folder: Path, bundle: Path | None) -> None:
 @click.option("--dialect", type=DialectName(), default="standard", show_default=True, help="A built-in dialect.")
 @click.option("--division", type=NodeCode(), default="369902", show_default=True, help="Division of the case.")
 @click.option("-o", "--output", "file", type=FILE, help="The file to write; default: standard output.")
-def sample(dialect: str, division: str, file: Path | None) -> None:
+@pass_frame
+def sample(frame: Frame, dialect: str, division: str, file: Path | None) -> None:
     """Write a made-up case, from application to collection, as a first delivery to try with.
 
     Names and numbers are made up; the division is one that does not exist, unless another is given.
     """
     from node.web.reference.contents import write_file
-    from node.web.reference.samples import first_case, sample_delivery
+    from node.web.reference.samples import first_case, left_out, sample_delivery
 
-    data = sample_delivery(dialect, first_case(division))
+    records = first_case(division)
+    data = sample_delivery(dialect, records)
+    if missing := ", ".join(left_out(dialect, records)):
+        say(frame, f"{dialect} 无法承载，样例中没有：{missing}", f"{dialect} has no place for, so left out: {missing}")
     if file is None:
         sys.stdout.buffer.write(data)
     else:

@@ -95,6 +95,14 @@ def sample_delivery(dialect: str, records: Sequence[Sample]) -> bytes:
     return writes([record for record in records if _carries(writes, record, options)], options)
 
 
+def left_out(dialect: str, records: Sequence[Sample]) -> list[str]:
+    """Return the types of those records that ``sample_delivery`` leaves out, in their order."""
+    name, _, variant = dialect.partition("@")
+    writes = BUILT_IN[name].writes if name in BUILT_IN and name not in {"standard", "json"} else None
+    options = DialectOptions(variant=variant)
+    return [one.record_type for one in records if writes is not None and not _carries(writes, one, options)]
+
+
 def _carries(writes: Writer, record: Sample, options: DialectOptions) -> bool:
     """Tell whether a dialect has a place for a record: the national tables, for one, have none for a collection."""
     try:

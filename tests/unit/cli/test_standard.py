@@ -51,4 +51,6 @@ def test_a_sample_is_written_for_a_division(tmp_path: Path) -> None:
     file = tmp_path / "first.json"
     home.call("standard", "sample", "--dialect", "json", "-o", str(file), json_wanted=False)
     assert json.loads(file.read_bytes())["records"][0]["content"]["DivisionCode"] == "369902"
+    answer = home.call("standard", "sample", "--dialect", "up@guangdong", "-o", str(file), json_wanted=False)
+    assert "Collection" in answer.err
     assert home.call("standard", "sample", "--dialect", "nothing", code=2).document["code"] == "YZ-USAGE-001"
