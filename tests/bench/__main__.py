@@ -19,6 +19,7 @@ from tests.bench.hopping import measure_hop
 from tests.bench.idle_tree import measure_idle_tree
 from tests.bench.importing import measure_intake
 from tests.bench.plan import FULL, QUICK, Plan
+from tests.bench.proving import measure_proving
 from tests.bench.receiving import measure_receiver
 from tests.bench.report import document, receiving_documents, table
 from tests.bench.rows import lines, measure_rows
@@ -64,6 +65,8 @@ def measure(folder: Path, plan: Plan, *, postgresql: bool = False) -> dict[str, 
         intake = measure_intake(folder / "intake", clock, plan)
     with _step("receiver and replay"):
         receiving = measure_receiver(folder / "receiver", clock, plan)
+    with _step("evidence in a long stream"):
+        proving_s = measure_proving(folder / "proving", clock, plan.proving_records)
     with _step("PostgreSQL"):
         other = _postgresql(folder, plan, wanted=postgresql)
     return document(
@@ -71,6 +74,7 @@ def measure(folder: Path, plan: Plan, *, postgresql: bool = False) -> dict[str, 
         hopping=hopping,
         intake=intake,
         idle=idle,
+        proving_s=proving_s,
         postgresql=other,
         seconds=perf_counter() - begun_s,
         quick=plan is QUICK,

@@ -13,7 +13,8 @@ class Plan:
     ``packages`` packages of ``package_records`` records each, product and floor in turns. ``hop_packages`` a round of
     the hop. ``intake_rounds`` files of ``intake_records`` rows each are imported. ``singles``: records one by one over
     the idle hop, for the bytes they cost, as far as ``singles_s_max`` seconds allow. Over the idle tree: ``idle_s``
-    seconds without any record, and ``tries`` a door for the latency.
+    seconds without any record, and ``tries`` a door for the latency. ``proving_records``: length of the stream in which
+    single records are proved.
     """
 
     held: int = 100_000
@@ -30,6 +31,7 @@ class Plan:
     singles_s_max: float = 70.0
     idle_s: float = 5.0
     tries: int = 100
+    proving_records: int = 10_000_000
 
 
 FULL = Plan()
@@ -46,4 +48,5 @@ QUICK = Plan(
     singles_s_max=5.0,
     idle_s=1.0,
     tries=5,
+    proving_records=100_000,
 )

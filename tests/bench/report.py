@@ -45,6 +45,7 @@ def document(
     hopping: Hopping,
     intake: Rounds,
     idle: IdleTree,
+    proving_s: float,
     postgresql: dict[str, Any],
     seconds: float,
     quick: bool,
@@ -73,6 +74,7 @@ def document(
         "memory_mb": hopping.memory_mb,
         "start_s": round(hopping.start_s, 2),
         "latency_s": idle.latency(),
+        "evidence_ms": round(proving_s * 1_000, 1),
     }
 
 
@@ -101,4 +103,5 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     yield f"memory: {memory['idle']:.0f} MB idle, {memory['receiving']:.0f} MB receiving; start {answer['start_s']} s"
     for door in ("api", "import"):
         yield f"county to province by {door}: p50 {latency[door]['p50']} s, p99 {latency[door]['p99']} s"
+    yield f"evidence of one record in a long stream: {answer['evidence_ms']} ms"
     yield f"{answer['seconds']:.0f} s in all"

@@ -38,6 +38,7 @@ def answer() -> dict[str, Any]:
         hopping=HOPPING,
         intake=ROUNDS,
         idle=IDLE,
+        proving_s=0.0064,
         postgresql=NOT_MEASURED,
         seconds=12.0,
         quick=True,
@@ -65,6 +66,7 @@ def test_the_document_has_the_keys_that_scripts_read(answer: dict[str, Any]) -> 
     assert answer["bytes_per_record"]["singles"] == 3
     assert answer["memory_mb"] == {"idle": 70.0, "receiving": 120.0}
     assert answer["start_s"] == 1.5
+    assert answer["evidence_ms"] == 6.4
     assert json.loads(json.dumps(answer)) == answer
 
 
