@@ -182,7 +182,7 @@ def _transitions(steps: Sequence[Step]) -> Iterator[Finding]:
 def _times(steps: Sequence[Step]) -> Iterator[Finding]:
     """Find steps dated before a step of an earlier phase, whatever the order of sending; whole seconds count."""
     dated = [
-        (_PHASES[step.facts.record_type], step.facts.event_at.replace(microsecond=0), step.key)
+        (_phase_of(step), step.facts.event_at.replace(microsecond=0), step.key)
         for step in steps
         # What was sent has not been delivered yet: it is no stage that others follow.
         if step.facts.record_type in _PHASES and step.event != Event.DISPATCH and step.facts.event_at is not None
@@ -197,6 +197,11 @@ def _times(steps: Sequence[Step]) -> Iterator[Finding]:
     for key, phase, earlier in dated_too_early(dated):
         late_acceptance = (earlier, phase) == (_ACCEPTANCE_PHASE, _CONCLUSION_PHASE)
         yield Finding(ACCEPT_AFTER_CONCLUSION if late_acceptance else STEP_BEFORE_PREVIOUS, key)
+
+
+def _phase_of(step: Step) -> int:
+    """Return the phase of a step; a refusal of acceptance ends the case, in whichever of its two forms it is told."""
+    return _CONCLUSION_PHASE if step.event == Event.REFUSE else _PHASES[step.facts.record_type]
 
 
 def dated_too_early(dated: Sequence[tuple[int, datetime, int]]) -> Iterator[tuple[int, int, int]]:

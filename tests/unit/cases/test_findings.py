@@ -195,3 +195,9 @@ def test_every_finding_has_both_names() -> None:
     named = {value for name, value in vars(findings).items() if name.isupper() and str(value).startswith("LOGIC-")}
     assert named == set(FINDING_LABELS)
     assert all(label.chinese and label.english for label in FINDING_LABELS.values())
+
+
+def test_a_refusal_of_acceptance_told_in_both_forms_is_one_ending() -> None:
+    # The conclusion is sent first, the refused acceptance an hour later: nothing was accepted after the end.
+    assert codes(*plain("apply conclude_refused refuse")) == codes(*plain("apply refuse conclude_refused"))
+    assert findings.ACCEPT_AFTER_CONCLUSION not in codes(*plain("apply conclude_refused refuse"))
