@@ -303,15 +303,18 @@ class _Judge:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="overlap"))
         if journal.extended_root(self._connection, one.stream, leaves[overlap:]) != one.checkpoint.root:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="root"))
-        entries = [
-            self._entry(one.stream, body, leaf) for body, leaf in zip(records[overlap:], leaves[overlap:], strict=True)
-        ]
-        return _Judged(
-            verdict=_verdict(one, HELD, held=one.last),
-            held=size,
-            entries=entries,
-            uncanonical=None if _is_canonical(entries[0]) else size + 1,
-        )
+        entries: list[Entry] = []
+        uncanonical = None
+        for body, leaf in zip(records[overlap:], leaves[overlap:], strict=True):
+            entry = self._entry(one.stream, body, leaf)
+            if not entries and not _is_canonical(entry):
+                uncanonical = size + 1
+            if entry.facts is not None and entry.facts.case_no is not None:
+                # The tree of a record that belongs to a case ends here: hundreds of them that live on until the commit
+                # cost more to free than all facts to read (docs/performance.md), and hardly a projection wants them.
+                entry.element = None
+            entries.append(entry)
+        return _Judged(verdict=_verdict(one, HELD, held=one.last), held=size, entries=entries, uncanonical=uncanonical)
 
     def _entry(self, stream: StreamName, body: bytes, leaf: bytes) -> Entry:
         entry = read_entry(body, leaf=leaf)
