@@ -67,6 +67,7 @@ from node.exchange.head import BUSY, EARLY, HELD, REFUSED, Slice, Verdict
 from node.journal import checkpoints, quarantine
 from node.journal.alarms import raise_alarm
 from node.journal.entries import DEFERRED_REASONS, NO_AUTHORITY, Entry, pack
+from node.journal.merkle import root_of
 from node.journal.replay import read_entry
 from node.standard.codec import check_canonical, leaf_hash
 from node.standard.seals import TRUST, StreamName
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
 
     from node.exchange.context import Context
     from node.exchange.package import Package
+    from node.journal.holdings import Held
     from node.journal.store import Transaction
     from node.standard.seals import Checkpoint
     from node.trust.tree import Tree
@@ -151,8 +153,9 @@ class Receiver:
     def _judge_all(self, package: Package, peer: str, numbers: Iterable[int]) -> dict[int, _Judged]:
         with self._context.store.reading() as connection:
             tree = self._context.load_tree(connection)
-            judge = _Judge(self._context, connection, tree, peer)
-            judged = {number: judge.judge(package, number) for number in numbers}
+            chosen = list(numbers)
+            judge = _Judge(self._context, connection, tree, peer, [package.head.slices[number] for number in chosen])
+            judged = {number: judge.judge(package, number) for number in chosen}
         for one in judged.values():
             # Compressing is the dearest work that can be done before the lock is taken.
             pack(one.entries)
@@ -191,17 +194,26 @@ class Receiver:
 
     def _take_all(self, transaction: Transaction, package: Package, changing: dict[int, _Judged]) -> list[int]:
         slices = package.head.slices
-        return [number for number, one in changing.items() if not self._take(transaction, slices[number], one)]
+        standing = self._context.journal.held_many(
+            transaction.connection, [slices[number].stream for number in changing]
+        )
+        moved: list[int] = []
+        for number, one in changing.items():
+            # A stream's second slice has to see what the first one did.
+            held = standing.pop(slices[number].stream, None)
+            if not self._take(transaction, slices[number], one, held):
+                moved.append(number)
+        return moved
 
-    def _take(self, transaction: Transaction, one: Slice, judged: _Judged) -> bool:
+    def _take(self, transaction: Transaction, one: Slice, judged: _Judged, held: Held | None) -> bool:
         journal = self._context.journal
         if not judged.entries:
             journal.learn_announced(transaction, one.stream, judged.seen)
             return True
-        held = journal.held(transaction.connection, one.stream)
+        held = held or journal.held(transaction.connection, one.stream)
         if (0 if held is None else held.size) != judged.held:
             return False
-        journal.extend(transaction, one.stream, judged.entries, one.checkpoint, one.announced)
+        journal.extend(transaction, one.stream, judged.entries, one.checkpoint, one.announced, held=held)
         if judged.uncanonical is not None:
             raise_alarm(
                 transaction,
@@ -220,12 +232,17 @@ class Receiver:
 class _Judge:
     """Judges slices within one snapshot of the store."""
 
-    def __init__(self, context: Context, connection: Connection, tree: Tree, peer: str) -> None:
+    def __init__(
+        self, context: Context, connection: Connection, tree: Tree, peer: str, slices: Sequence[Slice]
+    ) -> None:
         self._context = context
         self._connection = connection
         self._tree = tree
         self._peer = peer
         self._trust_short = self._is_trust_short()
+        self._held = context.journal.held_many(connection, [one.stream for one in slices])
+        places = ((one.stream, said.size) for one in slices for said in (one.checkpoint, *one.announced))
+        self._known = checkpoints.at_many(connection, places)
 
     def judge(self, package: Package, number: int) -> _Judged:
         """Return what is to be done with slice ``number``; reads the body only for records that are not held."""
@@ -233,7 +250,7 @@ class _Judge:
         refusal = self._refuse_stream(one)
         if refusal is not None:
             return _Judged(verdict=refusal)
-        held = self._context.journal.held(self._connection, one.stream)
+        held = self._held.get(one.stream)
         size = 0 if held is None else held.size
         if one.first > size + 1:
             return _Judged(verdict=_verdict(one, EARLY, held=size))
@@ -242,7 +259,7 @@ class _Judge:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason=reason))
         if one.last <= size:
             return self._compare_held(one, size)
-        return self._judge_new(one, package.records(number), size)
+        return self._judge_new(one, package.records(number), held)
 
     def _is_trust_short(self) -> bool:
         identity = self._context.identity
@@ -267,7 +284,7 @@ class _Judge:
         for checkpoint in (one.checkpoint, *one.announced):
             if checkpoint.stream != one.stream:
                 return "checkpoint"
-            if checkpoint == checkpoints.at(self._connection, one.stream, checkpoint.size):
+            if checkpoint == self._known.get((checkpoint.stream, checkpoint.size)):
                 continue
             if self._context.book.certificate(self._connection, checkpoint.signer) is None:
                 return "signer"
@@ -283,7 +300,7 @@ class _Judge:
         seen = tuple(
             checkpoint
             for checkpoint in (one.checkpoint, *one.announced)
-            if checkpoint != checkpoints.at(self._connection, one.stream, checkpoint.size)
+            if checkpoint != self._known.get((checkpoint.stream, checkpoint.size))
         )
         if journal.root_at(self._connection, one.stream, one.last) != one.checkpoint.root:
             # The origin has signed both: the journal raises the alarm of a fork.
@@ -292,20 +309,22 @@ class _Judge:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="leaves"))
         return _Judged(verdict=_verdict(one, HELD, held=size), seen=seen)
 
-    def _judge_new(self, one: Slice, records: list[bytes], size: int) -> _Judged:
-        """Judge a slice that brings records behind ``size``; some of its first ones may be held."""
+    def _judge_new(self, one: Slice, records: list[bytes], held: Held | None) -> _Judged:
+        """Judge a slice that brings records behind what is held; some of its first ones may be held."""
         journal = self._context.journal
+        size = 0 if held is None else held.size
         leaves = [leaf_hash(body) for body in records]
         overlap = size - one.first + 1
         if _hash_of(leaves) != one.leaves_hash:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="leaves"))
         if overlap and journal.leaves(self._connection, one.stream, one.first, size) != leaves[:overlap]:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="overlap"))
-        if journal.extended_root(self._connection, one.stream, leaves[overlap:]) != one.checkpoint.root:
+        new = leaves[overlap:]
+        if (root_of(new) if held is None else held.extended_root(new)) != one.checkpoint.root:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="root"))
         entries: list[Entry] = []
         uncanonical = None
-        for body, leaf in zip(records[overlap:], leaves[overlap:], strict=True):
+        for body, leaf in zip(records[overlap:], new, strict=True):
             entry = self._entry(one.stream, body, leaf)
             if not entries and not _is_canonical(entry):
                 uncanonical = size + 1

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 
 from node.journal import holdings
 from node.journal.alarms import raise_alarm
-from node.journal.statements import for_dialect
+from node.journal.statements import for_dialect, values_sql
 from node.journal.tables import checkpoint as table
 from node.journal.tables import moment_number, moment_of
 from node.journal.tables import stream as stream_table
@@ -44,9 +44,13 @@ _BEYOND: Final = (
     "SELECT size, root, sealed_at, signer, signature FROM checkpoint WHERE stream_id = ? AND size > ? ORDER BY size"
 )
 _AT: Final = """
-SELECT checkpoint.size, root, sealed_at, signer, signature FROM checkpoint JOIN stream ON stream.id = stream_id
-WHERE origin = ? AND audience = ? AND checkpoint.size = ?
+SELECT origin, audience, checkpoint.size, root, sealed_at, signer, signature FROM {} AS place
+JOIN stream ON origin = place.column1 AND audience = place.column2
+JOIN checkpoint ON stream_id = stream.id AND checkpoint.size = place.column3
 """
+"""Both stores call the columns of a list of values column1, column2 …"""
+_PLACES_MAX: Final = 200
+"""Places looked up with one statement: below every store's limit on parameters."""
 ANNOUNCED_MAX: Final = 1000
 """Announced checkpoints kept per stream (02, R19); our choice: half a million records ahead at 500 each."""
 
@@ -111,9 +115,23 @@ def beyond(connection: Connection, held: Held) -> list[Checkpoint]:
 
 def at(connection: Connection, stream: StreamName, size: int) -> Checkpoint | None:
     """Return the checkpoint at exactly this size, held or announced, None when there is none."""
-    statement = for_dialect(_AT, connection.dialect.name)
-    row = connection.exec_driver_sql(statement, (stream.origin, stream.audience, size)).first()
-    return None if row is None else _plain(stream, row)
+    return at_many(connection, ((stream, size),)).get((stream, size))
+
+
+def at_many(
+    connection: Connection, places: Iterable[tuple[StreamName, int]]
+) -> dict[tuple[StreamName, int], Checkpoint]:
+    """Return the checkpoints at exactly these streams and sizes (any number), as far as there are any."""
+    wanted = list(dict.fromkeys(places))
+    found: dict[tuple[StreamName, int], Checkpoint] = {}
+    for low in range(0, len(wanted), _PLACES_MAX):
+        some = wanted[low : low + _PLACES_MAX]
+        statement = for_dialect(_AT.format(values_sql(3, len(some))), connection.dialect.name)
+        parameters = tuple(part for stream, size in some for part in (stream.origin, stream.audience, size))
+        for origin, audience, *row in connection.exec_driver_sql(statement, parameters):
+            stream = StreamName(origin, audience)
+            found[stream, row[0]] = _plain(stream, row)
+    return found
 
 
 def newest(connection: Connection, stream: StreamName) -> Checkpoint | None:

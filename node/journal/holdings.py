@@ -9,12 +9,12 @@ from sqlalchemy import insert, select, update
 
 from node.errors import IntegrityError, StoreBusyError
 from node.journal.merkle import HASH_BYTES, CompactRange
-from node.journal.statements import for_dialect
+from node.journal.statements import for_dialect, values_sql
 from node.journal.tables import stream as stream_table
 from node.standard.seals import StreamName
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = tuple(stream_table.columns)
 # Finding and moving a stream happens once a slice, and slices may be short: plain statements, as for records.
 _FIND: Final = (
-    "SELECT id, origin, audience, own, size, sealed, bytes, frontier FROM stream WHERE origin = ? AND audience = ?"
+    "SELECT id, origin, audience, own, size, sealed, bytes, frontier FROM stream WHERE (origin, audience) IN "
 )
 _MOVE: Final = "UPDATE stream SET size = ?, frontier = ?, bytes = ?, sealed = ? WHERE id = ? AND size = ?"
 
@@ -53,12 +53,27 @@ class Held:
         """Return the frontier, ready to be extended."""
         return CompactRange.from_bytes(self.size, self.frontier)
 
+    def extended_root(self, leaves: Sequence[bytes]) -> bytes:
+        """Return the root that the stream would have with these leaf hashes appended."""
+        frontier = self.compact_range()
+        frontier.extend(leaves)
+        return frontier.root()
+
 
 def find(connection: Connection, stream: StreamName) -> Held | None:
     """Return the stream as held, None when nothing of it is known."""
-    statement = for_dialect(_FIND, connection.dialect.name)
-    row = connection.exec_driver_sql(statement, (stream.origin, stream.audience)).first()
-    return None if row is None else _held(row)
+    return find_many(connection, (stream,)).get(stream)
+
+
+def find_many(connection: Connection, streams: Iterable[StreamName]) -> dict[StreamName, Held]:
+    """Return those of ``streams`` (at most a package's) of which something is known, as held, with one statement."""
+    wanted = list(dict.fromkeys(streams))
+    if not wanted:
+        return {}
+    statement = for_dialect(_FIND + values_sql(2, len(wanted)), connection.dialect.name)
+    parameters = tuple(part for stream in wanted for part in (stream.origin, stream.audience))
+    found = map(_held, connection.exec_driver_sql(statement, parameters))
+    return {held.stream: held for held in found}
 
 
 def known(connection: Connection, stream: StreamName) -> Held:

@@ -23,6 +23,13 @@ def for_dialect(statement: str, dialect: str) -> str:
 
 
 @lru_cache(maxsize=256)
+def values_sql(columns: int, rows: int) -> str:
+    """Return a parenthesised list of ``rows`` rows of ``columns`` parameters, to be compared with a row of columns."""
+    row = f"({', '.join('?' * columns)})"
+    return f"(VALUES {', '.join([row] * rows)})"
+
+
+@lru_cache(maxsize=256)
 def insert_sql(table: Table, dialect: str, columns: tuple[str, ...] = (), *, ignore: bool = False) -> str:
     """Return an INSERT of ``columns`` (none named: all, in the table's order); ``ignore`` skips rows that exist."""
     names = _names(table, columns)

@@ -58,7 +58,7 @@ from node.journal import checkpoints, holdings, quarantine, records, replay, roo
 from node.journal.cutting import Part, Standing, plan
 from node.journal.entries import Batch
 from node.journal.holdings import Held
-from node.journal.merkle import CompactRange
+from node.journal.merkle import root_of
 from node.journal.statements import insert_sql
 from node.journal.tables import arrival, moment_number, record_key
 
@@ -115,17 +115,20 @@ class Journal:
         entries: Sequence[Entry],
         checkpoint: Checkpoint,
         announced: Sequence[Checkpoint] = (),
+        *,
+        held: Held | None = None,
     ) -> None:
         """Take a received slice that follows the held size directly and ends at ``checkpoint``.
 
         The caller has verified the signatures of ``checkpoint`` and ``announced``, and that the slice begins at held
-        + 1. Saves the checkpoints. Raises SealMismatchError, with nothing written, when the slice does not end at the
-        checkpoint's size with its root.
+        + 1; ``held`` is the stream as it read it in this transaction, None when it did not. Saves the checkpoints.
+        Raises SealMismatchError, with nothing written, when the slice does not end at the checkpoint's size with its
+        root.
         """
         if stream.origin == self.node_code or not entries:
             message = f"node {self.node_code} cannot extend {stream} by {len(entries)} entries"
             raise ValueError(message)
-        held = self._opened(transaction, stream)
+        held = held or self._opened(transaction, stream)
         signed = [checkpoint, *announced, *checkpoints.beyond(transaction.connection, held)]
         points = {one.size for one in signed}
         parts, standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts(), points)
@@ -176,6 +179,10 @@ class Journal:
         """Return the stream as held, None when nothing of it is known."""
         return holdings.find(connection, stream)
 
+    def held_many(self, connection: Connection, streams: Iterable[StreamName]) -> dict[StreamName, Held]:
+        """Return those of ``streams`` of which something is known, as held, with one statement."""
+        return holdings.find_many(connection, streams)
+
     def streams(self, connection: Connection) -> list[Held]:
         """Return every stream as held, sorted by name."""
         return holdings.all_held(connection)
@@ -196,9 +203,7 @@ class Journal:
     def extended_root(self, connection: Connection, stream: StreamName, leaves: Sequence[bytes]) -> bytes:
         """Return the root that the stream would have with these leaf hashes appended; writes nothing."""
         held = holdings.find(connection, stream)
-        frontier = CompactRange() if held is None else held.compact_range()
-        frontier.extend(leaves)
-        return frontier.root()
+        return root_of(leaves) if held is None else held.extended_root(leaves)
 
     def root_at(self, connection: Connection, stream: StreamName, size: int) -> bytes:
         """Return the root at a held size (0 … size), from tiles and leaf hashes; LookupError when it is not held."""

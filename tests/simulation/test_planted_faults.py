@@ -57,8 +57,8 @@ def failure(seed: int) -> str | None:
 def test_a_receipt_signed_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Receiver._take
 
-    def take(self: Receiver, transaction: Transaction, one: Slice, judged: Any) -> bool:
-        taken = honest(self, transaction, one, judged)
+    def take(self: Receiver, transaction: Transaction, one: Slice, judged: Any, held: Any) -> bool:
+        taken = honest(self, transaction, one, judged, held)
         context = self._context
         receipt = Receipt(
             holder=context.code,
