@@ -18,7 +18,7 @@ from node.journal.merkle import leaf_hash
 from node.journal.proofs import grows, root_of_inclusion
 from node.standard.codec import parse_record, record_type
 from node.standard.seals import TRUST
-from node.trust.certificates import NODE, ROOT, Certificate, check_chain, read_certificate
+from node.trust.certificates import NODE, ROOT, Certificate, check_chain, check_step, read_certificate
 from node.trust.issued import RECORD_TYPE, IssuedNode, read_issued
 from node.trust.suites import verify
 
@@ -201,8 +201,11 @@ class _Book:
         return chain
 
     def _issuer_of(self, certificate: Certificate) -> Certificate | None:
-        found = (one for one in self._certificates.values() if one.key_id == certificate.issuer_key_id)
-        return next((one for one in found if one.kind != NODE), None)
+        """Return what issued a certificate: of several of the issuing key the one under which it stands."""
+        issuers = [
+            one for one in self._certificates.values() if one.key_id == certificate.issuer_key_id and one.kind != NODE
+        ]
+        return next((one for one in issuers if _stands_under(certificate, one)), next(iter(issuers), None))
 
     def _check_seal(self, checkpoint: Checkpoint, signer: Certificate) -> None:
         stands = signer.kind == NODE and checkpoint.sealed_at <= signer.not_after
@@ -220,6 +223,14 @@ def _certificates(evidence: Evidence) -> dict[str, Certificate]:
     if strange is not None:
         raise _refused("tree", f"A certificate of {strange.code} belongs to another tree.", strange.tree)
     return {one.fingerprint: one for one in found}
+
+
+def _stands_under(certificate: Certificate, issuer: Certificate) -> bool:
+    try:
+        check_step(certificate, issuer)
+    except IdentityError:
+        return False
+    return True
 
 
 def _rootless() -> Certificate:

@@ -149,6 +149,10 @@ class Certificate:
         return openssl("dgst", *arguments)[0] == 0
 
 
+def inside(certificate: Certificate, issuer: Certificate) -> bool:
+    return issuer.begins <= certificate.begins and certificate.ends <= issuer.ends
+
+
 def write(path: str, text: str) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         file.write(text)
@@ -185,10 +189,12 @@ class Book:
         chain = [one]
         while not chain[-1].is_root:
             above = [two for two in self.all.values() if two.issues and two.key_id == chain[-1].issuer_key_id]
+            # Of several certificates of the issuing key that one counts under whose dates this one stands.
+            above.sort(key=lambda two: not inside(chain[-1], two))
             check(above and above[0] not in chain, "chain", "a certificate of %s does not lead to the root" % code)
             chain.append(above[0])
-        inside = all(up.begins <= down.begins and down.ends <= up.ends for down, up in zip(chain, chain[1:]))
-        check(inside, "chain", "a certificate of %s lasts longer than its issuer's" % code)
+        nested = all(inside(down, up) for down, up in zip(chain, chain[1:]))
+        check(nested, "chain", "a certificate of %s lasts longer than its issuer's" % code)
         between = os.path.join(self.folder, "between.pem")
         write(between, "".join(one.pem for one in chain[1:-1]) or "\n")
         arguments = ["-no_check_time", "-check_ss_sig", "-CAfile", self.root.path]

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +17,8 @@ from node.evidence.document import read_evidence, write_evidence
 from node.evidence.standalone import VERIFIER
 from node.evidence.verifying import REASONS, verify_evidence
 from node.standard.seals import Checkpoint, StreamName, parse_time_text
-from node.trust.certificates import fingerprint
-from tests.support.identities import SEVEN, identities, make_identities
+from node.trust.certificates import fingerprint, make_issuing
+from tests.support.identities import AT, SEVEN, identities, make_identities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,6 +215,24 @@ def test_the_verifier_alone_accepts_what_stands(evidence: Evidence, written: byt
     ]
     other = run_alone(alone, "--tree", "0" * 64, "good.json")
     assert (other.returncode, "[tree]" in other.stdout) == (1, True)
+
+
+def test_of_several_certificates_of_an_issuing_key_the_fitting_one_counts(evidence: Evidence, alone: Path) -> None:
+    root, city = identities()["360000"], identities()["360100"]
+    assert city.issuing_certificate is not None
+    assert root.issuing_key is not None
+    renewed = make_issuing(
+        city.issuing_certificate.public_key,
+        code="360100",
+        path_length=city.issuing_certificate.path_length or 0,
+        at=AT + timedelta(days=30),
+        issuer=root.root_certificate,
+        issuer_key=root.issuing_key,
+    )
+    both = replace(evidence, certificates=(renewed.der, *evidence.certificates))
+    assert verify_evidence(both).position == evidence.position
+    (alone / "both.json").write_bytes(write_evidence(both))
+    assert run_alone(alone, "both.json").returncode == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b'{"schema": 1, "schema": 2}', b"[" * 100_000])
