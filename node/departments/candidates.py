@@ -48,7 +48,8 @@ class Candidate:
     themselves in the same dialect; ``complete`` is False when a limit cut them. ``weight`` is about how many bytes the
     delivery gave for it: batches are bounded by it as well. ``versioning`` is GIVEN when the source counts the
     versions of a record, AUTOMATIC when the node does (cumulative deliveries). ``sheet`` names the part of the delivery
-    in which it stands, "" where there is one part only.
+    in which it stands, "" where there is one part only. ``place`` counts the records of a delivery that was put into
+    another order, from 0 as they stand there; all 0 where it was not.
     """
 
     record_type: str
@@ -62,6 +63,7 @@ class Candidate:
     weight: int = 0
     versioning: str = GIVEN
     sheet: str = ""
+    place: int = 0
 
     def located(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Return problems of the record with its row, and with lines counted in the delivery."""

@@ -23,7 +23,6 @@ from node.departments.batches import numbered_batches
 from node.departments.candidates import AUTOMATIC
 from node.departments.deciding import RULE_CONFLICT
 from node.departments.dialects import AUTO, DialectOptions, Dialects, recognise
-from node.departments.event_order import in_event_order
 from node.departments.prepare import came_canonical, prepare
 from node.departments.report import EXIT_ALL, EXIT_NOTHING_USABLE, EXIT_SOME_REFUSED, problem_json
 from node.errors import Problem
@@ -170,8 +169,6 @@ def check_delivery(
         dialect = recognise(name, stream.read(_HEAD_BYTES))
         stream.seek(0)
     candidates = dialects.read(dialect, stream, DialectOptions(record_type=record_type, table=table, system=SYSTEM))
-    if dialects.find(dialect).grouped:
-        candidates = in_event_order(candidates)
     found = Conformance(dialect=dialect)
     keys, cases = _Keys(), _Cases()
     with TemporaryDirectory(prefix="yizhan-conformance-") as folder:

@@ -10,6 +10,7 @@ bounded.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -27,7 +28,10 @@ _MARKUP_BYTES: Final = 16_384
 
 
 def in_event_order(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-    """Yield candidates by event time; what names none stays behind what stood before it, as equal times do."""
+    """Yield candidates by event time; what names none stays behind what stood before it, as equal times do.
+
+    ``place`` of each says where it stood. Beyond the bounds they come as they stand, and no place is said.
+    """
     source = iter(candidates)
     held: list[Candidate] = []
     weight = 0
@@ -43,7 +47,7 @@ def in_event_order(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
         last = _event_time(candidate) or last
         keyed.append((last, place))
     for _, place in sorted(keyed):
-        yield held[place]
+        yield replace(held[place], place=place)
 
 
 def _event_time(candidate: Candidate) -> datetime | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from node.departments.collector import seldom_collected
 from node.departments.dialects import AUTO, DialectOptions, recognise
-from node.departments.event_order import in_event_order
 from node.departments.sources import OPERATOR, Source
 from node.errors import NotFoundError
 
@@ -50,11 +49,8 @@ def import_file(
             if dialect == AUTO:
                 dialect = recognise(path.name, stream.read(_HEAD_BYTES))
                 stream.seek(0)
-            candidates = intake.dialects.read(dialect, stream, options)
-            if intake.dialects.find(dialect).grouped:
-                candidates = in_event_order(candidates)
             return intake.accept(
-                candidates,
+                intake.dialects.read(dialect, stream, options),
                 source=source.on_channel(OPERATOR.channel),
                 dialect=dialect,
                 # Nobody knows how far a pipe is.

@@ -12,8 +12,9 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
-from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, request
@@ -29,7 +30,7 @@ from node.standard.codec import RULE_TOO_LARGE
 from node.standard.compression import expand_limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from node.bootstrap import Node
     from node.departments.sources import Source
@@ -99,7 +100,8 @@ class _Door:
         """Take one batch in and answer with a verdict per record."""
         source = self._authenticated()
         with self._counted(source):
-            settled = self._intake.settle(self._job(source))
+            job, document = self._job(source)
+            settled = self._intake.settle(job)
         if settled.other_body:
             raise RequestRefusedError(
                 422,
@@ -109,10 +111,10 @@ class _Door:
             )
         if settled.answer is not None:
             return _answered(settled.answer, replayed=not settled.verdicts)
-        return _answered(_document(settled.verdicts), replayed=False)
+        return _answered(document(settled.verdicts), replayed=False)
 
-    def _job(self, source: Source) -> Job:
-        """Read and prepare the request's records: everything that needs no lock."""
+    def _job(self, source: Source) -> tuple[Job, Callable[[Sequence[Verdict]], bytes]]:
+        """Read and prepare the request's records, everything that needs no lock; return what makes the answer too."""
         dialect = self._dialect()
         key = _idempotency_key()
         body = self._body()
@@ -120,8 +122,7 @@ class _Door:
         record_type = request.args.get("type", "")
         table = request.args.get("table", "")
         options = DialectOptions(record_type=record_type, table=table, system=source.name)
-        candidates = self._intake.dialects.read(dialect, BytesIO(body), options)
-        batch = list(islice(candidates, BATCH_MAX + 1))
+        batch = list(self._intake.dialects.read(dialect, BytesIO(body), options, records_max=BATCH_MAX + 1))
         if len(batch) > BATCH_MAX:
             raise RequestRefusedError(
                 413,
@@ -130,13 +131,15 @@ class _Door:
                 action="send them in several requests",
             )
         named = body_hash_of(f"{dialect}?{record_type}{table and '&'}{table}", body)
-        return Job(
+        document = partial(_document, [candidate.place for candidate in batch])
+        job = Job(
             source=source,
             dialect=dialect,
             prepared=self._intake.prepared(batch, source=source),
             request=None if key is None else RequestKey(source=source.name, key=key, body_hash=named),
-            document=_document,
+            document=document,
         )
+        return job, document
 
     def _dialect(self) -> str:
         """Return the dialect that the address names, or else the one that the Content-Type stands for."""
@@ -240,12 +243,16 @@ def _idempotency_key() -> str | None:
     return key
 
 
-def _document(verdicts: Sequence[Verdict]) -> bytes:
-    """Return the answer: the counts and problems of an import, and a verdict per record."""
+def _document(places: Sequence[int], verdicts: Sequence[Verdict]) -> bytes:
+    """Return the answer: the counts and problems of an import, and a verdict per record, in the request's order.
+
+    ``places`` are those of the records (``Candidate.place``) in the order of their verdicts.
+    """
     report = ImportReport()
-    for verdict in verdicts:
+    ordered = [verdict for _, verdict in sorted(zip(places, verdicts, strict=True), key=itemgetter(0))]
+    for verdict in ordered:
         report.add(verdict)
-    document = {**report.as_json(), "schema": SCHEMA, "verdicts": [verdict.as_json() for verdict in verdicts]}
+    document = {**report.as_json(), "schema": SCHEMA, "verdicts": [verdict.as_json() for verdict in ordered]}
     return json.dumps(document, ensure_ascii=False).encode()
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from node.departments.dialects.built_in import BUILT_IN
 from node.departments.dialects.dialect import VARIANT_MARK, Dialect, DialectOptions
 from node.departments.dialects.mapped import site_dialect
 from node.departments.dialects.xslt_dialects import OUT_SUFFIX, stylesheet_dialect
+from node.departments.event_order import in_event_order
 from node.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,16 +45,21 @@ class Dialects:
 
     folder: Path | None = None
 
-    def read(self, dialect: str, stream: BinaryIO, options: DialectOptions | None = None) -> Iterator[Candidate]:
-        """Return the candidates of a delivery.
+    def read(
+        self, dialect: str, stream: BinaryIO, options: DialectOptions | None = None, *, records_max: int | None = None
+    ) -> Iterator[Candidate]:
+        """Return the candidates of a delivery, in the order in which things happened where it stands by table.
 
-        ``dialect`` is a name, or NAME@VARIANT. Raises UsageError for a dialect or variant that does not exist,
+        ``dialect`` is a name, or NAME@VARIANT. Of a delivery of more than ``records_max`` (None: any number) only so
+        many are read, the first as they stand. Raises UsageError for a dialect or variant that does not exist,
         ConfigurationError for a site's own whose file is wrong.
         """
         found = self.find(dialect)
         variant = dialect.partition(VARIANT_MARK)[2]
         chosen = options or DialectOptions()
-        return found.reads(stream, replace(chosen, variant=variant) if variant else chosen)
+        candidates = found.reads(stream, replace(chosen, variant=variant) if variant else chosen)
+        first = islice(candidates, records_max)
+        return in_event_order(first) if found.grouped else first
 
     def find(self, name: str) -> Dialect:
         """Return a dialect by NAME or NAME@VARIANT; raises as ``read`` does."""

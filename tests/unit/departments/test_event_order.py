@@ -33,6 +33,11 @@ def test_rows_come_by_the_moment_that_they_name_whatever_its_offset(*, markup: b
     assert order(row(number, time, markup=markup) for number, time in enumerate(times, start=1)) == [3, 2, 1]
 
 
+def test_they_say_where_they_stood() -> None:
+    times = ("2026-10-09T10:00:00+08:00", "2026-10-07T10:00:00+08:00", "2026-10-08T10:00:00+08:00")
+    assert [one.place for one in in_event_order(row(7, time) for time in times)] == [1, 2, 0]
+
+
 def test_equal_times_keep_their_order() -> None:
     assert order(row(number, "2026-10-09T10:00:00+08:00") for number in range(5)) == list(range(5))
 

@@ -19,6 +19,7 @@ from node.departments.prepare import content_of_candidate
 from node.standard.examples import example_content
 from node.web.reference.samples import first_case, sample_delivery
 from tests.support.intake import NODE, intake_on, offer
+from tests.support.national import ACCEPT, CASE, RESULT, STEP
 from tests.support.round_trips import by_key, came_back, carried, expected
 
 if TYPE_CHECKING:
@@ -28,40 +29,6 @@ if TYPE_CHECKING:
     from node.journal.store import Store
 
 UP = built_in_mapping("up")
-CASE = "36990211369902GE0000032FXK001320012026100800035K"
-ACCEPT = {
-    "project_no": CASE,
-    "cd_operation": "I",
-    "task_code": "XK0013200111369902GE0000032F",
-    "task_name": "占用、挖掘城市道路审批",
-    "task_version": "1",
-    "region_code": "369902",
-    "org_code": "11369902GE0000032F",
-    "org_name": "测试区城市管理局",
-    "project_type": "2",
-    "apply_date": "2026-10-08 10:52:17",
-    "apply_type": "1",
-    "applyer_name": "生成测试戊戌物流有限公司",
-    "applyer_type": "2",
-    "applyer_page_type": "001",
-    "applyer_page_code": "91999999GE00335476",
-    "accept_date": "2026-10-08 15:00:00",
-    "accept_doc_no": "受理〔2026〕1号",
-    "handle_user_name": "测试承办员一",
-    "anticipate_day": "20",
-    "anticipate_type": "G",
-}
-STEP = {
-    "project_no": CASE,
-    "row_guid": "1f0a",
-    "process_name": "承办",
-    "event_name": "通过",
-    "event_start_time": "2026-10-09 09:00:00",
-    "event_end_time": "2026-10-09 09:10:00",
-    "handle_user_name": "测试承办员一",
-    "handle_explain": "同意",
-}
-RESULT = {"project_no": CASE, "result_type": "0", "result_date": "2026-10-19 14:10:10", "result_explain": "准予许可"}
 
 
 @dataclass(frozen=True)
@@ -155,7 +122,7 @@ def test_a_special_procedure_is_a_start_and_when_it_has_ended_an_end() -> None:
     ("get_type", "media", "kind"), [("1", "0", "0"), ("2", "1", "2"), ("3", "1", "2"), ("4", "1", "2")]
 )
 def test_how_a_material_came_says_what_it_is(get_type: str, media: str, kind: str) -> None:
-    row = {"project_no": CASE, "material_name": "申请书", "get_type": get_type, "cd_time": "2026-10-08 11:00:00"}
+    row = {"project_no": CASE, "material_name": "申请书", "get_type": get_type, "cd_time": "2026-10-08 16:00:00"}
     found = one("up_pro_material", row).content or {}
     assert (found["MediaType"], found["CopyKind"], found["Count"]) == (media, kind, "1")
     refused = one("up_pro_material", {**row, "get_type": "9"})

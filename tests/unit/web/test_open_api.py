@@ -18,6 +18,7 @@ from node.departments.sources import add_source, disable_source
 from node.errors import StoreBusyError, StoreUnavailableError
 from node.web.open_api import OpenApiLimits, RequestRefusedError, open_api_blueprint
 from tests.support.intake import NODE, generated, intake_on, standard_records, table, wrapped
+from tests.support.national import ACCEPT, RESULT, STEP
 from tests.support.samples import record
 from tests.support.stores import memory
 
@@ -141,6 +142,50 @@ def test_a_body_with_nothing_usable_is_answered_422_with_its_problems(
     answer = post(client, key, body)
     assert answer.status_code == 422
     assert answer.get_json()["problems"][0]["rule"] == rule
+
+
+def posted_in(client: FlaskClient, key: str, dialect: str, body: bytes, **headers: str) -> TestResponse:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.post(
+        f"/api/v1/records?dialect={dialect}", data=body, headers={"Authorization": f"Bearer {key}", **named}
+    )
+
+
+def test_tables_are_taken_by_event_time_and_answered_in_the_order_of_the_request(
+    client: FlaskClient, key: str, intake: Intake
+) -> None:
+    late = {**RESULT, "result_date": "soon"}
+    tables = {"up_pro_accept": [ACCEPT], "up_pro_result": [late, RESULT], "up_pro_process": [STEP]}
+    body = json.dumps(tables, ensure_ascii=False).encode()
+    first = posted_in(client, key, "up@guangdong", body, Idempotency_Key="k")
+    verdicts = first.get_json()["verdicts"]
+    expected = [("Application", 1), ("Acceptance", 2), ("Conclusion", None), ("Conclusion", 4), ("ReviewStep", 3)]
+    assert [(one["record_type"], one["position"]) for one in verdicts] == expected
+    again = posted_in(client, key, "up@guangdong", body, Idempotency_Key="k")
+    assert (again.get_json(), again.headers["Idempotency-Replayed"]) == (first.get_json(), "true")
+    unnamed = posted_in(client, key, "up@guangdong", body).get_json()["verdicts"]
+    assert [(one["record_type"], one["position"]) for one in unnamed] == expected
+    with intake.store.reading() as connection:
+        stream = [one.record_type for one in intake.journal.stored(connection, intake.stream, 1, 4)]
+    assert stream == ["Application", "Acceptance", "ReviewStep", "Conclusion"]
+
+
+def test_sheets_are_taken_by_event_time_too(client: FlaskClient, key: str) -> None:
+    records = sorted(generated(30), key=lambda one: str(one.content["EventTime"]), reverse=True)
+    writes = BUILT_IN["xlsx"].writes
+    assert writes is not None
+    verdicts = posted_in(client, key, "xlsx", writes(records, DialectOptions())).get_json()["verdicts"]
+    times = {one["key"]: one["position"] for one in verdicts}
+    assert {one["verdict"] for one in verdicts} == {"accepted"}
+    assert [one["position"] for one in verdicts] != sorted(times.values())
+    assert len(times) == len(records)
+
+
+def test_of_tables_with_too_many_rows_nothing_is_taken(client: FlaskClient, key: str, intake: Intake) -> None:
+    rows = [{**STEP, "row_guid": str(number)} for number in range(501)]
+    body = json.dumps({"up_pro_process": rows}, ensure_ascii=False).encode()
+    assert posted_in(client, key, "up", body).status_code == 413
+    assert stored(intake) == 0
 
 
 def test_only_posts_are_taken(client: FlaskClient) -> None:
