@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from node.departments.dialects.mapping_codes import CodeTable
-    from node.departments.dialects.mapping_file import MappingFile, RecordMapping, TableMapping
+    from node.departments.dialects.mapping_file import ElementMapping, MappingFile, RecordMapping, TableMapping
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 HEADS = {
@@ -55,7 +55,7 @@ type a file.
   Department codes are the 18-character 统一社会信用代码; a site whose systems send the old nine characters translates
   them with a code table.
 - Material lists (`SBCLQD`, `BZCLQD`) have `|`, `；` or `;` between materials, and may give medium, kind and number:
-  `申请书^0^0^1`. A bare name means one original on paper.
+  `申请书^0^0^1`. A bare name says no more than the name.
 - A time of day behind a date (`JGCSRQ`) is read past. What is wrong with a row:
   [mapping-file.md](mapping-file.md#what-is-wrong-with-a-row).
 """,
@@ -75,8 +75,9 @@ one table a file.
      "region_code": "369902", "org_code": "11369902GE0000032F", "org_name": "测试区城市管理局", "project_type": "2",
      "apply_date": "2026-10-08 10:52:17", "apply_type": "1", "applyer_name": "生成测试戊戌物流有限公司",
      "applyer_type": "2", "applyer_page_type": "001", "applyer_page_code": "91999999GE00335476",
-     "accept_date": "2026-10-08 15:00:00", "accept_doc_no": "受理〔2026〕1号", "handle_user_name": "测试承办员一",
-     "anticipate_day": 20, "anticipate_type": "G", "promise_day": 8, "promise_type": "G"}
+     "accept_date": "2026-10-08 15:00:00", "accept_state": "1", "accept_doc_no": "受理〔2026〕1号",
+     "handle_user_name": "测试承办员一", "anticipate_day": 20, "anticipate_type": "G", "promise_day": 8,
+     "promise_type": "G"}
   ],
   "up_pro_process": [
     {"project_no": "36990211369902GE0000032FXK001320012026100800035K", "row_guid": "1f0a", "process_name": "承办",
@@ -94,9 +95,9 @@ one table a file.
   filled. A row of `up_pro_special_procedure` is a start, and an end when `end_time` is filled.
 - Steps, results and materials have no more than the number of the case. Department, item and division are taken
   from the row of `up_pro_accept` in the same delivery, or from columns of the same names that a view joins.
-  `region_code` and the limits (`anticipate_day`, `anticipate_type`) of an acceptance stand in no national table of
-  cases: join them from the tables of items and organisations, or fix them with defaults in a mapping that extends
-  this one.
+  `region_code`, the limits (`anticipate_day`, `anticipate_type`) and the state (`accept_state`: 1 accepted, 2 refused)
+  of an acceptance stand in no national table of cases: join them, or fix them with defaults in a mapping that extends
+  this one, where that is true of every row. A row without them is refused; nothing is made up in their place.
 - Steps and special procedures are told apart by `sequence`, else by `row_guid` (six digits made of it, which one pair
   of rows of a case in 900,000 shares): let the view count them where it can.
 - The tables count no versions: a row that comes again with other content is the next version of its record.
@@ -106,6 +107,22 @@ one table a file.
 - What is wrong with a row: [mapping-file.md](mapping-file.md#what-is-wrong-with-a-row).
 """,
 }
+
+
+REASONS = {
+    (
+        "exinfo",
+        "Sequence",
+    ): "the first of its kind in the case, unless a column counts; materials have their own keys",
+    ("exinfo", "DataVersion"): "the first version, unless a column counts; other content under it is refused",
+    ("up", "Sequence"): "the first of its kind in the case, unless a column counts; rows with a key of their own get a "
+    "number made of it",
+    ("up", "DataVersion"): "the tables count no versions: the node does",
+    ("up", "MediaType"): "what `get_type` says: 1 paper; 2, 3 and 4 electronic",
+    ("up", "CopyKind"): "what `get_type` says: 2, 3 and 4 are files",
+    ("up", "RecordKey"): "the key of a record of the catalogue, made of the source's own codes",
+}
+"""Why a value that no column gives may stand in a record, by dialect and element: a default without a reason fails."""
 
 
 def page(name: str) -> str:
@@ -118,6 +135,7 @@ def page(name: str) -> str:
     for codes in mapping.codes.values():
         parts += _codes(codes)
     parts += ["\n## Read past\n\n", _listed(sorted(_common(mapping))), "\n", *_own(mapping)]
+    parts += ["\n## Values that the source does not say\n\n", *_fixed(name, mapping)]
     parts += ["\n## What it cannot carry\n\n", *(f"- {text}\n" for text in losses(mapping))]
     return "".join(parts)
 
@@ -187,6 +205,38 @@ def _own(mapping: MappingFile) -> Iterator[str]:
     if mapping.own:
         yield "\n## Columns of our own\n\nNot in the source's own definition as far as it is public: "
         yield f"{_listed(sorted(mapping.own))}.\n"
+
+
+def _fixed(name: str, mapping: MappingFile) -> Iterator[str]:
+    """Yield every default, constant and digest, with the records that get it and why it may stand there."""
+    yield "Nothing else is filled in: what no column gives is left out, and a record that needs it is refused.\n\n"
+    yield "| element | value | in records of | why |\n|---|---|---|---|\n"
+    holders: dict[tuple[str, str], dict[str, None]] = {}
+    for table, record, element in _elements(mapping):
+        for value in _values(element):
+            holders.setdefault(("/".join(element.path), value), {})[f"{record.record_type} ({table.name})"] = None
+    for (path, value), records in holders.items():
+        yield f"| `{path}` | {value} | {', '.join(records)} | {REASONS[name, path]} |\n"
+
+
+def _elements(mapping: MappingFile) -> Iterator[tuple[TableMapping, RecordMapping, ElementMapping]]:
+    for table in mapping.tables.values():
+        for record in table.records:
+            for element in record.elements:
+                yield table, record, element
+
+
+def _values(element: ElementMapping) -> Iterator[str]:
+    if element.constant:
+        yield f"`{element.constant}`"
+    if element.digest:
+        yield f"six digits made of {_listed(element.digest)}"
+    if element.template:
+        yield f"`{element.template}`"
+    if element.default:
+        yield f"`{element.default}`"
+    for part, text in element.parts.items():
+        yield f"{part} `{text}`"
 
 
 def _listed(names: Iterable[str]) -> str:

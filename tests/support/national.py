@@ -22,6 +22,7 @@ ACCEPT: Final = {
     "applyer_page_type": "001",
     "applyer_page_code": "91999999GE00335476",
     "accept_date": "2026-10-08 15:00:00",
+    "accept_state": "1",
     "accept_doc_no": "受理〔2026〕1号",
     "handle_user_name": "测试承办员一",
     "anticipate_day": "20",

@@ -133,7 +133,7 @@
         <xsl:choose>
           <xsl:when test="s:Action = 'PASS'">1</xsl:when>
           <xsl:when test="s:Action = 'RETURN'">2</xsl:when>
-          <xsl:otherwise>9</xsl:otherwise>
+          <xsl:when test="s:Action">9</xsl:when>
         </xsl:choose>
       </result>
       <opinion><xsl:value-of select="s:Opinion"/></opinion>

@@ -127,7 +127,6 @@
         <xsl:choose>
           <xsl:when test="status != ''"><xsl:value-of select="status"/></xsl:when>
           <xsl:when test="endtime != ''">2</xsl:when>
-          <xsl:otherwise>1</xsl:otherwise>
         </xsl:choose>
       </StepState>
       <Action>
@@ -149,7 +148,7 @@
       <xsl:call-template name="result"/>
     </xsl:variable>
     <xsl:choose>
-      <xsl:when test="$code = ''">
+      <xsl:when test="$code = '' and result != ''">
         <y:Refused record-type="Conclusion" element="result" line="{y:line(result)}">this code means different things in
 different provinces: name the variant of the dialect (cooperation@guangdong, @icity, @icity-licence or @shandong) that
 has it, or send the letters of the standard</y:Refused>

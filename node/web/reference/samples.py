@@ -40,6 +40,12 @@ _STEPS: Final = (
     ("Collection", 1, {"CollectionWay": "0"}),
 )
 """Record type, Sequence and deciding elements of each record of the case, in the order in which they happen."""
+_USUAL: Final[dict[str, tuple[str, ...]]] = {
+    "Application": ("ProjectType",),
+    "Acceptance": ("AcceptDocNo", "HandleUserName", "ProjectType"),
+    "Conclusion": ("HandleUserName",),
+}
+"""Elements that may be left out, and that nearly every case has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +59,15 @@ class Sample:
 def first_case(division: str = DIVISION) -> list[Sample]:
     """Return the records of the made-up case in ``division`` (6, 9 or 12 digits), oldest first.
 
-    The elements of each are those that must stand, and those that decide.
+    The elements of each are those that must stand, those that decide, and those that are usual.
     """
     begin = datetime.fromisoformat(TIME)
     number = case_number(division, CREDIT_CODE, ITEM, DAY, 1)
     made = []
     for place, (record_type, sequence, decided) in enumerate(_STEPS):
-        content = {**example_content(record_type, full=False), **decided}
+        full = example_content(record_type, full=True)
+        usual = {element: full[element] for element in _USUAL.get(record_type, ())}
+        content = {**example_content(record_type, full=False), **usual, **decided}
         del content["Channel"]
         content |= {
             "CaseNo": number,

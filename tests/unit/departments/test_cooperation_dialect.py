@@ -71,6 +71,37 @@ def test_a_generated_month_goes_out_and_comes_back_the_same() -> None:
     )
 
 
+def test_what_a_record_does_not_say_comes_back_unsaid(memory: Store) -> None:
+    unsaid = {"ProjectType", "AcceptDocNo", "StepState", "EventEndTime", "Action", "ResultText"}
+    records = []
+    for one in one_case("Acceptance", "ReviewStep", "Conclusion"):
+        content = {name: value for name, value in one.content.items() if name not in unsaid}
+        if one.record_type in {"Acceptance", "Conclusion"}:
+            content.pop("HandleUserName")
+        if "MaterialItem" in content:
+            content["MaterialItem"] = [{"MaterialName": "申请书"}]
+        records.append(replace(one, content=content))
+    came = {repr(sorted(dict(one.content or {}).items())) for one in candidates(written(records))}
+    assert came == {repr(sorted(one.content.items())) for one in records}
+    assert offer(intake_on(memory), written(records).encode(), "cooperation").accepted == len(records)
+
+
+def test_a_step_that_has_an_end_is_done_and_of_another_nothing_is_said() -> None:
+    text = re.sub("<status>[^<]*</status>", "", document("ReviewStep"))
+    states = {(one.content or {}).get("StepState") for one in candidates(text) if one.record_type == "ReviewStep"}
+    assert states == {"2"}
+    open_ended = re.sub("<endtime>[^<]*</endtime>", "", text)
+    steps = [one.content or {} for one in candidates(open_ended) if one.record_type == "ReviewStep"]
+    assert [one for one in steps if "StepState" in one] == []
+
+
+def test_a_conclusion_without_a_result_is_refused_by_the_standard(memory: Store) -> None:
+    text = document("Conclusion")
+    node = text.index('<node id="0004">')
+    report = offer(intake_on(memory), (text[:node] + with_value(text[node:], "result", "")).encode(), "cooperation")
+    assert "ResultCode )" in report.problems[0].text
+
+
 def test_what_it_cannot_carry_is_left_out() -> None:
     case = one_case("Acceptance")
     elsewhere = replace(case[1], content={**case[1].content, "DivisionCode": "369903"})

@@ -59,7 +59,7 @@ def test_what_no_column_holds_is_told() -> None:
         ('type = "Conclusion"', 'type = "Alarm"', "Alarm is no type that a department hands in"),
         ('HandleUserName = "officer"\nFee', 'User = "officer"\nFee', "elements.User: Conclusion has no such element"),
         ('"Actor/Name" = "officer"', 'Actor = "officer"', "elements.Actor: Acceptance has no such element"),
-        ('HandleUserName = "officer"\nFee', "Fee", "tables.result.records[1]: Conclusion needs HandleUserName"),
+        ('ResultCode = { column = "result", codes = "result" }\n', "", "records[1]: Conclusion needs ResultCode"),
         ('codes = "result"', 'codes = "results"', "there is no code table results"),
         ('"1" = "DENY"', '"1" = "REJECT"', "result turns 1 into REJECT, which is not one of"),
         ('{ column = "text", default = "办结" }', "{}", "ResultText: it says not where"),
