@@ -56,6 +56,9 @@ type a file.
   them with a code table.
 - Material lists (`SBCLQD`, `BZCLQD`) have `|`, `；` or `;` between materials, and may give medium, kind and number:
   `申请书^0^0^1`. A bare name says no more than the name.
+- A message of pre-acceptance or acceptance in state 3 (`YSLZTDM`, `SLZTDM`: 补交补正材料) asks for materials: it is a
+  notice (补交告知), with `BJBZSM`, else `BSLYY`, as its reason. A system that sends `EX_GDBS_BJGZ` for the
+  same request as well counts the two with `XH`, or the second is refused as a conflict.
 - A time of day behind a date (`JGCSRQ`) is read past. What is wrong with a row:
   [mapping-file.md](mapping-file.md#what-is-wrong-with-a-row).
 """,

@@ -14,6 +14,7 @@ from node.departments.dialects.mapped import write_mapped
 from node.departments.dialects.mapping_loading import built_in_mapping
 from node.departments.refused import list_refused, offer_refused
 from node.errors import UsageError
+from node.web.reference.samples import Sample
 from tests.support.intake import NODE, intake_on, offer
 from tests.support.round_trips import by_key, came_back, carried, expected
 
@@ -98,6 +99,40 @@ def test_codes_of_an_acceptance(process: str, fields: dict[str, str], element: s
     base = {"SBLSH": CASE, "SXBM": "X1", "XZQHDM": "369902", "SLBMMC": "测试局", "SLBMZZJGDM": "11369902GE0000032F"}
     more = {"SLSJ": "2026/10/8 9:00:00", "SLHZH": "S1", "BLRXM": "甲", "GDBLSX": "20", "GDBLSXDDW": "G"}
     assert content(process, {**base, **more, **fields})[element] == value
+
+
+def test_a_pre_acceptance_that_asks_for_materials_is_a_notice(memory: Store) -> None:
+    asked = {
+        "SBLSH": CASE,
+        "SXBM": "XK0013200111369902GE0000032F",
+        "XZQHDM": "369902",
+        "YSLBMZZJGDM": "11369902GE0000032F",
+        "YSLBMMC": "测试区城市管理局",
+        "YSLSJ": "2026-10-8 14:00:00",
+        "YSLZTDM": "3",
+        "BJBZSM": "请补交营业执照",
+        "BLRXM": "测试承办员一",
+    }
+    (notice,) = taken(delivery(message("EX_GDBS_WSYSL", asked)))
+    assert (notice.record_type, (notice.content or {})["Reason"]) == ("SupplementNotice", "请补交营业执照")
+    assert offer(intake_on(memory), delivery(message("EX_GDBS_WSYSL", asked)), "exinfo").accepted == 1
+    (passed,) = taken(delivery(message("EX_GDBS_WSYSL", {**asked, "YSLZTDM": "1"})))
+    assert (passed.record_type, (passed.content or {})["PreAcceptanceState"]) == ("PreAcceptance", "1")
+    (unknown,) = taken(delivery(message("EX_GDBS_WSYSL", {**asked, "YSLZTDM": "7"})))
+    assert [problem.rule for problem in unknown.problems] == ["condition"]
+    assert "SupplementNotice when YSLZTDM is one of 3" in unknown.problems[0].text
+
+
+def test_an_acceptance_that_asks_for_materials_is_a_notice_and_goes_out_as_one() -> None:
+    asked = {"SBLSH": CASE, "SLZTDM": "3", "SLSJ": "2026-10-8 14:00:00", "BSLYY": "缺营业执照", "BLRXM": "测试承办员一"}
+    (notice,) = taken(delivery(message("EX_GDBS_SL", asked)))
+    assert (notice.record_type, (notice.content or {})["Reason"]) == ("SupplementNotice", "缺营业执照")
+    writes = BUILT_IN["exinfo"].writes
+    assert writes is not None
+    written = writes([Sample(record_type="SupplementNotice", content=dict(notice.content or {}))], DialectOptions())
+    assert b'process="EX_GDBS_BJGZ"' in written
+    (back,) = taken(written)
+    assert (back.record_type, back.content) == (notice.record_type, notice.content)
 
 
 def test_a_later_message_takes_the_department_from_an_earlier_one() -> None:
