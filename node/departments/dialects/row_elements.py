@@ -116,10 +116,17 @@ class ElementReader:
     def _without_column(self, values: Mapping[str, str]) -> str | None:
         element = self.element
         if element.template and all(values.get(name) for name in template_columns(element.template)):
-            return _IN_BRACES.sub(lambda found: values[found[1]], element.template)
+            return _IN_BRACES.sub(lambda found: self._part(values, found[1]), element.template)
         if element.digest and any(values.get(name) for name in element.digest):
-            return _number_of(values.get(name, "") for name in element.digest)
+            return _number_of(self._part(values, name) for name in element.digest)
         return element.default or None
+
+    def _part(self, values: Mapping[str, str], name: str) -> str:
+        """Return what a column gives to a template or digest, "" for nothing."""
+        self._column = name
+        part = value_of(values.get(name, ""))
+        self._column = ""
+        return part
 
     def _whole(self, value: Any) -> Any:
         """Return a list with what its items do not say."""

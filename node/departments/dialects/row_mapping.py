@@ -22,8 +22,9 @@ from node.departments.dialects.source_rows import (
     RULE_TABLE,
     SourceRow,
 )
-from node.departments.dialects.values import CellError
+from node.departments.dialects.values import CellError, value_of
 from node.errors import Problem
+from node.standard.codec import RULE_SCHEMA
 from node.standard.problems import is_harmless
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ class TableReader:
         self._names = {name.casefold(): name for name in table.columns()}
         self._canonical: dict[str, str] = {}
         self._sharing: dict[str, tuple[str, ...]] = {}
+        conditions = (one.column for record in table.records for one in record.when)
+        self._deciding = tuple(dict.fromkeys((*table.key, *table.accepted, *conditions)))
 
     def values_of(self, row: SourceRow) -> tuple[dict[str, str], list[Problem]]:
         """Return a row's texts by the names of the mapping, and problems with its columns."""
@@ -181,6 +184,8 @@ class TableReader:
 
     def faults(self, values: Mapping[str, str]) -> list[Problem]:
         """Return what is wrong with a row before any record is made of it."""
+        if problems := list(self._formulas(values)):
+            return problems
         problems = [
             Problem(rule=RULE_KEY, element=name, text=f"the column {name} is empty; a row of {self.name} needs it")
             for name in self._table.key
@@ -193,6 +198,14 @@ class TableReader:
                 text = f"the column {name} holds{shown}, which is not taken in; accepted are {', '.join(accepted)}"
                 problems.append(Problem(rule=RULE_CONDITION, element=name, text=text))
         return problems
+
+    def _formulas(self, values: Mapping[str, str]) -> Iterator[Problem]:
+        """Yield the columns that decide what a row is, and hold a formula."""
+        for name in self._deciding:
+            try:
+                value_of(values.get(name, ""))
+            except CellError as error:
+                yield Problem(rule=RULE_SCHEMA, element=name, text=f"the column {name}: {error}")
 
     def nothing_applies(self) -> Problem:
         """Return the problem of a row that gives no record."""

@@ -220,3 +220,29 @@ def test_what_a_site_says_of_a_word_counts_before_the_label_of_the_standard() ->
     found = only(mapped(result_row(result="退回"), mapping=mapping, variant="north"))
     assert found["ResultCode"] == "DENY"
     assert only(mapped(result_row(result="准予"), mapping=mapping, variant="north"))["ResultCode"] == "GRANT"
+
+
+@pytest.mark.parametrize(
+    ("table", "changed", "element", "column"),
+    [
+        ("result", {"row_id": "=A1"}, "Sequence", "row_id"),
+        ("result", {"no": "=A1"}, "no", "no"),
+        ("result", {"unit": "=A1"}, "unit", "unit"),
+        ("accept", {"state": "=A1"}, "state", "state"),
+        ("accept", {"missing": "=A1"}, "missing", "missing"),
+        ("accept", {"batch": "=A1"}, None, ""),
+        ("accept", {"form": "=A1"}, "AcceptDocNo", "form"),
+    ],
+)
+def test_a_formula_is_refused_wherever_a_column_is_used(
+    table: str, changed: dict[str, str], element: str | None, column: str
+) -> None:
+    mapping = hall(HALL.replace('template = "受理{no}号"', 'template = "受理{form}号"'))
+    given = result_row(**changed) if table == "result" else row("accept", **{**ACCEPTED, "form": "1", **changed})
+    candidates = mapped(given, mapping=mapping)
+    if element is None:
+        assert [one.problems for one in candidates] == [()]
+        return
+    rule, text, named = problem_of(candidates)
+    assert (rule, named) == ("schema", element)
+    assert f"column {column}: a formula stands where a value should be" in text
