@@ -9,7 +9,10 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +20,7 @@ import pytest
 from node.standard.examples import CREDIT_CODE, DAY, ITEM
 from node.standard.identifiers import case_number
 from node.web.reference.contents import sender_kit_files
-from node.web.reference.samples import Sample, first_case, sample_delivery
+from node.web.reference.samples import Sample, first_case, sample_delivery, sample_path
 from tests.support.homes import Home
 from tests.support.sender_kit import CLIENTS
 
@@ -75,15 +78,15 @@ def client(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def start(client: str, folder: Path, node: str, name: str, **environment: str) -> subprocess.Popen[str]:
+def start(client: str, folder: Path, node: str, *named: str, **environment: str) -> subprocess.Popen[str]:
     given = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "YIZHAN_KEY_FILE": "key.txt", **environment}
-    command = [*CLIENTS[client], node, name]
+    command = [*CLIENTS[client], node, *named]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=given, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
 
 
-def send(client: str, folder: Path, node: str, name: str, **environment: str) -> tuple[int, str]:
-    process = start(client, folder, node, name, **environment)
+def send(client: str, folder: Path, node: str, *named: str, **environment: str) -> tuple[int, str]:
+    process = start(client, folder, node, *named, **environment)
     out, err = process.communicate(timeout=90)
     return process.returncode, out + err
 
@@ -94,9 +97,13 @@ def case_of(client: str) -> list[Sample]:
 
 
 def write_case(client: str, folder: Path, dialect: str = "standard") -> str:
-    name = f"{client}.{'xml' if dialect == 'standard' else 'json'}"
+    name = f"{client}{PurePath(sample_path(dialect)).suffix}"
     (folder / name).write_bytes(sample_delivery(dialect, case_of(client)))
     return name
+
+
+def verdicts_of(said: str) -> list[tuple[str, str]]:
+    return [(one["verdict"], one["record_type"]) for one in json.loads(said)["verdicts"]]
 
 
 def test_a_first_case_is_accepted_and_its_repetition_does_no_harm(client: str, folder: Path, node: str) -> None:
@@ -104,24 +111,24 @@ def test_a_first_case_is_accepted_and_its_repetition_does_no_harm(client: str, f
     for verdict in ("accepted", "repeated"):
         code, said = send(client, folder, node, name)
         assert code == 0, said
-        lines = said.splitlines()
-        assert [line.split()[:2] for line in lines] == [[verdict, one.record_type] for one in first_case()]
+        assert verdicts_of(said) == [(verdict, one.record_type) for one in first_case()]
 
 
-def test_the_same_case_in_another_dialect_is_the_same_case(client: str, folder: Path, node: str) -> None:
+@pytest.mark.parametrize("dialect", ["json", "csv", "xlsx"])
+def test_the_same_case_in_another_dialect_is_the_same_case(client: str, folder: Path, node: str, dialect: str) -> None:
     assert send(client, folder, node, write_case(client, folder))[0] == 0
-    code, said = send(client, folder, node, write_case(client, folder, "json"))
+    code, said = send(client, folder, node, write_case(client, folder, dialect))
     assert code == 0, said
-    assert {line.split()[0] for line in said.splitlines()} == {"repeated"}
+    assert {verdict for verdict, _ in verdicts_of(said)} == {"repeated"}
 
 
-def test_a_spreadsheet_is_sent_as_what_it_is(client: str, folder: Path, node: str) -> None:
-    name = f"{client}.xlsx"
-    (folder / name).write_bytes(sample_delivery("xlsx", case_of(client)))
-    code, said = send(client, folder, node, name)
+def test_a_query_names_what_the_ending_does_not_say(client: str, folder: Path, node: str) -> None:
+    (folder / f"{client}.dat").write_bytes(sample_delivery("json", case_of(client)))
+    code, said = send(client, folder, node, f"{client}.dat")
+    assert code == 1
+    assert "Content-Type" in json.loads(said)["what"]
+    code, said = send(client, folder, node, f"{client}.dat", "dialect=json")
     assert code == 0, said
-    assert {line.split()[0] for line in said.splitlines()} <= {"accepted", "repeated"}
-    assert len(said.splitlines()) == len(first_case())
 
 
 def test_a_wrong_key_is_told(client: str, folder: Path, node: str) -> None:
@@ -135,9 +142,9 @@ def test_one_wrong_record_among_right_ones_is_told(client: str, folder: Path, no
     (folder / "some.xml").write_bytes(right.replace(b"<Action>PASS<", b"<Action>NOD<", 1))
     code, said = send(client, folder, node, "some.xml")
     assert code == 9, said
-    assert "refused ReviewStep" in said
-    (problem,) = [line for line in said.splitlines() if line.startswith("    row ")]
-    assert "Action" in problem
+    assert ("refused", "ReviewStep") in verdicts_of(said)
+    (problem,) = json.loads(said)["problems"]
+    assert problem["element"].endswith("Action")
 
 
 def test_a_key_from_the_environment_may_end_with_a_line(client: str, folder: Path, node: str) -> None:
@@ -152,7 +159,7 @@ def test_a_file_with_nothing_usable_is_told(client: str, folder: Path, node: str
     (folder / "none.xml").write_bytes(whole.replace(b"<CaseNo>", b"<CaseNo>x", 1))
     code, said = send(client, folder, node, "none.xml")
     assert code == 1, said
-    assert "line" in said
+    assert json.loads(said)["problems"]
 
 
 def test_a_mistake_in_the_call_is_told(client: str, folder: Path) -> None:
@@ -171,3 +178,50 @@ def test_a_node_that_is_not_there_is_told(folder: Path) -> None:
         started = {one: start(one, folder, address, write_case(one, folder), YIZHAN_KEY="x") for one in there}
         said = {client: (process.communicate(timeout=120), process.returncode) for client, process in started.items()}
     assert {client: code for client, (_, code) in said.items()} == dict.fromkeys(there, 6), said
+
+
+@contextmanager
+def busy_node(busy: int) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
+    """Yield the address of a node that is busy for so many requests, and what was sent to it: keys and bodies."""
+    seen: list[tuple[str, bytes]] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.headers["Idempotency-Key"], body))
+            answer = b'{"what": "busy"}' if len(seen) <= busy else b'{"refused": 0, "verdicts": []}'
+            self.send_response((429, 503)[len(seen) % 2] if len(seen) <= busy else 200)
+            self.send_header("Retry-After", "1")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_very_same_request_is_sent_again_while_the_node_is_busy(client: str, folder: Path) -> None:
+    name = write_case(client, folder)
+    with busy_node(2) as (address, seen):
+        code, said = send(client, folder, address, name, YIZHAN_KEY="x")
+    assert (code, json.loads(said)["refused"]) == (0, 0)
+    content = (folder / name).read_bytes()
+    assert seen == [(seen[0][0], content)] * 3
+    assert len(seen[0][0]) >= 32
+
+
+def test_who_gives_up_shows_the_last_answer(client: str, folder: Path) -> None:
+    with busy_node(99) as (address, seen):
+        code, said = send(client, folder, address, write_case(client, folder), "dialect=xml", YIZHAN_KEY="x")
+    assert code == 6
+    assert json.loads(said) == {"what": "busy"}
+    assert len(seen) == 6

@@ -190,5 +190,9 @@ def test_every_client_of_the_sender_kit_is_handed_out_and_none_is_imported() -> 
     for name in clients:
         assert name in files()["sender-kit/README.md"].decode()
         assert name in files()["sender-kit/README.zh.md"].decode()
+        client = files()[f"sender-kit/{name}"].decode()
+        assert len(client.splitlines()) <= 35
+        known = ("application/xml", "application/json", "text/csv", "openxmlformats-officedocument.spreadsheetml.sheet")
+        assert [media_type for media_type in known if media_type not in client] == []
     importing = [one for one in python_files("node", "adapters") if "import send_records" in (ROOT / one).read_text()]
     assert importing == []
