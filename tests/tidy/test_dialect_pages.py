@@ -44,6 +44,15 @@ def test_every_dialect_stands_in_the_overview_and_no_other() -> None:
     assert all(f"`{kind}`" in text for kind in KINDS)
 
 
+def test_every_media_type_that_the_open_api_takes_stands_on_its_page() -> None:
+    known = Dialects().by_media_type()
+    assert {known["text/csv"], known["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]} == {
+        "csv",
+        "xlsx",
+    }
+    assert [media_type for media_type in known if f"`{media_type}`" not in page("open-api.md")] == []
+
+
 def test_what_a_dialect_cannot_carry_stands_on_a_page() -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in REFERENCE.glob("*.md")).replace("`", "")
     lost = [text for dialect in BUILT_IN.values() for text in dialect.cannot_carry]
