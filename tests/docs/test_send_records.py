@@ -51,5 +51,6 @@ def test_the_page_works_as_written(tmp_path: Path) -> None:
     assert len(re.findall(r"^ok\t", done.stdout, re.MULTILINE)) == 7
     answers = re.findall(r"^\{.*\}$", done.stdout, re.MULTILINE)
     assert len(answers) == len([command for command, *_ in CLIENTS.values() if shutil.which(command)])
-    assert {json.loads(answer)["accepted"] for answer in answers} == {7}
+    assert [json.loads(answer)["accepted"] for answer in answers] == [7] + [0] * (len(answers) - 1)
+    assert [json.loads(answer)["repeated"] for answer in answers] == [0] + [7] * (len(answers) - 1)
     assert not (tmp_path / "practice").exists()
