@@ -65,13 +65,13 @@ def show(frame: Frame, name: str, record_type: str | None) -> None:
     tables = [one for one in (found.tables() if found.tables else ()) if wanted in {None, one.record_type}]
     if frame.json:
         shown = [_table(one) for one in tables]
-        document = {**_described(found), "cannot_carry": list(found.cannot_carry), "tables": shown}
-        write_json({"schema": "yizhan.dialect/1", **document})
+        losses = [{"label": loss.chinese, "english": loss.english} for loss in found.cannot_carry]
+        write_json({"schema": "yizhan.dialect/1", **_described(found), "cannot_carry": losses, "tables": shown})
         return
-    for text in found.cannot_carry:
-        say(frame, f"不能带出：{text}", f"Cannot carry: {text}")
+    for loss in found.cannot_carry:
+        say(frame, f"不能承载：{loss.chinese}", f"Cannot carry: {loss.english}")
     if found.tables is None:
-        say(frame, "列名即标准的元素名：见 yizhan standard build 生成的参考页。", _STANDARD_NAMES)
+        _say_standard(frame, found)
         return
     rows = [
         (
@@ -122,7 +122,20 @@ def template(frame: Frame, name: str, record_type: str, output: Path | None) -> 
     say(frame, f"已生成 {output}", f"Made {output}.")
 
 
-_STANDARD_NAMES = "Its names are those of the standard: see the pages that yizhan standard build writes."
+def _say_standard(frame: Frame, dialect: Dialect) -> None:
+    """Say what stands in place of a table where names are those of the standard."""
+    from node.departments.candidates import DEPARTMENT_TYPES
+
+    say(
+        frame,
+        f"{dialect.label} {dialect.name}：承载部门报送的全部 {len(DEPARTMENT_TYPES)} 种记录，每条记录一个元素，"
+        "名称与取值即标准的名称与取值。\n参考手册：yizhan standard build -o 文件夹，或节点的 /standard/。",
+        f"{dialect.name}, {dialect.english}: carries all {len(DEPARTMENT_TYPES)} record types that departments send, "
+        "one element a record, with the names and values of the standard.\n"
+        "Their reference: yizhan standard build -o FOLDER, or /standard/ of a node.",
+    )
+
+
 _COLUMNS = ("table", "type", "column", "element", "required", "codes")
 
 

@@ -55,15 +55,23 @@ def build(frame: Frame, folder: Path, bundle: Path | None) -> None:
 def sample(frame: Frame, dialect: str, division: str, file: Path | None) -> None:
     """Write a made-up case, from application to collection, as a first delivery to try with.
 
-    Names and numbers are made up; the division is one that does not exist, unless another is given.
+    Names and numbers are made up; the division is one that does not exist, unless another is given. Records that the
+    dialect has no place for are left out, and named on standard error.
     """
+    from node.standard.families import RECORD_TYPES
     from node.web.reference.contents import write_file
     from node.web.reference.samples import first_case, left_out, sample_delivery
 
     records = first_case(division)
     data = sample_delivery(dialect, records)
-    if missing := ", ".join(left_out(dialect, records)):
-        say(frame, f"{dialect} 无法承载，样例中没有：{missing}", f"{dialect} has no place for, so left out: {missing}")
+    for record_type in left_out(dialect, records, data):
+        say(
+            frame,
+            f"未写入 {RECORD_TYPES[record_type].label} {record_type}：方言 {dialect} 不能承载；"
+            f"全部不能承载的内容见 yizhan dialects show {dialect.partition('@')[0]}",
+            f"Left out {record_type}: the dialect {dialect} cannot carry it; "
+            f"yizhan dialects show {dialect.partition('@')[0]} tells all that it cannot carry.",
+        )
     if file is None:
         sys.stdout.buffer.write(data)
     else:

@@ -139,7 +139,7 @@ def page(name: str) -> str:
         parts += _codes(codes)
     parts += ["\n## Read past\n\n", _listed(sorted(_common(mapping))), "\n", *_own(mapping)]
     parts += ["\n## Values that the source does not say\n\n", *_fixed(name, mapping)]
-    parts += ["\n## What it cannot carry\n\n", *(f"- {text}\n" for text in losses(mapping))]
+    parts += ["\n## What it cannot carry\n\n", *(f"- {loss.english}\n" for loss in losses(mapping))]
     return "".join(parts)
 
 

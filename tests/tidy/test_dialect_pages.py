@@ -55,8 +55,15 @@ def test_every_media_type_that_the_open_api_takes_stands_on_its_page() -> None:
 
 def test_what_a_dialect_cannot_carry_stands_on_a_page() -> None:
     pages = "".join(path.read_text(encoding="utf-8") for path in REFERENCE.glob("*.md")).replace("`", "")
-    lost = [text for dialect in BUILT_IN.values() for text in dialect.cannot_carry]
+    lost = [loss.english for dialect in BUILT_IN.values() for loss in dialect.cannot_carry]
     assert [text for text in lost if f"- {text}".replace(" (xlsx)", "") not in pages] == []
+
+
+def test_what_a_dialect_cannot_carry_is_said_in_chinese_too() -> None:
+    losses = [loss for dialect in BUILT_IN.values() for loss in dialect.cannot_carry]
+    assert len(losses) > 20
+    assert [loss for loss in losses if not re.search(r"[\u4e00-\u9fff]", loss.chinese)] == []
+    assert [loss for loss in losses if "：" in loss.english or loss.english == loss.chinese] == []
 
 
 def test_every_element_that_cooperation_may_hold_is_read_or_told() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from node.departments.dialects.csv_table import read_csv
 from node.departments.dialects.described import heading_tables, template_csv
-from node.departments.dialects.dialect import RECORDS, Dialect, DialectOptions, Written
+from node.departments.dialects.dialect import RECORDS, Dialect, DialectOptions, Loss, Written
 from node.departments.dialects.json_batch import read_json, write_json
 from node.departments.dialects.mapped import built_in_dialect
 from node.departments.dialects.standard import read_standard, write_standard
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _NOT_IN_CELLS: Final = (
-    "texts that begin with = or a blank, or end with a blank",
-    "texts with | or ^ within a list of items",
-    "the order of records of different types (xlsx)",
+    Loss(
+        chinese="以 = 或空格开头、或以空格结尾的文本",
+        english="texts that begin with = or a blank, or end with a blank",
+    ),
+    Loss(chinese="列表各项中含 | 或 ^ 的文本", english="texts with | or ^ within a list of items"),
+    Loss(chinese="不同类型记录之间的先后次序（xlsx）", english="the order of records of different types (xlsx)"),
 )
 
 

@@ -5,7 +5,10 @@
     y:cannot-carry="cases without an Application (申办); all but the first Application of a case;
       records that are not of a type named above, Material (材料) among them;
       records of another division, department or item than their case's Application;
-      Actor and Correction; blanks around texts">
+      Actor and Correction; blanks around texts"
+    y:cannot-carry-chinese="没有申办（Application）记录的办件；一个办件第一条以外的申办（Application）记录；
+      上文未列出类型的记录，包括材料（Material）；行政区划、部门或事项与本办件申办记录不同的记录；
+      经办人（Actor）与更正（Correction）；文本首尾的空格">
   <xsl:output method="xml" encoding="UTF-8"/>
   <xsl:variable name="application" select="/s:Records/s:Application"/>
   <xsl:variable name="own" select="/s:Records/*[s:DivisionCode = $application/s:DivisionCode and s:OrgCode =

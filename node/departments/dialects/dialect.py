@@ -58,6 +58,14 @@ class Written(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """One thing that a dialect cannot carry, in plain words of both languages of the screens."""
+
+    chinese: str
+    english: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedColumn:
     """One column of a source's table: what it is called there, the path of the element it fills, its codes.
 
@@ -94,7 +102,7 @@ class Dialect:
     the names that may stand behind ``@``. ``typed``: its rows need not say their record type, so that it is kept with
     a refused one. ``grouped``: its files stand by table or sheet, not by time. ``tables`` tells people which column
     goes where, None where names are those of the standard. ``template`` makes an empty delivery of a record type for
-    people to fill in. ``cannot_carry`` lists in plain words what is lost on the way out and in again. ``site``: it is
+    people to fill in. ``cannot_carry`` lists what is lost on the way out and in again. ``site``: it is
     a file of this node, not built in.
     """
 
@@ -112,5 +120,5 @@ class Dialect:
     grouped: bool = False
     tables: Callable[[], tuple[DescribedTable, ...]] | None = None
     template: Callable[[str], bytes] | None = None
-    cannot_carry: tuple[str, ...] = ()
+    cannot_carry: tuple[Loss, ...] = ()
     site: bool = False

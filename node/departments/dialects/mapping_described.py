@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.departments.candidates import DEPARTMENT_TYPES
-from node.departments.dialects.dialect import DescribedColumn, DescribedTable
+from node.departments.dialects.dialect import DescribedColumn, DescribedTable, Loss
 from node.departments.dialects.mapping_checks import shape_at
 from node.departments.dialects.mapping_file import leaf_paths
+from node.standard.families import RECORD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,8 @@ def described_tables(mapping: MappingFile) -> tuple[DescribedTable, ...]:
     )
 
 
-def losses(mapping: MappingFile) -> tuple[str, ...]:
-    """Return in words what a record loses that goes out by a mapping and comes in again."""
+def losses(mapping: MappingFile) -> tuple[Loss, ...]:
+    """Return what a record loses that goes out by a mapping and comes in again."""
     return (*mapping.cannot_carry, *_elements_lost(mapping), _types_lost(mapping))
 
 
@@ -63,7 +64,7 @@ def _column(mapping: MappingFile, record: RecordMapping, element: ElementMapping
     )
 
 
-def _elements_lost(mapping: MappingFile) -> Iterator[str]:
+def _elements_lost(mapping: MappingFile) -> Iterator[Loss]:
     """Yield what no column holds: first what is lost wherever it stands, then what is lost in one type."""
     lost = {name: mapping.not_carried(name) for name in sorted(mapping.record_types())}
     holders: dict[str, list[str]] = {}
@@ -72,12 +73,24 @@ def _elements_lost(mapping: MappingFile) -> Iterator[str]:
             holders.setdefault("/".join(path), []).append(name)
     always = [path for path, names in holders.items() if len(names) > 1 and all(path in lost[name] for name in names)]
     if always:
-        yield f"every record that has them: {', '.join(always)}"
+        labelled = "、".join(_labelled(holders[path][0], path) for path in always)
+        yield Loss(
+            chinese=f"凡有下列元素的记录：{labelled}", english=f"every record that has them: {', '.join(always)}"
+        )
     for name, paths in lost.items():
         own = [path for path in paths if path not in always]
         if own:
-            yield f"{name}: {', '.join(own)}"
+            labelled = "、".join(_labelled(name, path) for path in own)
+            yield Loss(chinese=f"{RECORD_TYPES[name].label} {name}：{labelled}", english=f"{name}: {', '.join(own)}")
 
 
-def _types_lost(mapping: MappingFile) -> str:
-    return f"records of the types {', '.join(sorted(DEPARTMENT_TYPES - mapping.record_types()))}"
+def _labelled(record_type: str, path: str) -> str:
+    """Return the 中文 label of an element and its path."""
+    shape = shape_at(record_type, tuple(path.split("/")))
+    return f"{shape.label} {path}" if shape is not None else path
+
+
+def _types_lost(mapping: MappingFile) -> Loss:
+    lost = sorted(DEPARTMENT_TYPES - mapping.record_types())
+    labelled = "、".join(f"{RECORD_TYPES[name].label} {name}" for name in lost)
+    return Loss(chinese=f"下列类型的记录：{labelled}", english=f"records of the types {', '.join(lost)}")

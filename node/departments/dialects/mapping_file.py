@@ -14,6 +14,7 @@ from node.standard.compose import record_shape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from node.departments.dialects.dialect import Loss
     from node.departments.dialects.mapping_codes import CodeTable
     from node.departments.dialects.time_forms import TimeForm
     from node.standard.shape import ElementShape
@@ -158,7 +159,7 @@ class SharedElements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingFile:
-    """A whole mapping file, checked. ``cannot_carry`` says in words what is lost beside what has no column.
+    """A whole mapping file, checked. ``cannot_carry`` says what is lost beside what has no column.
 
     ``own`` are columns that the source's own definition, as far as it is public, does not have.
     """
@@ -179,7 +180,7 @@ class MappingFile:
     tables: Mapping[str, TableMapping]
     shared: SharedElements | None = None
     own: frozenset[str] = frozenset()
-    cannot_carry: tuple[str, ...] = ()
+    cannot_carry: tuple[Loss, ...] = ()
 
     def table_named(self, name: str) -> TableMapping | None:
         """Return a table by one of its names, whatever the case of their letters; None when there is none."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from node.departments.candidates import AUTOMATIC, DEPARTMENT_TYPES, GIVEN
+from node.departments.dialects.dialect import Loss
 from node.departments.dialects.mapping_checks import check_mapping, shape_at
 from node.departments.dialects.mapping_codes import CodeTable
 from node.departments.dialects.mapping_file import (
@@ -86,7 +87,9 @@ def mapping_of(name: str, document: Mapping[str, Any]) -> MappingFile:
         },
         shared=_shared(file),
         own=frozenset(file.texts("own")),
-        cannot_carry=file.texts("cannot_carry"),
+        cannot_carry=tuple(
+            Loss(chinese=chinese, english=english) for chinese, english in file.text_pairs("cannot_carry")
+        ),
     )
     if XML in mapping.reads and mapping.xml is None:
         raise MappingError("reads: xml needs a table [xml] that says how rows stand in it")

@@ -63,6 +63,17 @@ class Section:
         """Return a list of texts, or a single one as such; empty where the key is not there."""
         return self._texts(self._at(key), self._values.get(key, []))
 
+    def text_pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Return a list of pairs of texts; a text alone stands for both. Empty where the key is not there."""
+        values = self._values.get(key, [])
+        if not isinstance(values, list):
+            raise MappingError(f"{self._at(key)}: a list of pairs of texts is expected")
+        pairs = [self._texts(f"{self._at(key)}[{place}]", value) for place, value in enumerate(values, start=1)]
+        for place, pair in enumerate(pairs, start=1):
+            if len(pair) not in {1, 2}:
+                raise MappingError(f"{self._at(key)}[{place}]: a text or a pair of texts is expected")
+        return tuple((pair[0], pair[-1]) for pair in pairs)
+
     def text_table(self, key: str, inner: str | None = None) -> dict[str, str]:
         """Return texts by text; empty where the key is not there."""
         place, values = self._inner(key, inner)

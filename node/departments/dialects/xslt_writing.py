@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
 
-from node.errors import UsageError
+from node.departments.dialects.dialect import Loss
+from node.errors import ConfigurationError, UsageError
 from node.standard.codec import RECORD_BYTES_MAX, TAG_PREFIX, parse_unvalidated
 from node.standard.compose import SALT_BYTES, compose
 from node.standard.families import RECORD_TYPES
@@ -52,10 +53,24 @@ class StylesheetWriter:
         return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
 
     @property
-    def cannot_carry(self) -> tuple[str, ...]:
-        """Return what the stylesheet says that it has no place for."""
-        parts = self.sheet.said("cannot-carry").split(";")
-        return tuple(" ".join(part.split()) for part in parts if part.strip())
+    def cannot_carry(self) -> tuple[Loss, ...]:
+        """Return what the stylesheet says that it has no place for; said in one language only, it stands for both.
+
+        Raises ConfigurationError when it says more in one language than in the other.
+        """
+        english = self._listed("cannot-carry")
+        chinese = self._listed("cannot-carry-chinese") or english
+        if len(chinese) != len(english):
+            raise ConfigurationError(
+                f"The stylesheet {self.sheet.name} cannot be used",
+                why=f"y:cannot-carry names {len(english)} things, y:cannot-carry-chinese {len(chinese)}",
+                action="Say the same things in both, in the same order, with ; between them",
+            )
+        return tuple(Loss(chinese=one, english=other) for one, other in zip(chinese, english, strict=True))
+
+    def _listed(self, attribute: str) -> list[str]:
+        parts = self.sheet.said(attribute).replace("；", ";").split(";")
+        return [" ".join(part.split()) for part in parts if part.strip()]
 
 
 def _cases(records: Iterable[Written]) -> list[Any]:

@@ -170,6 +170,7 @@ def _shared(folder: str, known: Subjects) -> dict[str, Any]:
         "table_names": frozenset(simple.name for simple in known.codes),
         "type_names": frozenset(simple.name for simple in known.types),
         "label_of": lambda subject: _label(subject, folder),
+        "loss_of": lambda loss: loss.chinese if folder == "zh" else loss.english,
         "source_name": lambda system: _SOURCE_NAMES.get(system, {}).get(folder, system),
         "simple_types": _simple_types,
         "value_of": lambda simple: value_of(simple, simple.label),

@@ -6,12 +6,14 @@ valid: a node that takes it in finds nothing to say about it.
 
 from __future__ import annotations
 
+import io
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from node.departments.dialects import BUILT_IN, DialectOptions
+from node.departments.dialects import BUILT_IN, DialectOptions, read
 from node.errors import UsageError
 from node.standard.codec import NAMESPACE
 from node.standard.compose import SALT_BYTES, compose
@@ -29,6 +31,8 @@ STEP_MINUTES: Final = 20
 """Minutes between two records of the case. Our own choice."""
 STEP_TAKEN_MINUTES: Final = 10
 """Minutes that a review step takes. Our own choice."""
+_SYSTEM: Final = "sample"
+"""The system whose own case numbers are meant where a delivery is read again."""
 _NOTHING: Final[dict[str, str]] = {}
 _STEPS: Final = (
     ("Application", 1, _NOTHING),
@@ -84,8 +88,8 @@ def first_case(division: str = DIVISION) -> list[Sample]:
 def sample_delivery(dialect: str, records: Sequence[Sample]) -> bytes:
     """Return the records as a delivery in a built-in dialect (NAME or NAME@VARIANT).
 
-    Records that the dialect has no place for are left out. Raises UsageError for a dialect that does not exist or
-    cannot be written.
+    Records that the dialect has no place for are left out; ``left_out`` tells which. Raises UsageError for a dialect
+    that does not exist or cannot be written.
     """
     name, _, variant = dialect.partition("@")
     if name == "standard":
@@ -103,12 +107,11 @@ def sample_delivery(dialect: str, records: Sequence[Sample]) -> bytes:
     return writes([record for record in records if _carries(writes, record, options)], options)
 
 
-def left_out(dialect: str, records: Sequence[Sample]) -> list[str]:
-    """Return the types of those records that ``sample_delivery`` leaves out, in their order."""
-    name, _, variant = dialect.partition("@")
-    writes = BUILT_IN[name].writes if name in BUILT_IN and name not in {"standard", "json"} else None
-    options = DialectOptions(variant=variant)
-    return [one.record_type for one in records if writes is not None and not _carries(writes, one, options)]
+def left_out(dialect: str, records: Sequence[Sample], delivery: bytes) -> list[str]:
+    """Return the types of records that a delivery of ``records`` does not hold, by reading it again."""
+    candidates = read(dialect, io.BytesIO(delivery), DialectOptions(system=_SYSTEM))
+    held = Counter(candidate.record_type for candidate in candidates)
+    return list(Counter(record.record_type for record in records) - held)
 
 
 def _carries(writes: Writer, record: Sample, options: DialectOptions) -> bool:

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from node.cli import run_program
+from node.departments.candidates import DEPARTMENT_TYPES
 from node.departments.dialects import DIALECTS, Dialects
 from node.departments.dialects.described import heading_tables, template_csv
 from node.departments.dialects.table_writing import table_columns
@@ -47,6 +48,25 @@ def test_a_dialect_of_the_site_that_cannot_be_used_is_listed_with_the_reason(cou
     assert county.call("dialects", "show", "hall", code=None).document["code"] == "YZ-CONFIG-001"
 
 
+def test_a_dialect_with_the_names_of_the_standard_says_so_in_place_of_a_table(county: Home) -> None:
+    shown = county.call("dialects", "show", "standard", "--lang", "en", json_wanted=False)
+    assert shown.out == ""
+    assert f"carries all {len(DEPARTMENT_TYPES)} record types" in shown.err
+    assert "one element a record" in shown.err
+    assert "yizhan standard build" in shown.err
+    assert "每条记录一个元素" in county.call("dialects", "show", "json", "--lang", "zh", json_wanted=False).err
+    assert county.call("dialects", "show", "json").document["tables"] == []
+
+
+def test_what_a_dialect_cannot_carry_is_shown_in_both_languages(county: Home) -> None:
+    chinese = county.call("dialects", "show", "up", "--lang", "zh", json_wanted=False).err
+    assert "不能承载：申办 Application：" in chinese
+    assert "every record" not in chinese
+    assert "Cannot carry: Application: " in county.call("dialects", "show", "up", "--lang", "en", json_wanted=False).err
+    (first, *_) = county.call("dialects", "show", "up").document["cannot_carry"]
+    assert set(first) == {"label", "english"}
+
+
 def test_the_columns_of_a_table_are_shown_with_elements_and_codes(county: Home) -> None:
     shown = county.call("dialects", "show", "csv", "--type", "受理").document
     (table,) = shown["tables"]
@@ -76,11 +96,6 @@ def test_the_expressions_of_a_stylesheet_are_shown_with_their_elements(county: H
     assert {"column": "name", "element": "MaterialItem/MaterialName"}.items() <= next(
         one.items() for one in application["columns"] if one["element"] == "MaterialItem/MaterialName"
     )
-
-
-def test_a_dialect_whose_names_are_the_standards_says_so(county: Home) -> None:
-    assert "those of the standard" in county.call("dialects", "show", "json", "--lang", "en", json_wanted=False).err
-    assert county.call("dialects", "show", "json").document["tables"] == []
 
 
 def test_every_type_of_departments_has_a_table() -> None:

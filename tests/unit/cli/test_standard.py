@@ -4,6 +4,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING
 
+from node.web.reference.samples import first_case, left_out, sample_delivery
 from tests.support.homes import Home
 
 if TYPE_CHECKING:
@@ -42,6 +43,19 @@ def test_the_bundle_is_written_as_well(tmp_path: Path) -> None:
         assert len(packed.namelist()) == answer.document["files"]
     refused = home.call("standard", "build", "-o", str(tmp_path / "b"), "--bundle", str(tmp_path / "x" / "y"), code=1)
     assert refused.document["code"] == "YZ-NAME-001"
+
+
+def test_what_a_sample_leaves_out_is_told_in_both_languages(tmp_path: Path) -> None:
+    home = Home(tmp_path / "no-home")
+    told = home.call("standard", "sample", "--dialect", "up", json_wanted=False)
+    assert "Left out Collection: the dialect up cannot carry it" in told.err
+    assert "Collection" not in told.out
+    chinese = home.call("standard", "sample", "--dialect", "up@hunan", "--lang", "zh", json_wanted=False)
+    assert "未写入 领取登记 Collection：方言 up@hunan 不能承载" in chinese.err
+    for dialect in ("standard", "json", "csv", "xlsx", "cooperation", "exinfo"):
+        data = sample_delivery(dialect, first_case())
+        assert left_out(dialect, first_case(), data) == []
+        assert left_out(dialect, first_case()[:2], sample_delivery(dialect, first_case()[:1])) == ["Acceptance"]
 
 
 def test_a_sample_is_written_for_a_division(tmp_path: Path) -> None:

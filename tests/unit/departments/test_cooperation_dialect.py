@@ -110,7 +110,8 @@ def test_what_it_cannot_carry_is_left_out() -> None:
     assert [one.record_type for one in came if not one.problems] == ["Application"]
     (alone,) = candidates(written(case[1:2]))
     assert alone.problems[0].rule == "empty"
-    assert "Material (材料)" in " ".join(BUILT_IN["cooperation"].cannot_carry)
+    losses = BUILT_IN["cooperation"].cannot_carry
+    assert any("Material (材料)" in loss.english and "材料（Material）" in loss.chinese for loss in losses)
 
 
 def test_a_case_sent_again_adds_only_what_is_new(memory: Store) -> None:

@@ -83,6 +83,9 @@ def test_what_no_column_holds_is_told() -> None:
         ('key = "no"\nelements', 'key = ""\nelements', "shared.key: a text is expected"),
         ('ignored = ["note"]', 'ignored = ["note", ""]', "ignored: a text or a list of texts is expected"),
         ('ignored = ["note"]', "ignored = 3", "ignored: a text or a list of texts is expected"),
+        ("variants", 'cannot_carry = "x"\nvariants', "cannot_carry: a list of pairs of texts is expected"),
+        ("variants", 'cannot_carry = ["x", []]\nvariants', "cannot_carry[2]: a text or a pair of texts is expected"),
+        ("variants", "cannot_carry = [3]\nvariants", "cannot_carry[1]: a text or a list of texts is expected"),
         ('ignored = ["note"]', 'versioning = "none"', "versioning: none is not one of given, automatic"),
     ],
 )

@@ -511,7 +511,7 @@ def test_a_mapping_makes_a_dialect() -> None:
     assert sources["OrgName"] == "org_name | department"
     assert sources["DataVersion"] == "= 1"
     assert sources["Sequence"] == "step; digest of row_id; else 1"
-    assert any(text.startswith("Conclusion: ") for text in dialect.cannot_carry)
+    assert any(loss.english.startswith("Conclusion: ") for loss in dialect.cannot_carry)
 
 
 def test_a_site_s_mapping_is_found_by_its_name(tmp_path: Path) -> None:

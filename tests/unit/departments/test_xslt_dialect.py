@@ -238,6 +238,17 @@ def test_a_schema_beside_the_stylesheet_is_asked_and_its_problems_hold_no_value(
         read(folder, b"<case/>", stylesheet=body)
 
 
+def test_what_the_way_back_loses_is_said_in_both_languages(folder: Path) -> None:
+    (folder / "hall.xsl").write_text(sheet(PER_CASE))
+    losses = 'y:cannot-carry="fees; seals" y:cannot-carry-chinese="收费；印章"'
+    (folder / "hall-out.xsl").write_text(sheet('<xsl:template match="/"/>', losses), encoding="utf-8")
+    found = Dialects(folder=folder).find("hall").cannot_carry
+    assert [(loss.chinese, loss.english) for loss in found] == [("收费", "fees"), ("印章", "seals")]
+    (folder / "hall-out.xsl").write_text(sheet('<xsl:template match="/"/>', losses.replace("收费；", "")))
+    with pytest.raises(ConfigurationError, match="names 2 things, y:cannot-carry-chinese 1"):
+        Dialects(folder=folder).find("hall")
+
+
 def test_each_refused_record_is_kept_as_its_whole_case_and_told_apart(folder: Path, memory: Store) -> None:
     (folder / "hall.xsl").write_text(sheet(PER_CASE))
     intake = intake_on(memory, dialects=Dialects(folder=folder))
@@ -259,7 +270,7 @@ def test_the_way_back_is_a_stylesheet_beside_it(folder: Path) -> None:
     dialects = Dialects(folder=folder)
     found = dialects.find("hall")
     assert "hall-out" not in dialects.names()
-    assert found.cannot_carry == ("a", "b c")
+    assert [(loss.chinese, loss.english) for loss in found.cannot_carry] == [("a", "a"), ("b c", "b c")]
     assert found.writes is not None
     records = [one for one in generated(30) if one.record_type == "Application"][:2]
     numbers = [str(one.content["CaseNo"]) for one in records]
