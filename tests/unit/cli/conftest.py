@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.cli.serving import Service
-from tests.support.homes import Home
+from tests.support.homes import Home, applications
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,3 +62,12 @@ def running_root(root: Home) -> Iterator[tuple[Home, Service]]:
 def county(template: Path, tmp_path: Path) -> Home:
     """The county, joined; its records name no running parent."""
     return Home(shutil.copytree(template / "360102", tmp_path / "360102"))
+
+
+@pytest.fixture
+def fed(county: Home, tmp_path: Path) -> Home:
+    """A county with six applications."""
+    path = tmp_path / "applications.csv"
+    path.write_bytes(applications(6))
+    county.call("import", str(path))
+    return county

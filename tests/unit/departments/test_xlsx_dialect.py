@@ -1,58 +1,23 @@
-"""The dialect xlsx: spreadsheets as people fill them; what a spreadsheet spoils is refused, never guessed."""
+"""The dialect xlsx: spreadsheets as people lay them out; what a spreadsheet spoils is refused, never guessed."""
 
 from __future__ import annotations
 
 import zipfile
-from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.departments.dialects import BUILT_IN, DialectOptions, xlsx_file, xlsx_sheet
-from node.departments.dialects.values import CellError
-from node.departments.dialects.xlsx import read_xlsx
-from node.departments.dialects.xlsx_sheet import Special, cell_text, column_number, number_text
+from node.departments.dialects import BUILT_IN, DialectOptions
 from node.departments.dialects.xlsx_writing import write_xlsx
 from node.departments.refused import list_refused, offer_refused, show_refused
 from node.web.reference.samples import first_case
 from tests.support.intake import generated, intake_on, offer
+from tests.support.spreadsheet_candidates import HEADINGS, ROW, content, only, read, rule_and_text
 from tests.support.spreadsheets import raw_row, raw_spreadsheet, sheet_of, spreadsheet
 
 if TYPE_CHECKING:
-    from node.departments.candidates import Candidate
     from node.journal.store import Store
-
-HEADINGS = ("记录类型", "办件编号", "业务发生时间", "法定办结时限", "备注")
-ROW = ("受理", "A20261103001", "2026-11-03 09:12", "5", "")
-
-
-def read(data: bytes, **options: Any) -> list[Candidate]:
-    return list(read_xlsx(BytesIO(data), **options))
-
-
-def only(data: bytes, **options: Any) -> Candidate:
-    (candidate,) = read(data, **options)
-    return candidate
-
-
-def content(data: bytes, **options: Any) -> dict[str, Any]:
-    candidate = only(data, **options)
-    assert candidate.problems == ()
-    return dict(candidate.content or {})
-
-
-def rule_and_text(data: bytes) -> tuple[str, str]:
-    candidate = only(data)
-    (problem,) = candidate.problems
-    return problem.rule, problem.text
-
-
-def cell(value: str, kind: str = "n") -> bytes:
-    """Return a table of one row whose fourth column, a limit in days, holds a raw cell."""
-    return raw_spreadsheet(
-        raw_row(1, *HEADINGS) + raw_row(2, "受理", "A1", "2026-11-03 09:12", f'<c t="{kind}"><v>{value}</v></c>', "")
-    )
 
 
 def test_a_generated_month_goes_out_and_comes_back_the_same() -> None:
@@ -149,74 +114,6 @@ def test_headings_may_be_identifiers_and_may_be_broken_into_lines() -> None:
     assert content(spreadsheet(sheet_of(("CaseNo", "业务发生\n时间"), ("A1", "2026-11-03 09:12"), name="受理")))[
         "EventTime"
     ] == ("2026-11-03T09:12:00+08:00")
-
-
-# 2026-11-03 is day 46329 since 1899-12-30 and 44867 since 1904-01-01; 09:12 is 552 of a day's 1440 minutes.
-@pytest.mark.parametrize(("workbook", "day"), [("", 46329), ('<workbookPr date1904="1"/>', 44867)])
-def test_a_serial_day_is_a_time_where_a_time_is_meant(workbook: str, day: int) -> None:
-    serial = f"<c><v>{day + 552 / 1440}</v></c>"
-    rows = raw_row(1, *HEADINGS) + raw_row(2, "受理", "A1", serial, f"<c><v>{day}</v></c>")
-    found = content(raw_spreadsheet(rows, workbook=workbook))
-    assert found["EventTime"] == "2026-11-03T09:12:00+08:00"
-    assert found["StatutoryLimit"] == str(day)
-
-
-def test_a_serial_day_is_a_date_where_a_date_is_meant() -> None:
-    assert cell_text(Special("number", "46329"), "date", days_1904=False) == "2026-11-03"
-    assert cell_text(Special("number", "0"), "date", days_1904=True) == "1904-01-01"
-    assert cell_text(Special("number", "61"), "date", days_1904=False) == "1900-03-01"
-
-
-@pytest.mark.parametrize(
-    ("value", "base", "said"),
-    [
-        ("46329", "dateTime", "without a time of day"),
-        ("46329.5", "date", "a time of day where only a day"),
-        ("60", "date", "no day"),
-        ("-1", "date", "no day"),
-        ("2958466", "date", "no day"),
-        ("1E+300", "dateTime", "no day"),
-        ("1E+999", "string", "no number"),
-        ("NaN", "string", "no number"),
-        ("twelve", "string", "no number"),
-        ("0." + "1" * 50, "string", "no number"),
-        ("1000000000000000", "string", "more than 15 digits"),
-        ("3.6990119900101E+17", "string", "more than 15 digits"),
-    ],
-)
-def test_a_number_that_cannot_be_meant_is_told(value: str, base: str, said: str) -> None:
-    with pytest.raises(CellError, match=said):
-        cell_text(Special("number", value), base, days_1904=False)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("5", "5"),
-        ("5.0", "5"),
-        ("12.5", "12.5"),
-        ("0.30000000000000004", "0.3"),
-        ("999999999999999", "999999999999999"),
-        ("1E+3", "1000"),
-        ("1.5E-3", "0.0015"),
-        ("-7", "-7"),
-    ],
-)
-def test_a_number_is_the_text_that_people_see(value: str, text: str) -> None:
-    assert number_text(value) == text
-
-
-def test_a_number_written_as_text_is_that_text() -> None:
-    assert content(cell("5", "str"))["StatutoryLimit"] == "5"
-    assert content(cell("5"))["StatutoryLimit"] == "5"
-
-
-def test_a_true_cell_and_a_day_as_text_are_taken() -> None:
-    rows = raw_row(1, "办件编号", "视为受理", "业务发生时间") + raw_row(
-        2, "A1", '<c t="b"><v>1</v></c>', '<c t="d"><v>2026-11-03T09:12:00</v></c>'
-    )
-    found = content(raw_spreadsheet(rows), record_type="受理")
-    assert (found["Deemed"], found["EventTime"]) == ("true", "2026-11-03T09:12:00+08:00")
 
 
 @pytest.mark.parametrize(
@@ -328,182 +225,7 @@ def test_a_time_that_is_none_is_refused(memory: Store, time: str) -> None:
     assert report.problems[0].element == "EventTime"
 
 
-def test_two_forms_of_days_in_one_file_are_each_understood() -> None:
-    rows = (("办件编号", "业务发生时间"), ("A1", "2026/11/3 9:12"), ("A2", "2026年11月3日 9时12分"))
-    came = read(spreadsheet(sheet_of(*rows, name="受理")))
-    assert [one.content["EventTime"] for one in came if one.content] == ["2026-11-03T09:12:00+08:00"] * 2
-
-
-def test_shared_strings_give_their_text_without_phonetic_hints_and_escapes() -> None:
-    strings = (
-        '<si><t>办件编号</t></si><si><r><t>A</t></r><r><t>_x0031_</t></r><rPh sb="0" eb="1"><t>hint</t></rPh></si><si/>'
-    )
-    rows = '<row><c r="A1" t="s"><v>0</v></c></row><row><c t="s"><v>1</v></c><c t="s"><v>2</v></c></row>'
-    assert content(raw_spreadsheet(rows, strings=strings), record_type="受理")["CaseNo"] == "A1"
-
-
-@pytest.mark.parametrize(
-    ("rows", "strings"),
-    [
-        ('<row><c t="s"><v>7</v></c></row>', "<si><t>x</t></si>"),
-        ('<row><c t="s"><v>x</v></c></row>', "<si><t>x</t></si>"),
-        ('<row><c t="s"><v>0</v></c></row>', None),
-        ('<row r="2"><c><v>1</v></c></row><row r="2"/>', None),
-        (f'<row r="{"9" * 5000}"/>', None),
-        (f'<row><c t="s"><v>{"9" * 5000}</v></c></row>', "<si><t>x</t></si>"),
-        ('<row><c r="12"><v>1</v></c></row>', None),
-        ('<row><c r="a1"><v>1</v></c></row>', None),
-        ("<row><c><v>1</v></c>", None),
-    ],
-)
-def test_a_damaged_sheet_is_told(rows: str, strings: str | None) -> None:
-    rule, text = rule_and_text(raw_spreadsheet(rows, strings=strings))
-    assert rule in {"not-text", "half-written"}
-    assert "damaged" in text
-
-
-def test_rows_before_the_damage_are_taken_and_the_rest_is_told() -> None:
-    rows = raw_row(1, *HEADINGS) + "".join(raw_row(number, *ROW) for number in range(2, 40)) + '<row r="1"/>'
-    came = read(raw_spreadsheet(rows))
-    assert len(came) == 39
-    assert "what stands below row 39 was not read" in came[-1].problems[0].text
-
-
-@pytest.mark.parametrize(
-    ("data", "rule", "said"),
-    [
-        (b"", "empty", "nothing in it"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000), "not-text", "a spreadsheet with a password"),
-        (b"PK\x03\x04" + bytes(1000), "half-written", "damaged or not complete"),
-        (raw_spreadsheet("")[:-30], "half-written", "damaged or not complete"),
-        (raw_spreadsheet("", parts={"xl/workbook.xml": b"<workbook/>"}), "empty", "no sheet"),
-        (raw_spreadsheet("", before="<!DOCTYPE x [<!ENTITY a 'b'>]>"), "forbidden", "document type"),
-        (raw_spreadsheet("", parts={"xl/worksheets/sheet1.xml": "<a/>".encode("utf-16")}), "not-text", "UTF-8"),
-        (raw_spreadsheet("", parts={"xl/_rels/workbook.xml.rels": b"<a/>"}), "empty", "no sheet"),
-    ],
-)  # fmt: skip
-def test_a_file_that_is_no_spreadsheet_is_told(data: bytes, rule: str, said: str) -> None:
-    found_rule, text = rule_and_text(data)
-    assert (found_rule, said in text) == (rule, True), text
-
-
-def test_an_archive_that_is_no_spreadsheet_is_told() -> None:
-    output = BytesIO()
-    with zipfile.ZipFile(output, "w") as archive:
-        archive.writestr("word/document.xml", "<a/>")
-    assert rule_and_text(output.getvalue()) == ("not-text", "this is no .xlsx spreadsheet; save it as .xlsx or CSV")
-
-
-def test_a_spreadsheet_whose_sheet_is_missing_is_told() -> None:
-    whole = raw_spreadsheet("")
-    output = BytesIO()
-    with zipfile.ZipFile(BytesIO(whole)) as source, zipfile.ZipFile(output, "w") as archive:
-        for name in source.namelist():
-            if "sheet1" not in name:
-                archive.writestr(name, source.read(name))
-    assert "is missing" in rule_and_text(output.getvalue())[1]
-
-
-def test_a_bomb_is_refused_by_its_ratio_before_it_is_expanded() -> None:
-    bomb = b"<worksheet>" + b" " * (xlsx_file.RATIO_FREE_BYTES + 1)
-    rule, text = rule_and_text(raw_spreadsheet("", parts={"xl/worksheets/sheet1.xml": bomb}))
-    assert (rule, "expands to" in text) == ("too-large", True)
-
-
-def test_limits_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = raw_spreadsheet(
-        raw_row(1, "办件编号") + raw_row(2, "x" * 9000), strings="<si><t>a</t></si><si><t>b</t></si>"
-    )
-    for module, name, value in (
-        (xlsx_file, "PARTS_MAX", 2),
-        (xlsx_file, "SHEETS_MAX", 0),
-        (xlsx_file, "EXPANDED_BYTES_MAX", 100),
-        (xlsx_file, "STRINGS_MAX", 1),
-        (xlsx_file, "HELD_BYTES_MAX", 1000),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, value)
-            assert rule_and_text(data)[0] == "too-large", name
-    merged = '<mergeCells><mergeCell ref="A1:A2"/><mergeCell ref="B1:B2"/></mergeCells>'
-    monkeypatch.setattr(xlsx_sheet, "MERGES_MAX", 1)
-    assert rule_and_text(raw_spreadsheet("", behind=merged))[0] == "too-large"
-
-
-def test_a_pipe_is_told() -> None:
-    class Pipe(BytesIO):
-        def seekable(self) -> bool:
-            return False
-
-    (candidate,) = read_xlsx(Pipe(b"PK"))
-    assert "pipe" in candidate.problems[0].text
-
-
-@pytest.mark.parametrize(("cell_name", "number"), [("A1", 1), ("Z9", 26), ("AA10", 27), ("XFD1048576", 16384)])
-def test_columns_are_counted_by_letters(cell_name: str, number: int) -> None:
-    assert column_number(cell_name) == number
-
-
-def test_a_real_day_from_another_program_is_read() -> None:
-    def fill(book: Any) -> None:
-        sheet = book.add_worksheet("受理")
-        sheet.write_row("A1", ("办件编号", "业务发生时间"))
-        sheet.write("A2", "A1")
-        sheet.write_datetime("B2", datetime(2026, 11, 3, 9, 12, 30))  # noqa: DTZ001 - a cell has no zone.
-
-    assert content(spreadsheet(fill))["EventTime"] == "2026-11-03T09:12:30+08:00"
-
-
-def test_many_rows_need_no_more_memory_than_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Of each row nothing may stay: the parser holds one row at a time, so this limit is passed by none of many rows.
-    monkeypatch.setattr(xlsx_file, "HELD_BYTES_MAX", 70_000)
-    rows = "".join(raw_row(number, *ROW) for number in range(2, 3000))
-    assert sum(1 for _ in read_xlsx(BytesIO(raw_spreadsheet(raw_row(1, *HEADINGS) + rows)))) == 2998
-
-
 def test_the_same_records_give_the_same_bytes_at_any_time() -> None:
     with zipfile.ZipFile(BytesIO(write_xlsx(first_case(), DialectOptions()))) as book:
         assert b"1980-01-01T00:00:00Z" in book.read("docProps/core.xml")
         assert {entry.date_time[0] for entry in book.infolist()} == {1980}
-
-
-def test_a_day_typed_into_a_column_of_texts_is_that_day() -> None:
-    def fill(book: Any) -> None:
-        sheet = book.add_worksheet("办结")
-        sheet.write_row("A1", ("办件编号", "证件有效期限", "办结结果描述"))
-        sheet.write("A2", "A1")
-        sheet.write_datetime("B2", datetime(2029, 12, 31), book.add_format({"num_format": "yyyy/m/d"}))  # noqa: DTZ001
-        sheet.write_datetime("C2", datetime(2029, 12, 31, 9, 12), book.add_format({"num_format": 22}))  # noqa: DTZ001
-
-    for options in ({}, {"date_1904": True}):
-        found = content(spreadsheet(fill, **options))
-        assert (found["CertificateValidity"], found["ResultText"]) == ("2029-12-31", "2029-12-31 09:12:00")
-
-
-@pytest.mark.parametrize(
-    ("form", "days"),
-    [
-        ("yyyy-mm-dd", True),
-        ('yyyy"年"m"月"d"日"', True),
-        ("[$-804]h:mm:ss AM/PM", True),
-        ("General", False),
-        ("0.00E+00", False),
-        ("#,##0.00_);[Red]\\(#,##0.00\\)", False),
-        ('0"days"', False),
-        ("[Red]0\\d", False),
-        ("@", False),
-        ("", False),
-    ],
-)
-def test_a_number_format_shows_days_or_not(form: str, days: bool) -> None:  # noqa: FBT001 - what is expected.
-    assert xlsx_file.shows_days(form) is days
-
-
-def test_a_format_of_the_users_own_may_replace_one_that_every_spreadsheet_has() -> None:
-    styles = (
-        b'<styleSheet xmlns="urn:x"><numFmts><numFmt numFmtId="14" formatCode="0"/></numFmts><cellStyleXfs>'
-        b'<xf numFmtId="15"/></cellStyleXfs><cellXfs><xf numFmtId="15"/><xf numFmtId="14"/></cellXfs></styleSheet>'
-    )
-    row = raw_row(2, "A1", '<c s="0"><v>46329</v></c>', '<c s="1"><v>46329</v></c>')
-    rows = raw_row(1, "办件编号", "证件有效期限", "办结结果描述") + row
-    found = content(raw_spreadsheet(rows, parts={"xl/styles.xml": styles}), record_type="办结")
-    assert (found["CertificateValidity"], found["ResultText"]) == ("2026-11-03", "46329")
