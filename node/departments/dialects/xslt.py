@@ -23,7 +23,8 @@ from lxml import etree
 from node.departments.candidates import AUTOMATIC, GIVEN, WHOLE_BYTES_MAX, Candidate, unreadable
 from node.departments.dialects.dialect import DialectOptions
 from node.departments.dialects.xml_cases import Case, CaseError, read_cases
-from node.departments.dialects.xslt_functions import DIALECT_NAMESPACE, extensions
+from node.departments.dialects.xslt_functions import DIALECT_NAMESPACE
+from node.departments.dialects.xslt_transformation import StylesheetError, Transformation, other_files
 from node.errors import ConfigurationError, Problem, RecordRefusedError
 from node.standard.codec import NAMESPACE, RULE_SCHEMA, RULE_TOO_LARGE, SHAPES, TAG_PREFIX, parse_delivery
 
@@ -74,19 +75,17 @@ class Stylesheet:
         """Read ``NAME.xsl``, and ``NAME.xsd`` beside it if there is one; raises ConfigurationError for a wrong file."""
         document = _parsed(path)
         sheet = cls(name=name, document=document, each=document.get(f"{_OWN}each", ""), schema=_schema(path))
+        if found := other_files(document):
+            raise _wrong(name, found)
         sheet.compiled(DialectOptions().zone)
         if sheet.said("versioning") not in {"", GIVEN, AUTOMATIC}:
             raise _wrong(name, f"y:versioning is {GIVEN} or {AUTOMATIC}")
         return sheet
 
-    def compiled(self, zone: tzinfo) -> Any:
+    def compiled(self, zone: tzinfo) -> Transformation:
         """Return the transformation, in which times without an offset mean ``zone``; raises ConfigurationError."""
         try:
-            return etree.XSLT(
-                self.document.getroottree(),
-                extensions=extensions(zone),
-                access_control=etree.XSLTAccessControl.DENY_ALL,
-            )
+            return Transformation(self.document, zone)
         except etree.XSLTParseError as error:
             raise _wrong(self.name, str(error)) from error
 
@@ -109,19 +108,15 @@ class Stylesheet:
                 return
             yield from self._candidates(case, transform, options)
 
-    def _candidates(self, case: Case, transform: Any, options: DialectOptions) -> Iterator[Candidate]:
+    def _candidates(self, case: Case, transform: Transformation, options: DialectOptions) -> Iterator[Candidate]:
         problems = self._faults(case)
         if problems:
             yield unreadable(*problems, kept=case.kept(), line=case.line)
             return
-        given = {"variant": options.variant, "system": options.system, "table": options.table}
         try:
-            result = transform(
-                case.element, **{key: etree.XSLT.strparam(value) for key, value in given.items() if value}
-            ).getroot()
-        except etree.XSLTApplyError:
-            # What a stylesheet says when it gives up may hold a value of the case: it is not repeated.
-            yield self._stopped(case, f"the stylesheet of {self.name} stopped at this case")
+            result = transform(case.element, variant=options.variant, system=options.system, table=options.table)
+        except StylesheetError as error:
+            yield self._stopped(case, f"the stylesheet of {self.name} {error}")
             return
         if result is None or result.tag != f"{TAG_PREFIX}Records":
             yield self._stopped(case, f"the stylesheet of {self.name} gave no Records for this")

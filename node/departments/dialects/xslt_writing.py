@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lxml import etree
 
 from node.departments.dialects.dialect import Loss
+from node.departments.dialects.xslt_transformation import StylesheetError
 from node.errors import ConfigurationError, UsageError
 from node.standard.codec import RECORD_BYTES_MAX, TAG_PREFIX, parse_unvalidated
 from node.standard.compose import SALT_BYTES, compose
@@ -39,11 +40,11 @@ class StylesheetWriter:
         root.text = "\n"
         for case in _cases(records):
             try:
-                result = transform(case).getroot()
-            except etree.XSLTApplyError as error:
+                result = transform(case)
+            except StylesheetError as error:
                 raise UsageError(
-                    f"The stylesheet of {self.sheet.name} stopped",
-                    why=str(error)[:400],
+                    f"The stylesheet of {self.sheet.name} did not come to its end",
+                    why=f"it {error}",
                     action="correct the stylesheet, or write the records in another dialect",
                 ) from error
             if result is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.departments.candidates import WHOLE_BYTES_MAX
-from node.departments.dialects import DialectOptions, Dialects, xml_cases, xslt
+from node.departments.dialects import DialectOptions, Dialects, xml_cases, xslt, xslt_transformation
 from node.errors import ConfigurationError, UsageError
 from tests.support.intake import generated, intake_on, offer
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 HEAD = (
     '<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="urn:yizhan:standard:1" '
-    'xmlns:y="urn:yizhan:dialect:1" xmlns:exsl="http://exslt.org/common" extension-element-prefixes="exsl" '
+    'xmlns:y="urn:yizhan:dialect:1" xmlns:exsl="http://exslt.org/common" xmlns:f="http://exslt.org/functions" '
+    'extension-element-prefixes="exsl f" '
     'exclude-result-prefixes="y" {own}>'
 )
 TAIL = "</xsl:stylesheet>"
@@ -36,6 +37,22 @@ PER_CASE = (
 ENDLESS = (
     '<xsl:template match="/"><xsl:call-template name="a"/></xsl:template><xsl:template name="a">'
     '<xsl:call-template name="a"/></xsl:template>'
+)
+TWICE = (
+    '<xsl:template match="/"><xsl:call-template name="a"><xsl:with-param name="n" select="0"/></xsl:call-template>'
+    '</xsl:template><xsl:template name="a"><xsl:param name="n"/><xsl:if test="$n &lt; 100">'
+    + 2 * '<xsl:call-template name="a"><xsl:with-param name="n" select="$n + 1"/></xsl:call-template>'
+    + "</xsl:if></xsl:template>"
+)
+"""At most a hundred templates deep, and never at its end."""
+ROUNDS = (
+    '<xsl:template match="/"><xsl:for-each select="//fee"><xsl:for-each select="//fee"/></xsl:for-each></xsl:template>'
+)
+FUNCTION = (
+    '<f:function name="m:f" xmlns:m="urn:m"><xsl:param name="n"/><xsl:choose>'
+    '<xsl:when test="$n &lt; 100"><f:result select="m:f($n + 1) + m:f($n + 1)"/></xsl:when>'
+    '<xsl:otherwise><f:result select="1"/></xsl:otherwise></xsl:choose></f:function>'
+    '<xsl:template match="/"><xsl:value-of select="m:f(1)" xmlns:m="urn:m"/></xsl:template>'
 )
 
 
@@ -186,8 +203,74 @@ def test_a_stylesheet_reads_nothing_but_the_case(folder: Path, select: str) -> N
         f'<xsl:template match="/"><Records><Fee><Payer>a<xsl:value-of select="{select.format(path=secret.as_uri())}"/>'
         "</Payer></Fee></Records></xsl:template>"
     )
+    with pytest.raises(ConfigurationError, match=r"line 1: document\(\) reads another document") as refused:
+        read(folder, b"<case/>", stylesheet=body)
+    assert "put what is looked up into a variable" in refused.value.why
+
+
+def test_a_document_that_is_named_in_secret_is_not_read_either(folder: Path) -> None:
+    secret = folder / "secret.xml"
+    secret.write_text("<case>secret</case>")
+    call = f"dyn:evaluate(concat('docu', 'ment(', $q, '{secret.as_uri()}', $q, ')'))"
+    body = (
+        '<xsl:param name="q">"</xsl:param><xsl:template match="/" xmlns:dyn="http://exslt.org/dynamic">'
+        f'<Records><Fee><Payer>a<xsl:value-of select="{call}"/></Payer></Fee></Records></xsl:template>'
+    )
     came = read(folder, b"<case/>", stylesheet=body)
-    assert all("secret" not in str(one.content) and "stopped" in one.problems[0].text for one in came)
+    assert came
+    assert not any("secret" in str(one.content) for one in came)
+
+
+def test_a_word_that_only_looks_like_a_document_is_allowed(folder: Path) -> None:
+    body = PER_CASE.replace('select="payer"', "select=\"concat('document(1)', payer)\"")
+    (one,) = read(folder, b"<case><fee><payer>x</payer></fee></case>", stylesheet=body)
+    assert (one.content or {})["Payer"] == "document(1)x"
+
+
+@pytest.mark.parametrize("kind", ["import", "include"])
+def test_another_stylesheet_is_refused_in_words_of_ours(folder: Path, kind: str) -> None:
+    (folder / "hall.xsl").write_text(sheet(f'\n<xsl:{kind} href="other.xsl"/>' + PER_CASE))
+    with pytest.raises(ConfigurationError) as refused:
+        Dialects(folder=folder).find("hall")
+    assert refused.value.why == f"line 2: xsl:{kind} reads another stylesheet: copy what it holds into this one"
+
+
+@pytest.mark.parametrize("loop", [TWICE, ROUNDS, FUNCTION])
+def test_a_stylesheet_that_goes_on_for_ever_is_stopped(folder: Path, loop: str) -> None:
+    rule, text = told(folder, b"<case>" + b"<fee/>" * 1200 + b"</case>", stylesheet=loop)
+    assert (rule, text) == (
+        "stylesheet",
+        "the stylesheet of hall was stopped at this case after 1000000 steps; look for a loop in it",
+    )
+
+
+def test_a_stylesheet_that_takes_too_long_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xslt_transformation, "SECONDS_MAX", 0.05)
+    _, text = told(folder, b"<case/>", stylesheet=TWICE)
+    assert "stopped at this case after 0.05 seconds" in text
+
+
+def test_after_some_cases_a_looping_stylesheet_is_not_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xslt_transformation, "STEPS_MAX", 100)
+    delivery = b"<cases>" + b"<case/>" * 5 + b"</cases>"
+    texts = [one.problems[0].text for one in read(folder, delivery, stylesheet=TWICE, own='y:each="case"')]
+    assert ["after 100 steps" in text for text in texts] == [True, True, True, False, False]
+    assert "was stopped at 3 cases of this delivery: this one was not tried" in texts[-1]
+    # The next delivery begins anew.
+    assert len(read(folder, b"<case><fee><no>A1</no></fee></case>")) == 1
+
+
+def test_parameters_and_sorting_stay_first(folder: Path) -> None:
+    body = (
+        '<xsl:template match="/case"><Records><xsl:for-each select="fee"><xsl:sort select="no" order="descending"/>'
+        '<xsl:call-template name="fee"><xsl:with-param name="no" select="no"/></xsl:call-template></xsl:for-each>'
+        '</Records></xsl:template><xsl:template name="fee"><xsl:param name="no"/>'
+        '<Fee><CaseNo><xsl:value-of select="$no"/></CaseNo></Fee></xsl:template>'
+    )
+    came = read(folder, b"<case><fee><no>A1</no></fee><fee><no>A2</no></fee></case>", stylesheet=body)
+    assert [one.content for one in came] == [{"CaseNo": "A2"}, {"CaseNo": "A1"}]
 
 
 def test_a_stylesheet_writes_nothing(folder: Path) -> None:
@@ -196,7 +279,8 @@ def test_a_stylesheet_writes_nothing(folder: Path) -> None:
         f'<xsl:template match="/"><exsl:document href="{target.as_uri()}"><a/></exsl:document>'
         "<Records><Fee><Payer>x</Payer></Fee></Records></xsl:template>"
     )
-    read(folder, b"<case/>", stylesheet=body)
+    with pytest.raises(ConfigurationError, match="exsl:document writes a file"):
+        read(folder, b"<case/>", stylesheet=body)
     assert not target.exists()
 
 
@@ -281,5 +365,5 @@ def test_the_way_back_is_a_stylesheet_beside_it(folder: Path) -> None:
     )
     writes = Dialects(folder=folder).find("hall").writes
     assert writes is not None
-    with pytest.raises(UsageError, match="stopped"):
+    with pytest.raises(UsageError, match="did not come to its end"):
         writes(records, DialectOptions())
