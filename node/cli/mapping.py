@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from node.departments.dialects.mapping_file import MappingFile
 
 ENDING = ".toml"
+COLUMNS = ("element", "column", "value", "error")
 EXIT_NOTHING_RIGHT = 1
 EXIT_SOME_WRONG = 9
 
@@ -52,8 +54,7 @@ def check(frame: Frame, sample: Path, name: str, variant: str, table: str, syste
     if frame.json:
         write_json(_document(found, chosen, checked, right))
     else:
-        for one in checked:
-            _show(frame, one)
+        _show(frame, checked)
         say(frame, f"检查 {len(checked)} 行，正确 {right} 行。", f"Checked {len(checked)} rows; {right} are right.")
     if right == len(checked):
         return 0
@@ -83,15 +84,23 @@ def _mapping(frame: Frame, name: str, variant: str) -> tuple[MappingFile, str]:
     return found, chosen
 
 
-def _show(frame: Frame, one: CheckedRow) -> None:
-    place = f"{one.table} {one.row or ''}".strip()
-    for problem in one.problems:
-        say(frame, *(f"{place or '-'} {problem.rule}: {problem.text}",) * 2)
-    for record in one.records:
-        rows = [(field.element, field.column or field.source, field.value, field.error) for field in record.fields]
-        write_table(frame, f"{place} {record.record_type}", ("element", "column", "value", "error"), rows)
-        for problem in record.problems:
-            say(frame, *(f"{problem.rule} {problem.element or ''}: {problem.text}",) * 2)
+def _show(frame: Frame, checked: Sequence[CheckedRow]) -> None:
+    """Show people a table of each record; programs one line for each element, with row and record type."""
+    lines: list[tuple[object, ...]] = []
+    for one in checked:
+        place = f"{one.table} {one.row or ''}".strip() or "-"
+        for problem in one.problems:
+            say(frame, *(f"{place} {problem.rule}: {problem.text}",) * 2)
+        for record in one.records:
+            rows = [(field.element, field.column or field.source, field.value, field.error) for field in record.fields]
+            if sys.stdout.isatty():
+                write_table(frame, f"{place} {record.record_type}", COLUMNS, rows)
+            lines += [(one.table, one.row or "", record.record_type, *row) for row in rows]
+            for problem in record.problems:
+                text = f"{place} {record.record_type} {problem.rule} {problem.element or ''}: {problem.text}"
+                say(frame, text, text)
+    if not sys.stdout.isatty():
+        write_table(frame, "记录" if frame.language == "zh" else "records", ("table", "row", "type", *COLUMNS), lines)
 
 
 def _document(found: MappingFile, variant: str, checked: Sequence[CheckedRow], right: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _numbered(candidate: Candidate) -> Candidate:
 
 
 def _field(found: ReadElement, wrong: Mapping[str, str]) -> CheckedField:
-    path = "/".join(found.element.path)
+    path = "/".join(found.path)
     error = found.problem.text if found.problem is not None else wrong.get(path, "")
     return CheckedField(
         element=path,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from node.departments.dialects.time_forms import TimeForm
     from node.standard.shape import ElementShape
 
+FOREIGN_NUMBER: Final = ("OrigCaseNo",)
+"""Path of the case number of another system."""
 _IN_BRACES: Final = re.compile(r"\{([^{}]+)\}")
 _DIGEST_FIRST: Final = 100_000
 _DIGEST_LAST: Final = 999_999
@@ -38,9 +40,13 @@ _DIGEST_LAST: Final = 999_999
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadElement:
-    """One element of one row: the column that gave it ("": none did), its value, or why it cannot be understood."""
+    """One element of one row: the column that gave it ("": none did), its value, or why it cannot be understood.
+
+    ``path`` is where the value goes: that of the mapping, but ``OrigCaseNo`` for the case number of another system.
+    """
 
     element: ElementMapping
+    path: tuple[str, ...]
     shape: ElementShape
     column: str
     value: Any = None
@@ -61,6 +67,7 @@ class ElementReader:
         self.shape = shape
         self._columns = element.columns
         self._name = element.path[-1]
+        self._foreign = shape_at(record_type, FOREIGN_NUMBER) if element.path == CASE_NUMBER else None
         self._at_top = len(element.path) == 1 and element.path != CASE_NUMBER
         self._options = options
         self._mapping = mapping
@@ -77,7 +84,15 @@ class ElementReader:
             value = self.value(values)
         except CellError as error:
             problem = self.problem(error)
-        return ReadElement(element=self.element, shape=self.shape, column=self._column, value=value, problem=problem)
+        foreign = self._foreign if self._foreign is not None and value and not is_case_number(value) else None
+        return ReadElement(
+            element=self.element,
+            path=self.element.path if foreign is None else FOREIGN_NUMBER,
+            shape=foreign or self.shape,
+            column=self._column,
+            value=value,
+            problem=problem,
+        )
 
     def value(self, values: Mapping[str, str]) -> Any:
         """Return the element's value, None where nothing gives it; raises CellError, which ``problem`` explains."""
@@ -109,7 +124,7 @@ class ElementReader:
         elif is_case_number(value):
             content[self._name] = value
         else:
-            content["OrigCaseNo"] = value
+            content[FOREIGN_NUMBER[0]] = value
             if self._options.system:
                 content.setdefault("OrigSystem", self._options.system)
 

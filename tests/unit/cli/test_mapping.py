@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,7 +96,7 @@ def test_lists_are_shown_with_their_parts_and_numbers_of_persons_masked(
     shown = {field["element"]: field["value"] for field in document["rows"][0]["records"][0]["fields"]}
     assert shown["MaterialItem"] == "申请书 | 营业执照, 1, 2"
     assert shown["ApplicantIdNo"] == "919*************76"
-    assert shown["CaseNo"] == "FOREIGN-2"
+    assert (shown["OrigCaseNo"], "CaseNo" in shown) == ("FOREIGN-2", False)
 
 
 def test_an_error_stands_at_its_element(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -133,10 +134,42 @@ def test_people_see_a_table_of_each_record(capsys: pytest.CaptureFixture[str], t
     path = sample(tmp_path, "up_pro_process", STEP, {**STEP, "project_no": ""})
     assert run_program(["mapping", "check", path, "--mapping", "up", "--lang", "zh"]) == 9
     taken = capsys.readouterr()
-    assert "element\tcolumn\tvalue\terror" in taken.out
-    assert "StepCode\tprocess_name\t1\t" in taken.out
+    heading, *lines = taken.out.splitlines()
+    assert heading == "table\trow\ttype\telement\tcolumn\tvalue\terror"
+    assert "up_pro_process\t1\tReviewStep\tStepCode\tprocess_name\t1\t" in lines
+    assert "up_pro_process\t1\tReviewStep\tOrigCaseNo\tproject_no\tFOREIGN-1\t" in lines
+    assert heading not in lines
     assert "the column project_no is empty" in taken.err
     assert "检查 2 行，正确 1 行。" in taken.err
+
+
+def test_a_terminal_shows_a_table_of_each_record(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    path = sample(tmp_path, "up_pro_process", STEP, {**STEP, "row_guid": "8"})
+    assert run_program(["mapping", "check", path, "--mapping", "up", "--lang", "zh"]) == 0
+    taken = capsys.readouterr()
+    assert "up_pro_process 1 ReviewStep" in taken.out
+    assert "up_pro_process 2 ReviewStep" in taken.out
+    assert "记录类型" not in taken.out
+
+
+def test_a_number_of_ours_stays_the_case_number(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ours = "36990211369902GE0000032FXK001320012026100800035K"
+    path = sample(tmp_path, "up_pro_process", {**STEP, "project_no": ours})
+    code, document, _ = check(capsys, path, "--mapping", "up")
+    fields = {field["element"]: field for field in document["rows"][0]["records"][0]["fields"]}
+    assert (code, fields["CaseNo"]["value"], "OrigCaseNo" in fields) == (0, ours, False)
+
+
+def test_what_the_standard_says_beyond_the_elements_names_row_and_record(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    unsaid = dict.fromkeys(("handle_user_name", "handle_explain", "event_name"))
+    path = sample(tmp_path, "up_pro_process", STEP, {**STEP, **unsaid})
+    assert run_program(["mapping", "check", path, "--mapping", "up"]) == 9
+    assert "up_pro_process 2 ReviewStep schema ReviewStep: " in capsys.readouterr().err
 
 
 def test_only_so_many_rows_are_looked_at(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
