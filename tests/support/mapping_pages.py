@@ -98,9 +98,10 @@ one table a file.
   filled. A row of `up_pro_special_procedure` is a start, and an end when `end_time` is filled.
 - Steps, results and materials have no more than the number of the case. Department, item and division are taken
   from the row of `up_pro_accept` in the same delivery, or from columns of the same names that a view joins.
-  `region_code`, the limits (`anticipate_day`, `anticipate_type`) and the state (`accept_state`: 1 accepted, 2 refused)
-  of an acceptance stand in no national table of cases: join them, or fix them with defaults in a mapping that extends
-  this one, where that is true of every row. A row without them is refused; nothing is made up in their place.
+  `region_code` and the limits (`anticipate_day`, `anticipate_type`) of an acceptance stand in no national table of
+  cases: join them, or fix them with defaults in a mapping that extends this one, where that is true of every row. A row
+  without them is refused; nothing is made up in their place. A row with `accept_date` is an acceptance, because refusals
+  are told by `result_type`; where a view knows better, `accept_state` says so: 1 accepted, 2 refused.
 - Steps and special procedures are told apart by `sequence`, else by `row_guid` (six digits made of it, which one pair
   of rows of a case in 900,000 shares): let the view count them where it can.
 - The tables count no versions: a row that comes again with other content is the next version of its record.
@@ -118,6 +119,7 @@ REASONS = {
         "Sequence",
     ): "the first of its kind in the case, unless a column counts; materials have their own keys",
     ("exinfo", "DataVersion"): "the first version, unless a column counts; other content under it is refused",
+    ("up", "AcceptanceState"): "a row with `accept_date` is an acceptance: refusals are told by `result_type`",
     ("up", "Sequence"): "the first of its kind in the case, unless a column counts; rows with a key of their own get a "
     "number made of it",
     ("up", "DataVersion"): "the tables count no versions: the node does",

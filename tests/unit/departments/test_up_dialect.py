@@ -163,7 +163,7 @@ def test_what_the_tables_do_not_say_is_left_out(memory: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "element"), [("accept_state", "AcceptanceState"), ("anticipate_day", "StatutoryLimit")]
+    ("column", "element"), [("anticipate_type", "StatutoryLimitUnit"), ("anticipate_day", "StatutoryLimit")]
 )
 def test_an_acceptance_that_makes_no_sense_without_a_value_is_refused(memory: Store, column: str, element: str) -> None:
     tables = {"up_pro_accept": [{**ACCEPT, column: ""}]}
