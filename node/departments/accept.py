@@ -3,9 +3,10 @@
 How a delivery goes in
     1. A dialect yields candidates, one record each. They are taken in batches of at most 500 and some 8 MB, so memory
        is bounded by a batch whatever the size of the delivery.
-    2. A case that has only a number of its own system gets one of ours (``node.departments.numbering``). Then, outside
-       the journal's lock, each candidate becomes a record: composed with its own salt, parsed, validated, proved
-       canonical, hashed, compressed (``node.departments.prepare``).
+    2. A case that has only a number of its own system gets one of ours (``node.departments.numbering``), if its source
+       may hand it in (``node.departments.rights``). Then, outside the journal's lock, each candidate becomes a record:
+       composed with its own salt, parsed, validated, proved canonical, hashed, compressed
+       (``node.departments.prepare``); of a long delivery in a process of its own (``node.departments.preparing``).
     3. One transaction decides and writes: the source's keys are looked up; a record is *repeated* (same key, same
        content), *refused* (problems, or the same key with other content: ``conflict``) or *accepted* (authority holds).
        Accepted records are appended to ``<node>/ancestors`` and their keys remembered; refused ones are kept whole.

@@ -1,9 +1,9 @@
 """Preparing a long delivery in a process of its own, while this one reads what follows and writes what went before.
 
-Two thirds of taking a record in need no store: the work is the interpreter's and libxml2's, and threads of one
-interpreter hardly share it. So from its ``HERE_MAX`` batches on, a delivery is prepared by a worker: a process of this
-program that lives as long as the delivery. It gets candidates and salts through its standard input and answers through
-its standard output, one batch at a time; it has no home, no key, no store and no environment of its own to read.
+Half of taking a record in needs no store (docs/performance.md): the work is the interpreter's and libxml2's, and
+threads of one interpreter hardly share it. So behind its first ``HERE_MAX`` batches, a delivery is prepared by a
+worker: a process of this program that lives as long as the delivery. It gets candidates and salts through its standard
+input and answers through its standard output, one batch at a time; it opens no home, no key and no store.
 
 Nothing rests on the worker: when it cannot be started or dies (out of memory, killed), the batch it had is prepared
 here, as are all that follow. When this process dies, the worker's input ends, and so does the worker.
