@@ -64,11 +64,11 @@ class Decision:
             key
             for one in job.prepared
             if one.entry is not None
-            for key in (_versions_from(one) if one.candidate.versioning == AUTOMATIC else (one.source_key,))
+            for key in (_versions_from(one) if _is_counted(one) else (one.source_key,))
         )
         self._learn_numbers(job)
         for one in job.prepared:
-            if one.entry is not None and one.candidate.versioning == AUTOMATIC:
+            if _is_counted(one):
                 self._count_version(job.source, one, known)
             if one.entry is None:
                 self._refused[id(one)] = one.problems
@@ -228,6 +228,12 @@ class _Known:
     def get(self, key: str) -> SourceKey | None:
         """Return what is known of a key that was looked up, None when it is new."""
         return self._found.get(key)
+
+
+def _is_counted(one: Prepared) -> bool:
+    """Tell whether the node counts the versions of a record; of one whose type has none nobody does."""
+    facts = None if one.entry is None else one.entry.facts
+    return one.candidate.versioning == AUTOMATIC and facts is not None and facts.data_version > 0
 
 
 def _versions_from(one: Prepared) -> list[str]:

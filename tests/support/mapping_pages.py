@@ -99,9 +99,9 @@ one table a file.
 - Steps, results and materials have no more than the number of the case. Department, item and division are taken
   from the row of `up_pro_accept` in the same delivery, or from columns of the same names that a view joins.
   `region_code` and the limits (`anticipate_day`, `anticipate_type`) of an acceptance stand in no national table of
-  cases: join them, or fix them with defaults in a mapping that extends this one, where that is true of every row. A row
-  without them is refused; nothing is made up in their place. A row with `accept_date` is an acceptance, because refusals
-  are told by `result_type`; where a view knows better, `accept_state` says so: 1 accepted, 2 refused.
+  cases: join them, or fix them with defaults in a mapping that extends this one, where that is true of every row. A
+  row without them is refused; nothing is made up in their place. A row with `accept_date` is an acceptance, because
+  refusals are told by `result_type`; where a view knows better, `accept_state` says so: 1 accepted, 2 refused.
 - Steps and special procedures are told apart by `sequence`, else by `row_guid` (six digits made of it, which one pair
   of rows of a case in 900,000 shares): let the view count them where it can.
 - The tables count no versions: a row that comes again with other content is the next version of its record.

@@ -16,6 +16,7 @@ from node.journal.source_keys import lookup_many
 from node.standard.codec import parse_record
 from node.standard.facts import facts_of
 from tests.support.intake import generated, intake_on
+from tests.support.samples import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,4 +126,14 @@ def test_a_source_that_counts_itself_still_hears_of_a_conflict(intake: Intake) -
         record_type="Conclusion", content={**(first.content or {}), "ResultText": "二"}, kept=lambda: b"kept"
     )
     assert take(intake, [given]) == (1, 0, 0)
+    assert take(intake, [other]) == (0, 0, 1)
+
+
+def test_a_record_whose_type_has_no_versions_is_repeated_or_refused(any_store: Store) -> None:
+    intake = intake_on(any_store)
+    given = sample("Organisation", DivisionCode="369902")
+    one = Candidate(record_type="Organisation", content=given, kept=bytes, versioning=AUTOMATIC)
+    assert take(intake, [one]) == (1, 0, 0)
+    assert take(intake, [one]) == (0, 1, 0)
+    other = replace(one, content={**given, "OrgName": "改名的部门"})
     assert take(intake, [other]) == (0, 0, 1)
