@@ -84,6 +84,14 @@ class StoreUnavailableError(TryLaterError):
     remedy = "Check that the database runs and that its disk has space, then run it again"
 
 
+class DiskLowError(TryLaterError):
+    """The disk is nearly full: the doors are closed so that the exchange can go on."""
+
+    code = "YZ-STORE-004"
+    exit_code = 6
+    remedy = "Free some space on the disk of the database, then offer it again"
+
+
 class PeerUnavailableError(TryLaterError):
     """The neighbour cannot be reached, or asked us to come again later."""
 

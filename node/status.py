@@ -81,13 +81,15 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
             "penalty_findings": count_penalty_findings(connection),
             "alarms": alarms.count_alarms(connection),
             "statistics": _statistics(connection),
+            "disk": _disk(node, connection),
         }
 
 
 def is_degraded(status: dict[str, Any]) -> bool:
     """Whether a person should look.
 
-    Nothing runs the node, a link is not up, something is quarantined, a summary is disputed, or there is an alarm.
+    Nothing runs the node, a link is not up, something is quarantined, a summary is disputed, there is an alarm, or the
+    disk is nearly full.
     """
     return (
         not status["running"]
@@ -95,6 +97,7 @@ def is_degraded(status: dict[str, Any]) -> bool:
         or status["quarantined"] > 0
         or status["alarms"] > 0
         or status["statistics"]["state"] == "disputed"
+        or (status["disk"] is not None and status["disk"]["low"])
     )
 
 
@@ -120,6 +123,12 @@ def _statistics(connection: Connection) -> dict[str, Any]:
     """Return how far the summaries of the nodes below are agreed, in all and per origin."""
     found = statistics_state(connection)
     return {"state": found.overall, "origins": found.origins}
+
+
+def _disk(node: Node, connection: Connection) -> dict[str, Any] | None:
+    """Return what the disk of the database has left, None where the database is on a server of its own."""
+    room = node.room.measure(connection, node.clock.now())
+    return None if room is None else room.as_json()
 
 
 def _link(node: Node, connection: Connection, tree: Tree, link: Link, held: list[Held]) -> dict[str, Any]:

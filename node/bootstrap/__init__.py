@@ -30,6 +30,7 @@ from node.exchange.limits import Limits
 from node.journal.cursors import lowest_of
 from node.journal.entries import DEFERRED_REASONS
 from node.journal.retention import retain
+from node.journal.room import DiskRoom
 from node.journal.schema import check_schema
 from node.journal.seal import seal
 from node.journal.store import open_store
@@ -101,6 +102,7 @@ class Node:
     wakeups: NodeWakeups
     reviewing: Reviewing
     rejections: Rejections
+    room: DiskRoom
 
     @property
     def code(self) -> str:
@@ -260,6 +262,7 @@ def build_node(
         evidence_folder=None if identity.files is None else config.home / EVIDENCE_FOLDER,
         limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
     )
+    room = DiskRoom(store, free_bytes_min=config.level.limits.disk_free_bytes_min)
     return Node(
         config=config,
         clock=clock,
@@ -270,12 +273,13 @@ def build_node(
         book=book,
         tree=tree,
         exchange=exchange,
-        intake=_intake(config, journal, tree, clock=clock, randomness=randomness),
+        intake=_intake(config, journal, tree, room, clock=clock, randomness=randomness),
         publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
         cases=cases,
         wakeups=NodeWakeups(store),
         reviewing=Reviewing(store, journal, tree),
         rejections=Rejections(store, tree, node_code=config.code),
+        room=room,
     )
 
 
@@ -290,8 +294,10 @@ def _checked_store(config: NodeConfig) -> Store:
     return store
 
 
-def _intake(config: NodeConfig, journal: Journal, tree: TreeSource, *, clock: Clock, randomness: Randomness) -> Intake:
-    return Intake(
+def _intake(
+    config: NodeConfig, journal: Journal, tree: TreeSource, room: DiskRoom, *, clock: Clock, randomness: Randomness
+) -> Intake:
+    intake = Intake(
         journal.store,
         journal,
         tree,
@@ -301,6 +307,8 @@ def _intake(config: NodeConfig, journal: Journal, tree: TreeSource, *, clock: Cl
         node_code=config.code,
         dialects=Dialects(folder=config.home / MAPPINGS_FOLDER),
     )
+    intake.check_room = room.check
+    return intake
 
 
 def _authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:

@@ -19,7 +19,7 @@ def status(frame: Frame) -> int:
     """Show links, streams, counts and lags.
 
     Leaves with 3 when something needs a look: no process runs the node, a link is not up, records are quarantined, a
-    summary is disputed, or there is an alarm.
+    summary is disputed, there is an alarm, or the disk is nearly full.
     """
     from node.status import is_degraded, node_status
 
@@ -66,6 +66,13 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
     write_table(frame, "数据流 Streams", ("origin", "audience", "size", "sealed", "root", "held_by"), streams)
     names = ("cases", "findings", "penalties", "penalty_findings", "quarantined", "refused", "alarms")
     counts = [(name, document[name]) for name in names]
-    write_table(
-        frame, "计数 Counts", ("name", "count"), [*counts, ("statistics", spoken(document["statistics"]["state"]))]
-    )
+    disk = document["disk"] or {}
+    known = [(f"disk_{name}", value) for name, value in disk.items() if value is not None]
+    statistics = ("statistics", spoken(document["statistics"]["state"]))
+    write_table(frame, "计数 Counts", ("name", "count"), [*counts, statistics, *known])
+    if disk.get("low"):
+        say(
+            frame,
+            "磁盘将满：各入口暂停接收，交换照常进行。请释放空间。",
+            "The disk is nearly full: the doors take nothing in, the exchange goes on. Free some space.",
+        )

@@ -88,6 +88,7 @@ class Limits:
     request_bytes_max: int
     long_poll_s: int
     status_refresh_s: int
+    disk_free_bytes_min: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -153,6 +153,12 @@ LEVEL_KEYS: tuple[Key, ...] = (
     ),
     Key(name="limits.long_poll_s", check=_between(1, 25), allowed="seconds, from 1 to 25"),
     Key(name="limits.status_refresh_s", check=_between(1, 3600), allowed="seconds, from 1 to 3600"),
+    Key(
+        name="limits.disk_free_bytes_min",
+        check=_between(0, 1 << 50),
+        allowed="bytes, from 0 (never stop) to 2^50",
+        default=1 << 30,
+    ),
 )
 
 

@@ -110,7 +110,8 @@ class Intake:
     """The one way in for records of departments.
 
     ``load_tree`` gives the tree by which ``authority`` (rule R10) is asked; ``dialects`` are those of the node, by
-    which doors read what they are given. Any process of the home may hold one.
+    which doors read what they are given. ``check_room`` may be set to what raises DiskLowError when the disk is nearly
+    full. Any process of the home may hold one.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Intake:
         self.randomness = randomness
         self.node_code = node_code
         self.dialects = dialects or Dialects()
+        self.check_room: Callable[[], None] = _always_room
         self.stream = StreamName(node_code, ANCESTORS)
         self._load_tree = load_tree
         self._authority = authority
@@ -148,10 +150,10 @@ class Intake:
         """Take in candidates, any number of them, and report; ``keep_verdicts`` keeps one verdict per record.
 
         ``committed`` is called after each batch with the report as far as it is. Raises NotInitialisedError before the
-        node has joined its tree, StoreBusyError and StoreUnavailableError when the journal cannot be written (batches
-        reported so far stand; offering everything again is harmless).
+        node has joined its tree, DiskLowError, StoreBusyError and StoreUnavailableError when the journal cannot be
+        written (batches reported so far stand; offering everything again is harmless).
         """
-        self.check_joined()
+        self.check_open()
         report = ImportReport()
         numbered = numbered_batches(self.store, candidates, source=source.name, rights=self._rights_of(source))
         batches = prepared_batches(numbered, channel=source.channel, randomness=self.randomness)
@@ -177,11 +179,19 @@ class Intake:
         return prepare(numbered, channel=source.channel, randomness=self.randomness)
 
     def settle(self, job: Job) -> Settled:
-        """Decide and write one prepared batch, together with whatever else comes at this moment."""
+        """Decide and write one prepared batch, together with whatever else comes at this moment.
+
+        Raises DiskLowError when the disk became nearly full meanwhile.
+        """
+        self.check_room()
         return self._commits.submit(job, len(job.prepared))
 
-    def check_joined(self) -> None:
-        """Raise NotInitialisedError when this node does not stand in its tree yet."""
+    def check_open(self) -> None:
+        """Raise when nothing can be taken in now.
+
+        DiskLowError when the disk is nearly full, NotInitialisedError when this node does not stand in its tree yet.
+        """
+        self.check_room()
         with self.store.reading() as connection:
             self._tree(connection)
 
@@ -248,6 +258,10 @@ class Intake:
         answer = job.document(verdicts)
         store_answer(transaction, job.request, answer, at=at)
         return Settled(verdicts=verdicts, answer=answer)
+
+
+def _always_room() -> None:
+    """Watch no disk: for a store that has none of its own."""
 
 
 def _known_answer(connection: Connection, job: Job) -> Settled | None:

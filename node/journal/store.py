@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import weakref
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -24,7 +25,6 @@ from node.journal.failures import explained, is_contention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -104,6 +104,12 @@ class Store:
     def reader(self) -> Engine | None:
         """The reading engine, None for a memory store."""
         return self._reader
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the database, None for one that has none on this machine's disk."""
+        name = self._writer.url.database
+        return Path(name) if self.dialect == "sqlite" and name not in {None, "", ":memory:"} else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -87,6 +87,7 @@ class _StatusCollector:
         yield from _links(status)
         yield from _streams(status)
         yield from _sources(status)
+        yield from _disk(status)
         for name, text in _COUNTS.items():
             yield GaugeMetricFamily(f"yizhan_{name}", text, value=status[name])
 
@@ -127,6 +128,23 @@ def _streams(status: dict[str, Any]) -> Iterator[Metric]:
         for holder, count in stream["held_by"].items():
             held.add_metric((*name, holder), count)
     yield from (size, sealed, held)
+
+
+def _disk(status: dict[str, Any]) -> Iterator[Metric]:
+    """Yield the figures of the disk, as far as they are known; none where the database is on a server of its own."""
+    for name, text in _DISK.items():
+        value = (status["disk"] or {}).get(name)
+        if value is not None:
+            yield GaugeMetricFamily(f"yizhan_disk_{name}", text, value=float(value))
+
+
+_DISK = {
+    "database_bytes": "Bytes of the database.",
+    "free_bytes": "Bytes that are free on its disk.",
+    "bytes_per_day": "Growth of the database in a day.",
+    "days_left": "Days that the free bytes last at that pace.",
+    "low": "1 when the doors are closed because the disk is nearly full.",
+}
 
 
 def _sources(status: dict[str, Any]) -> Iterator[Metric]:

@@ -118,7 +118,7 @@ class _Door:
         dialect = self._dialect()
         key = _idempotency_key()
         body = self._body()
-        self._intake.check_joined()
+        self._intake.check_open()
         record_type = request.args.get("type", "")
         table = request.args.get("table", "")
         options = DialectOptions(record_type=record_type, table=table, system=source.name)

@@ -19,7 +19,7 @@ from node.departments.dialects import read
 from node.departments.prepare import prepare
 from node.departments.refused import count_refused
 from node.departments.sources import OPERATOR, activity_by_source
-from node.errors import IdentityError, NotInitialisedError
+from node.errors import DiskLowError, IdentityError, NotInitialisedError
 from node.journal.source_keys import lookup_many
 from node.standard.codec import check_canonical, leaf_hash, parse_record
 from node.standard.compose import salt_of
@@ -240,6 +240,28 @@ def test_requests_of_several_threads_are_all_answered_and_stored_once(intake: In
         thread.join()
     assert Counter(outcomes) == {"accepted": 40, "repeated": 40}
     assert len(stored(intake)) == 40
+
+
+def test_a_disk_that_fills_up_during_a_delivery_stops_it_between_batches(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_MAX", 4)
+    asked: list[None] = []
+
+    def check_room() -> None:
+        asked.append(None)
+        if len(asked) > 3:
+            message = "full"
+            raise DiskLowError(message)
+
+    intake.check_room = check_room
+    body = table(generated(12)).encode()
+    with pytest.raises(DiskLowError):
+        offer(intake, body, "csv")
+    assert len(stored(intake)) == 8
+    intake.check_room = lambda: None
+    report = offer(intake, body, "csv")
+    assert counts(report) == (12, 4, 0, 8)
 
 
 def test_the_same_request_twice_in_one_transaction_gets_one_answer(intake: Intake) -> None:

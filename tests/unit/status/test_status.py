@@ -176,3 +176,13 @@ def test_a_disputed_summary_needs_a_look(city: Node) -> None:
     assert document["statistics"] == {"state": "none", "origins": {}}
     document["statistics"] = {"state": "disputed", "origins": {"360102": "disputed"}}
     assert is_degraded(document)
+
+
+def test_a_disk_that_is_nearly_full_needs_a_look(city: Node) -> None:
+    link(city, "360000", "parent")
+    document = node_status(city)
+    assert document["disk"] is None, "a memory store has no disk"
+    assert not is_degraded(document)
+    room = {"database_bytes": 1, "free_bytes": 1, "bytes_per_day": None, "days_left": None, "low": False}
+    assert not is_degraded({**document, "disk": room})
+    assert is_degraded({**document, "disk": {**room, "low": True}})
