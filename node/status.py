@@ -127,8 +127,9 @@ def _statistics(connection: Connection) -> dict[str, Any]:
 
 def _disk(node: Node, connection: Connection) -> dict[str, Any] | None:
     """Return what the disk of the database has left, None where the database is on a server of its own."""
-    room = node.room.measure(connection, node.clock.now())
-    return None if room is None else room.as_json()
+    room = node.intake.room
+    found = None if room is None else room.measure(connection, node.clock.now())
+    return None if found is None else found.as_json()
 
 
 def _link(node: Node, connection: Connection, tree: Tree, link: Link, held: list[Held]) -> dict[str, Any]:

@@ -102,7 +102,6 @@ class Node:
     wakeups: NodeWakeups
     reviewing: Reviewing
     rejections: Rejections
-    room: DiskRoom
 
     @property
     def code(self) -> str:
@@ -262,7 +261,6 @@ def build_node(
         evidence_folder=None if identity.files is None else config.home / EVIDENCE_FOLDER,
         limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
     )
-    room = DiskRoom(store, free_bytes_min=config.level.limits.disk_free_bytes_min)
     return Node(
         config=config,
         clock=clock,
@@ -273,13 +271,12 @@ def build_node(
         book=book,
         tree=tree,
         exchange=exchange,
-        intake=_intake(config, journal, tree, room, clock=clock, randomness=randomness),
+        intake=_intake(config, journal, tree, clock=clock, randomness=randomness),
         publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
         cases=cases,
         wakeups=NodeWakeups(store),
         reviewing=Reviewing(store, journal, tree),
         rejections=Rejections(store, tree, node_code=config.code),
-        room=room,
     )
 
 
@@ -294,9 +291,7 @@ def _checked_store(config: NodeConfig) -> Store:
     return store
 
 
-def _intake(
-    config: NodeConfig, journal: Journal, tree: TreeSource, room: DiskRoom, *, clock: Clock, randomness: Randomness
-) -> Intake:
+def _intake(config: NodeConfig, journal: Journal, tree: TreeSource, *, clock: Clock, randomness: Randomness) -> Intake:
     intake = Intake(
         journal.store,
         journal,
@@ -307,7 +302,7 @@ def _intake(
         node_code=config.code,
         dialects=Dialects(folder=config.home / MAPPINGS_FOLDER),
     )
-    intake.check_room = room.check
+    intake.room = DiskRoom(journal.store, free_bytes_min=config.level.limits.disk_free_bytes_min)
     return intake
 
 

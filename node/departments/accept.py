@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from node.departments.numbering import Ask
     from node.departments.sources import Source
     from node.journal.entries import Entry
+    from node.journal.room import DiskRoom
     from node.journal.store import Store, Transaction
     from node.journal.streams import Journal
     from node.randomness import Randomness
@@ -110,8 +111,8 @@ class Intake:
     """The one way in for records of departments.
 
     ``load_tree`` gives the tree by which ``authority`` (rule R10) is asked; ``dialects`` are those of the node, by
-    which doors read what they are given. ``check_room`` may be set to what raises DiskLowError when the disk is nearly
-    full. Any process of the home may hold one.
+    which doors read what they are given. ``room`` watches the disk of the store, where it has one. Any process of the
+    home may hold one.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Intake:
         self.randomness = randomness
         self.node_code = node_code
         self.dialects = dialects or Dialects()
-        self.check_room: Callable[[], None] = _always_room
+        self.room: DiskRoom | None = None
         self.stream = StreamName(node_code, ANCESTORS)
         self._load_tree = load_tree
         self._authority = authority
@@ -183,7 +184,7 @@ class Intake:
 
         Raises DiskLowError when the disk became nearly full meanwhile.
         """
-        self.check_room()
+        self._check_room()
         return self._commits.submit(job, len(job.prepared))
 
     def check_open(self) -> None:
@@ -191,9 +192,13 @@ class Intake:
 
         DiskLowError when the disk is nearly full, NotInitialisedError when this node does not stand in its tree yet.
         """
-        self.check_room()
+        self._check_room()
         with self.store.reading() as connection:
             self._tree(connection)
+
+    def _check_room(self) -> None:
+        if self.room is not None:
+            self.room.check()
 
     def _tree(self, connection: Connection) -> Tree:
         try:
@@ -258,10 +263,6 @@ class Intake:
         answer = job.document(verdicts)
         store_answer(transaction, job.request, answer, at=at)
         return Settled(verdicts=verdicts, answer=answer)
-
-
-def _always_room() -> None:
-    """Watch no disk: for a store that has none of its own."""
 
 
 def _known_answer(connection: Connection, job: Job) -> Settled | None:

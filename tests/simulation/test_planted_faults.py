@@ -79,9 +79,15 @@ def test_a_lost_record_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Journal.extend
 
     def extend(
-        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, checkpoint: Checkpoint, *rest: Any
+        self: Journal,
+        transaction: Transaction,
+        stream: StreamName,
+        entries: Any,
+        checkpoint: Checkpoint,
+        *rest: Any,
+        **named: Any,
     ) -> None:
-        honest(self, transaction, stream, entries, checkpoint, *rest)
+        honest(self, transaction, stream, entries, checkpoint, *rest, **named)
         if checkpoint.size > 8:
             transaction.connection.execute(delete(record).where(record.c.key == entries[-1].key))
 
@@ -93,9 +99,15 @@ def test_a_reordered_stream_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Journal.extend
 
     def extend(
-        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, checkpoint: Checkpoint, *rest: Any
+        self: Journal,
+        transaction: Transaction,
+        stream: StreamName,
+        entries: Any,
+        checkpoint: Checkpoint,
+        *rest: Any,
+        **named: Any,
     ) -> None:
-        honest(self, transaction, stream, entries, checkpoint, *rest)
+        honest(self, transaction, stream, entries, checkpoint, *rest, **named)
         if len(entries) > 2:
             for one, other in ((entries[0], entries[1]), (entries[1], entries[0])):
                 query = update(record).where(record.c.key == one.key).values(leaf=other.leaf)
@@ -106,7 +118,9 @@ def test_a_reordered_stream_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_record_without_a_seal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def extend(self: Journal, transaction: Transaction, stream: StreamName, entries: Any, *_rest: Any) -> None:
+    def extend(
+        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, *_rest: Any, **_named: Any
+    ) -> None:
         held = self._opened(transaction, stream)
         parts, _standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
         self._write(transaction, held, parts)
@@ -162,8 +176,8 @@ def test_a_stream_that_goes_to_siblings_is_found(monkeypatch: pytest.MonkeyPatch
 def test_a_counter_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = Journal.extend
 
-    def extend(self: Journal, transaction: Transaction, *arguments: Any) -> None:
-        honest(self, transaction, *arguments)
+    def extend(self: Journal, transaction: Transaction, *arguments: Any, **named: Any) -> None:
+        honest(self, transaction, *arguments, **named)
         transaction.connection.execute(delete(counter).where(counter.c.amount == 2))
 
     monkeypatch.setattr(Journal, "extend", extend)

@@ -20,6 +20,7 @@ from node.departments.prepare import prepare
 from node.departments.refused import count_refused
 from node.departments.sources import OPERATOR, activity_by_source
 from node.errors import DiskLowError, IdentityError, NotInitialisedError
+from node.journal.room import DiskRoom
 from node.journal.source_keys import lookup_many
 from node.standard.codec import check_canonical, leaf_hash, parse_record
 from node.standard.compose import salt_of
@@ -248,18 +249,19 @@ def test_a_disk_that_fills_up_during_a_delivery_stops_it_between_batches(
     monkeypatch.setattr(batches, "BATCH_MAX", 4)
     asked: list[None] = []
 
-    def check_room() -> None:
-        asked.append(None)
-        if len(asked) > 3:
-            message = "full"
-            raise DiskLowError(message)
+    class Filling(DiskRoom):
+        def check(self) -> None:
+            asked.append(None)
+            if len(asked) > 3:
+                message = "full"
+                raise DiskLowError(message)
 
-    intake.check_room = check_room
+    intake.room = Filling(intake.store, free_bytes_min=0)
     body = table(generated(12)).encode()
     with pytest.raises(DiskLowError):
         offer(intake, body, "csv")
     assert len(stored(intake)) == 8
-    intake.check_room = lambda: None
+    intake.room = DiskRoom(intake.store, free_bytes_min=0)
     report = offer(intake, body, "csv")
     assert counts(report) == (12, 4, 0, 8)
 
