@@ -156,7 +156,9 @@ class Intake:
         """
         self.check_open()
         report = ImportReport()
-        numbered = numbered_batches(self.store, candidates, source=source.name, rights=self._rights_of(source))
+        numbered = numbered_batches(
+            self.store, candidates, source=source.name, rights=self._rights_of(source), stream=self.stream
+        )
         batches = prepared_batches(numbered, channel=source.channel, randomness=self.randomness)
         for prepared in batches:
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
@@ -176,7 +178,9 @@ class Intake:
 
     def prepared(self, candidates: Sequence[Candidate], *, source: Source) -> list[Prepared]:
         """Return candidates made into records, outside the journal's lock; cases without a number get theirs first."""
-        numbered = number_cases(self.store, candidates, source=source.name, rights=self._rights_of(source))
+        numbered = number_cases(
+            self.store, candidates, source=source.name, rights=self._rights_of(source), stream=self.stream
+        )
         return prepare(numbered, channel=source.channel, randomness=self.randomness)
 
     def settle(self, job: Job) -> Settled:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from node.departments.candidates import Candidate
     from node.departments.numbering import Ask
     from node.journal.store import Store
+    from node.standard.seals import StreamName
 
 BATCH_MAX: Final = TOGETHER_MAX
 BATCH_WEIGHT_MAX: Final = 8 * 1024 * 1024
@@ -44,9 +45,10 @@ def numbered_batches(
     *,
     source: str,
     rights: Callable[[Connection], Ask] = nobody_objects,
+    stream: StreamName | None = None,
 ) -> Iterator[Sequence[Candidate]]:
     """Yield candidates in batches, each with a case number as far as one can be told (``number_cases``)."""
     before: Sequence[Candidate] = ()  # May still be being prepared, and not be written yet.
     for batch in batches(candidates):
-        yield number_cases(store, batch, source=source, before=before, rights=rights)
+        yield number_cases(store, batch, source=source, before=before, rights=rights, stream=stream)
         before = batch

@@ -7,7 +7,7 @@ stay given out whatever becomes of the records: offered again, a delivery meets 
 twice.
 
 Of two numbers that a delivery gives side by side the case number counts: where one record of a batch, or of the batch
-before it, brings both, the others of that case get the number that it brings.
+before it, brings both, the others of that case get the number that it brings, unless records have another one already.
 
 A pair names one case. A record that brings both numbers and contradicts what is known is refused where it is taken in
 (rule ``foreign-number``), unless no record of the case that the pair stands for was ever taken in: then the number that
@@ -97,20 +97,24 @@ def number_cases(
     source: str,
     before: Sequence[Candidate] = (),
     rights: Callable[[Connection], Ask] = nobody_objects,
+    stream: StreamName | None = None,
 ) -> Sequence[Candidate]:
     """Return the candidates, each with a case number as far as one can be told.
 
     ``source`` names the system where a record does not; ``before`` is the delivery's batch before this one, which may
-    not be written yet; ``rights`` are asked, in the transaction that gives numbers out, before one is given. Costs
-    nothing when every candidate has a number; else one transaction for all of them. A candidate for which none can be
-    made gets a problem of rule ``case-number``, one that may not be handed in that of the objection.
+    not be written yet; ``rights`` are asked, in the transaction that gives numbers out, before one is given; ``stream``
+    tells by its records which known numbers are used (None: all of them). Costs nothing when every candidate has a
+    number; else one transaction for all of them. A candidate for which none can be made gets a problem of rule
+    ``case-number``, one that may not be handed in that of the objection.
     """
     unnumbered = [one for place, candidate in enumerate(candidates) if (one := _unnumbered(place, candidate, source))]
     if not unnumbered:
         return candidates
     # What no record of the standard can hold is not even asked for: nobody has checked these texts yet.
     waiting = [one for one in unnumbered if _can_stand(one.foreign)]
-    beside = _brought(chain(before, candidates), {one.foreign for one in waiting}, source)
+    brought = _brought(chain(before, candidates), {one.foreign for one in waiting}, source)
+    settled = {one.foreign for candidate in before if (one := _unnumbered(0, candidate, source))} if brought else set()
+    beside = _Beside(numbers=brought, settled=frozenset(settled), stream=stream)
     given = store.write(lambda one: _give_out(one, waiting, beside, rights(one.connection))) if waiting else _Given()
     numbered = list(candidates)
     for one in unnumbered:
@@ -121,6 +125,29 @@ def number_cases(
         else:
             numbered[one.place] = _with_number(candidate, one.foreign.system, number)
     return numbered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside:
+    """The case numbers that a delivery brings, by the foreign numbers that others of its records wait with.
+
+    ``settled`` are the pairs that the batch before waited with: what they got may be on its way into the stream.
+    """
+
+    numbers: dict[ForeignNumber, str]
+    settled: frozenset[ForeignNumber]
+    stream: StreamName | None
+
+    def counting(self, connection: Connection, known: dict[ForeignNumber, str]) -> dict[ForeignNumber, str]:
+        """Return the numbers that count: of pairs that are not known, or by a number that no record has."""
+        return {
+            pair: number
+            for pair, number in self.numbers.items()
+            if pair not in known or (known[pair] != number and self._is_free(connection, pair, known[pair]))
+        }
+
+    def _is_free(self, connection: Connection, pair: ForeignNumber, case_no: str) -> bool:
+        return self.stream is not None and pair not in self.settled and not is_used(connection, self.stream, case_no)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,13 +266,8 @@ def _with_number(candidate: Candidate, system: str, number: str) -> Candidate:
     return replace(candidate, markup=markup[:begin] + inserted + markup[begin:])
 
 
-def _give_out(
-    transaction: Transaction, waiting: Sequence[_Unnumbered], beside: dict[ForeignNumber, str], ask: Ask
-) -> _Given:
-    """Return what can be given to those that wait and may be handed in.
-
-    ``beside`` holds numbers that the delivery brings; they count where none is known.
-    """
+def _give_out(transaction: Transaction, waiting: Sequence[_Unnumbered], beside: _Beside, ask: Ask) -> _Given:
+    """Return what can be given to those that wait and may be handed in."""
     connection = transaction.connection
     # Where the header says too little to be asked about, that is what is told.
     asked = ((one.place, ask(one.facts, one.foreign.system)) for one in waiting if not _fault_of(one))
@@ -253,7 +275,7 @@ def _give_out(
     entitled = [one for one in waiting if one.place not in objections]
     numbers = known_numbers(connection, (one.foreign for one in entitled))
     wanted = {one.foreign for one in entitled}
-    fresh = {pair: number for pair, number in beside.items() if pair in wanted and pair not in numbers}
+    fresh = {pair: number for pair, number in beside.counting(connection, numbers).items() if pair in wanted}
     faults: dict[ForeignNumber, str] = {}
     serials = _Serials(connection)
     for one in entitled:

@@ -12,7 +12,7 @@ from node.cases.penalties import penalty_projection
 from node.cases.projection import CaseProjection
 from node.departments import case_headers, numbering
 from node.departments.candidates import Candidate
-from node.departments.numbering import ForeignNumber, known_numbers
+from node.departments.numbering import ForeignNumber, known_numbers, number_cases
 from node.departments.sources import OPERATOR
 from node.errors import Problem
 from node.standard.codec import SHAPES, parse_record
@@ -136,21 +136,41 @@ def test_a_foreign_number_names_one_case(intake: Intake) -> None:
     assert len(numbers(intake)) == 1
 
 
-def test_a_number_given_out_for_what_was_refused_is_free_again(intake: Intake) -> None:
+@pytest.mark.parametrize("number_first", [True, False])
+def test_a_number_given_out_for_what_was_refused_is_free_again(intake: Intake, *, number_first: bool) -> None:
+    """The number that a delivery brings counts for all its records of the case, and for those that follow."""
     refused = candidate(without_number(content(OrigSystem="registry", ApplicantType="99")))
     assert take(intake, [refused]).refused == 1
-    brought = content(OrigSystem="registry")
-    report = take(
-        intake,
-        [candidate(brought), candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")],
-    )
-    assert report.accepted + report.refused == 2
-    assert numbers(intake)[0] == (brought["CaseNo"], "registry", FOREIGN)
-    assert (
-        take(intake, [candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")]).accepted
-        == 1
-    )
-    assert [number for number, _, _ in numbers(intake)] == [brought["CaseNo"]] * 2
+    both = candidate(content(OrigSystem="registry"))
+    foreign = candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")
+    assert take(intake, [both, foreign] if number_first else [foreign, both]).accepted == 2
+    assert {number for number, _, _ in numbers(intake)} == {content()["CaseNo"]}
+    follows = candidate(without_number(content("ReviewStep", OrigSystem="registry")), "ReviewStep")
+    assert take(intake, [follows]).accepted == 1
+    assert [number for number, _, _ in numbers(intake)] == [content()["CaseNo"]] * 3
+
+
+def test_a_number_on_its_way_into_the_stream_is_not_free(intake: Intake) -> None:
+    """The batch before waits to be written with the number that it got; what comes behind it gets the same."""
+    foreign = candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")
+    first = candidate(without_number(content(OrigSystem="registry")))
+    both = candidate(content("ReviewStep", OrigSystem="registry"), "ReviewStep")
+    stream = intake.stream
+    (given,) = number_cases(intake.store, [first], source="hall", stream=stream)
+    _, behind = number_cases(intake.store, [both, foreign], source="hall", before=[first], stream=stream)
+    assert given.content is not None
+    assert behind.content is not None
+    assert behind.content["CaseNo"] == given.content["CaseNo"] != content("ReviewStep")["CaseNo"]
+
+
+def test_a_number_that_records_have_is_not_free(intake: Intake) -> None:
+    assert take(intake, [candidate(without_number(content(OrigSystem="registry")))]).accepted == 1
+    ((given, _, _),) = numbers(intake)
+    both = candidate(content("ReviewStep", OrigSystem="registry"), "ReviewStep")
+    foreign = candidate(without_number(content("Acceptance", OrigSystem="registry")), "Acceptance")
+    report = take(intake, [both, foreign])
+    assert [one.outcome for one in report.verdicts] == ["refused", "accepted"]
+    assert [number for number, _, _ in numbers(intake)] == [given] * 2
 
 
 def test_two_cases_of_one_batch_cannot_share_a_foreign_number(intake: Intake) -> None:
