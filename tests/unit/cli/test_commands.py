@@ -29,10 +29,12 @@ EXAMPLE = ROOT / "docs" / "examples" / "cases.csv"
 
 
 def test_a_source_is_added_listed_and_closed(county: Home) -> None:
-    made = county.call("sources", "add", "hall", "--label", "大厅", "--division", "360102").document
+    bounds = ("--division", "360102", "--system", "审批系统", "--system", "other")
+    made = county.call("sources", "add", "hall", "--label", "大厅", *bounds).document
     assert made["key"].startswith("yz_")
     listed = county.call("sources", "list").document["sources"]
     assert [(one["name"], one["disabled_at"]) for one in listed] == [("hall", None)]
+    assert listed[0]["systems"] == made["systems"] == ["hall", "other", "审批系统"]
     assert made["key"] not in str(listed)
     assert county.call("sources", "disable", "hall").document["disabled_at"] is not None
     assert county.call("sources", "add", "hall", code=1).document["code"] == "YZ-STATE-001"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from node.clock import SetClock
 from node.departments import sources
@@ -20,11 +20,16 @@ from node.departments.sources import (
 )
 from node.departments.tables import source as table
 from node.errors import NotFoundError, StateConflictError, UsageError
+from node.journal.schema import bring_up_to_date
+from node.journal.store import open_store
 from node.randomness import SystemRandomness
 from tests.support.intake import NOW
+from tests.support.stores import make_older
 
 if TYPE_CHECKING:
-    from node.journal.store import Store
+    from pathlib import Path
+
+    from node.journal.store import Store, Transaction
 
 CLOCK = SetClock(NOW)
 
@@ -99,3 +104,17 @@ def test_there_are_no_more_sources_than_allowed(memory: Store, monkeypatch: pyte
     add(memory, "hall")
     with pytest.raises(StateConflictError, match="1 sources already"):
         add(memory, "tax")
+
+
+def test_a_source_of_an_older_database_speaks_for_the_system_of_its_name(tmp_path: Path) -> None:
+    def work(transaction: Transaction) -> None:
+        blank = {"label": "", "channel": "API", "divisions": "", "organisations": "", "created_at": NOW}
+        transaction.connection.execute(insert(table).values(name="hall", key_hash=b"h", **blank))
+
+    store = open_store("sqlite:///journal.db", home=tmp_path)
+    make_older(store, "0009_divisions")
+    store.write(work)
+    assert bring_up_to_date(store)
+    with store.reading() as connection:
+        assert find_source(connection, "hall").systems == ("hall",)
+    store.close()
