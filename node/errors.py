@@ -104,6 +104,13 @@ class PeerUnavailableError(TryLaterError):
         self.retry_after_s = retry_after_s
 
 
+class ClockOffError(TryLaterError):
+    """A neighbour's clock is an hour or more away from this machine's, and a day would be counted wrongly."""
+
+    code = "YZ-CLOCK-001"
+    remedy = "Put the clock right that is wrong, then run it again; a running node goes on by itself"
+
+
 class EvidenceNotYetError(TryLaterError):
     """What the evidence of a record needs has not arrived yet: a seal, or the root's word on a certificate."""
 

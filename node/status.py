@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from node.cases.view import count_cases, count_findings, count_penalties, count_penalty_findings
 from node.departments.refused import count_refused
 from node.departments.sources import activity_by_source
+from node.exchange.clocks import is_clock_off
 from node.journal import alarms, checkpoints, cursors, links, quarantine, receipts
 from node.statistics.verdict import statistics_state
 from node.trust.holders import travels
@@ -88,12 +89,13 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
 def is_degraded(status: dict[str, Any]) -> bool:
     """Whether a person should look.
 
-    Nothing runs the node, a link is not up, something is quarantined, a summary is disputed, there is an alarm, or the
-    disk is nearly full.
+    Nothing runs the node, a link is not up, a neighbour's clock is minutes away from ours, something is quarantined, a
+    summary is disputed, there is an alarm, or the disk is nearly full.
     """
     return (
         not status["running"]
         or any(link["state"] not in {UP, CATCHING_UP} for link in status["links"])
+        or any(is_clock_off(link["clock_offset_s"]) for link in status["links"])
         or status["quarantined"] > 0
         or status["alarms"] > 0
         or status["statistics"]["state"] == "disputed"
@@ -152,6 +154,7 @@ def _link(node: Node, connection: Connection, tree: Tree, link: Link, held: list
         "receipted_at": moment_text(receipted_at),
         "lag_records": lag_records,
         "lag_s": lag_s,
+        "clock_offset_s": link.clock_offset_s,
         "note": link.note,
     }
 

@@ -25,6 +25,7 @@ from node.departments.accept import Intake
 from node.departments.dialects import FOLDER as MAPPINGS_FOLDER
 from node.departments.dialects import Dialects
 from node.departments.publish import Publisher
+from node.exchange.clocks import check_clocks
 from node.exchange.exchange import Exchange
 from node.exchange.limits import Limits
 from node.journal.cursors import lowest_of
@@ -177,8 +178,12 @@ class Node:
         )
 
     def publish_statistics(self, days: Iterable[str] | None = None) -> list[tuple[str, int]]:
-        """Publish the summaries of changed days, or of ``days`` (YYYY-MM-DD); return (day, position) of each."""
+        """Publish the summaries of changed days, or of ``days`` (YYYY-MM-DD); return (day, position) of each.
+
+        Raises ClockOffError while a neighbour's clock is an hour or more away from ours.
+        """
         with self.store.reading() as connection:
+            check_clocks(connection)
             children = self.tree(connection).children(self.code)
         return publish_statistics(self.store, node_code=self.code, children=children, produce=self.produce, days=days)
 

@@ -21,6 +21,7 @@ HEADINGS: Final = {
     "audience": "受众",
     "bytes": "字节",
     "channel": "渠道",
+    "clock_offset_s": "时钟偏差（秒）",
     "code": "代码",
     "codes": "代码表",
     "column": "列",

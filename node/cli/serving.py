@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from node.cli.runnable import parent_place
@@ -184,6 +185,7 @@ def link_to_parent(node: Node) -> LinkWorker | None:
         host=place.host,
         port=place.port,
         package_bytes_max=node.exchange.context.limits.package_bytes_max,
+        note_clock=partial(node.exchange.links.note_clock, place.code),
     )
     long_poll_s = node.config.level.limits.long_poll_s
     return LinkWorker(node.exchange, place.code, carrier, node.wakeups, long_poll_s=long_poll_s)

@@ -18,8 +18,8 @@ DEGRADED = 3
 def status(frame: Frame) -> int:
     """Show links, streams, counts and lags.
 
-    Leaves with 3 when something needs a look: no process runs the node, a link is not up, records are quarantined, a
-    summary is disputed, there is an alarm, or the disk is nearly full.
+    Leaves with 3 when something needs a look: no process runs the node, a link is not up, a neighbour's clock is
+    minutes away, records are quarantined, a summary is disputed, there is an alarm, or the disk is nearly full.
     """
     from node.status import is_degraded, node_status
 
@@ -48,10 +48,20 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
             "No process runs this node; this is what its journal holds. Start it: yizhan run",
         )
     links = [
-        (link["peer"], spoken(link["role"]), spoken(link["state"]), link["since"], link["lag_records"], link["lag_s"])
+        (
+            link["peer"],
+            spoken(link["role"]),
+            spoken(link["state"]),
+            link["since"],
+            link["lag_records"],
+            link["lag_s"],
+            link["clock_offset_s"],
+        )
         for link in document["links"]
     ]
-    write_table(frame, "链路 Links", ("peer", "role", "state", "since", "lag_records", "lag_s"), links)
+    write_table(
+        frame, "链路 Links", ("peer", "role", "state", "since", "lag_records", "lag_s", "clock_offset_s"), links
+    )
     streams = [
         (
             one["origin"],
@@ -64,12 +74,16 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
         for one in document["streams"]
     ]
     write_table(frame, "数据流 Streams", ("origin", "audience", "size", "sealed", "root", "held_by"), streams)
+    _show_counts(frame, document, spoken(document["statistics"]["state"]))
+
+
+def _show_counts(frame: Frame, document: dict[str, Any], agreement: str) -> None:
+    """Show what is counted, whether the summaries below agree, and what the disk has left."""
     names = ("cases", "findings", "penalties", "penalty_findings", "quarantined", "refused", "alarms")
     counts = [(name, document[name]) for name in names]
     disk = document["disk"] or {}
     known = [(f"disk_{name}", value) for name, value in disk.items() if value is not None]
-    statistics = ("statistics", spoken(document["statistics"]["state"]))
-    write_table(frame, "计数 Counts", ("name", "count"), [*counts, statistics, *known])
+    write_table(frame, "计数 Counts", ("name", "count"), [*counts, ("statistics", agreement), *known])
     if disk.get("low"):
         say(
             frame,

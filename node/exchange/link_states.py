@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from node.errors import YizhanError
+from node.exchange.clocks import SHOWN_S, STOPPING_S
 from node.exchange.opening import RETURNED_NOTE
 from node.exchange.retry import BOUND_S_MAX, retry_delay_s
 from node.journal.links import CHILD, Link, link_to, links, save_link
@@ -41,6 +42,7 @@ class LinkStates:
         self._context = context
         self._randomness = randomness
         self._written_at_s: dict[str, float] = {}
+        self._offsets_s: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def heard(self, peer: str, role: str, start_id: str | None = None) -> None:
@@ -58,6 +60,19 @@ class LinkStates:
             with self._lock:
                 self._written_at_s.pop(peer, None)
             raise
+
+    def note_clock(self, peer: str, offset_s: int | None) -> None:
+        """Note by how many seconds a neighbour's clock is ahead; it is written with the next contact.
+
+        Crossing a bound is written at that contact, without waiting for the minute to end.
+        """
+        if offset_s is None:
+            return
+        with self._lock:
+            before = self._offsets_s.get(peer)
+            self._offsets_s[peer] = offset_s
+            if before is None or _grade(before) != _grade(offset_s):
+                self._written_at_s.pop(peer, None)
 
     def failed(self, peer: str, role: str, why: str, *, retry_after_s: float | None = None) -> float:
         """Note a failed attempt and return the seconds to wait before the next one (02, R13)."""
@@ -146,10 +161,15 @@ class LinkStates:
                 contact_at=self._context.clock.now(),
                 note=note,
                 start_id=start_id or link.start_id,
+                clock_offset_s=self._offsets_s.get(peer, link.clock_offset_s),
             ),
         )
         if link.state != UP:
             transaction.after_commit(lambda: _LOG.info("link up", extra={"peer": peer}))
+
+
+def _grade(offset_s: int) -> int:
+    return (abs(offset_s) >= SHOWN_S) + (abs(offset_s) >= STOPPING_S)
 
 
 def _changed(link: Link, state: str, now: Callable[[], datetime]) -> Link:

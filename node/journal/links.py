@@ -27,7 +27,8 @@ class Link:
     ``role`` is what the neighbour is to us: ``parent`` or ``child``. ``state`` is a constant word of the exchange,
     ``since`` when it began, ``failures`` counts attempts that failed in a row, ``next_attempt_at`` is the back-off,
     ``contact_at`` the last successful contact, ``note`` the last trouble for people, ``start_id`` the neighbour
-    process's start id (32 hex digits).
+    process's start id (32 hex digits), ``clock_offset_s`` by how many seconds its clock is ahead of ours, None while
+    that was not measured.
     """
 
     peer: str
@@ -39,6 +40,7 @@ class Link:
     contact_at: datetime | None = None
     note: str = ""
     start_id: str | None = None
+    clock_offset_s: int | None = None
 
 
 _FIELDS: Final = tuple(column.name for column in table.columns)

@@ -193,6 +193,7 @@ link = Table(
     Column("contact_at", Moment),
     Column("note", Text, nullable=False),
     Column("start_id", Text),
+    Column("clock_offset_s", Integer),
 )
 
 quarantine = Table(

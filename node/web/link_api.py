@@ -16,6 +16,7 @@ from flask import Blueprint, Response, request
 
 from node.errors import IdentityError, PackageRefusedError, RecordRefusedError
 from node.exchange.carriers.https import COMPRESSION_LEVEL, CONTENT_TYPE, EXCHANGE_PATH, WAIT_HEADER
+from node.exchange.clocks import DATE_HEADER, offset_s
 from node.standard.compression import expand_limited
 from node.trust.admission import chain_document, redeem
 from node.trust.join_forms import REQUEST_BYTES_MAX
@@ -55,6 +56,8 @@ class _LinkView:
         node = self._node
         exchange = node.exchange
         peer = self._peer()
+        now = exchange.context.certificate_clock.now()
+        exchange.links.note_clock(peer, offset_s(request.headers.get(DATE_HEADER), now))
         bytes_max = exchange.context.limits.package_bytes_max
         try:
             package = expand_limited(_body(bytes_max), bytes_max)

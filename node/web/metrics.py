@@ -108,12 +108,17 @@ def _links(status: dict[str, Any]) -> Iterator[Metric]:
     up = GaugeMetricFamily("yizhan_link_up", "1 when the last conversation with the peer went well.", labels=labels)
     records = GaugeMetricFamily("yizhan_link_lag_records", "Records that the peer has not receipted.", labels=labels)
     seconds = GaugeMetricFamily("yizhan_link_lag_seconds", "Age of the oldest of them.", labels=labels)
+    offset = GaugeMetricFamily(
+        "yizhan_link_clock_offset_seconds", "By how much the peer's clock is ahead of ours.", labels=labels
+    )
     for link in status["links"]:
         name = (link["peer"], link["role"])
+        if link["clock_offset_s"] is not None:
+            offset.add_metric(name, link["clock_offset_s"])
         up.add_metric(name, float(link["state"] in CONNECTED))
         records.add_metric(name, link["lag_records"])
         seconds.add_metric(name, link["lag_s"])
-    yield from (up, records, seconds)
+    yield from (up, records, seconds, offset)
 
 
 def _streams(status: dict[str, Any]) -> Iterator[Metric]:

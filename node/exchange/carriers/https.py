@@ -16,12 +16,16 @@ from weakref import WeakSet
 import httpx
 import zstandard
 
+from node.clock import MachineClock
 from node.errors import PackageRefusedError, PeerUnavailableError, RecordRefusedError
+from node.exchange.clocks import DATE_HEADER, date_text, offset_s
 from node.exchange.limits import SLOWEST_BYTES_PER_S
 from node.standard.compression import expand_limited
 from node.trust.tls import client_context, server_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from node.trust.identity import Identity
 
 EXCHANGE_PATH: Final = "/link/v1/exchange"
@@ -43,11 +47,23 @@ _BUSY: Final = frozenset({429, 503})
 class HttpsCarrier:
     """Carries packages to the parent ``parent`` whose link listener waits at ``host:port``.
 
-    ``package_bytes_max`` bounds what an answer may expand to.
+    ``package_bytes_max`` bounds what an answer may expand to. ``note_clock`` is told with each answer by how many
+    seconds the parent's clock is ahead of this machine's.
     """
 
-    def __init__(self, identity: Identity, *, parent: str, host: str, port: int, package_bytes_max: int) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        parent: str,
+        host: str,
+        port: int,
+        package_bytes_max: int,
+        note_clock: Callable[[int | None], None] = lambda _: None,
+    ) -> None:
+        self._note_clock = note_clock
         self._package_bytes_max = package_bytes_max
+        self._clock = MachineClock()
         self._extensions = {"sni_hostname": server_name(parent, identity.tree), "trace": self._trace}
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._sockets_lock = threading.Lock()
@@ -68,13 +84,18 @@ class HttpsCarrier:
         """Return the parent's answer; raises as ``carriers.Carrier`` says."""
         if self._closed:
             raise PeerUnavailableError("The carrier is closed.")
-        headers = {"Content-Type": CONTENT_TYPE, WAIT_HEADER: f"{wait_s:g}"}
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            WAIT_HEADER: f"{wait_s:g}",
+            DATE_HEADER: date_text(self._clock.now()),
+        }
         content = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(package)
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S, read=wait_s + answer_s_max(len(content)))
         try:
             with self._client.stream(
                 "POST", EXCHANGE_PATH, content=content, headers=headers, timeout=timeout, extensions=self._extensions
             ) as response:
+                self._note_clock(offset_s(response.headers.get(DATE_HEADER), self._clock.now()))
                 return self._answer(response)
         except (httpx.HTTPError, OSError, RuntimeError) as error:
             # httpx raises RuntimeError for a client that was closed meanwhile.
