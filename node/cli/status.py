@@ -83,7 +83,8 @@ def _show_counts(frame: Frame, document: dict[str, Any], agreement: str) -> None
     counts = [(name, document[name]) for name in names]
     disk = document["disk"] or {}
     known = [(f"disk_{name}", value) for name, value in disk.items() if value is not None]
-    write_table(frame, "计数 Counts", ("name", "count"), [*counts, ("statistics", agreement), *known])
+    rows = [*counts, ("statistics", agreement), *known]
+    write_table(frame, "计数 Counts", ("name", "count"), rows)
     if disk.get("low"):
         say(
             frame,
