@@ -92,6 +92,14 @@ class DiskLowError(TryLaterError):
     remedy = "Free some space on the disk of the database, then offer it again"
 
 
+class InDoubtError(TryLaterError):
+    """The database may be older than what this node has told others: it waits for its neighbours' statements."""
+
+    code = "YZ-STORE-005"
+    exit_code = 8
+    remedy = "Let the node run and its links come up: it settles by itself; `yizhan status` names whom it waits for"
+
+
 class PeerUnavailableError(TryLaterError):
     """The neighbour cannot be reached, or asked us to come again later."""
 
@@ -258,6 +266,14 @@ class ReceiptRefusedError(NeverError):
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(what)
         self.reason = reason
+
+
+class BackupRefusedError(NeverError):
+    """A file is no backup of a node, or it is not as it was written."""
+
+    code = "YZ-BACKUP-001"
+    exit_code = 7
+    remedy = "Take another backup; nothing was changed"
 
 
 class EvidenceRefusedError(NeverError):

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node.cases.view import count_cases, count_findings, count_penalties, count_penalty_findings
 from node.departments.refused import count_refused
+from node.departments.returned import count_waiting
 from node.departments.sources import activity_by_source
 from node.exchange.clocks import is_clock_off
 from node.journal import alarms, checkpoints, cursors, links, quarantine, receipts
+from node.journal.doubt import find_doubt
 from node.statistics.verdict import statistics_state
 from node.trust.holders import travels
 
@@ -81,6 +83,7 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
             "penalties": count_penalties(connection),
             "penalty_findings": count_penalty_findings(connection),
             "alarms": alarms.count_alarms(connection),
+            "doubt": _doubt(connection),
             "statistics": _statistics(connection),
             "disk": _disk(node, connection),
         }
@@ -89,11 +92,12 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
 def is_degraded(status: dict[str, Any]) -> bool:
     """Whether a person should look.
 
-    Nothing runs the node, a link is not up, a neighbour's clock is minutes away from ours, something is quarantined, a
-    summary is disputed, there is an alarm, or the disk is nearly full.
+    Nothing runs the node, it is in doubt about its database, a link is not up, a neighbour's clock is minutes away from
+    ours, something is quarantined, a summary is disputed, there is an alarm, or the disk is nearly full.
     """
     return (
         not status["running"]
+        or status["doubt"] is not None
         or any(link["state"] not in {UP, CATCHING_UP} for link in status["links"])
         or any(is_clock_off(link["clock_offset_s"]) for link in status["links"])
         or status["quarantined"] > 0
@@ -125,6 +129,19 @@ def _statistics(connection: Connection) -> dict[str, Any]:
     """Return how far the summaries of the nodes below are agreed, in all and per origin."""
     found = statistics_state(connection)
     return {"state": found.overall, "origins": found.origins}
+
+
+def _doubt(connection: Connection) -> dict[str, Any] | None:
+    """Return why this node is in doubt about its database and whom it waits for, None when it is not."""
+    found = find_doubt(connection)
+    if found is None:
+        return None
+    return {
+        "reason": found.reason,
+        "since": moment_text(found.since),
+        "unheard": list(found.unheard or ()),
+        "waiting": count_waiting(connection),
+    }
 
 
 def _disk(node: Node, connection: Connection) -> dict[str, Any] | None:

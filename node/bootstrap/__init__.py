@@ -25,11 +25,13 @@ from node.departments.accept import Intake
 from node.departments.dialects import FOLDER as MAPPINGS_FOLDER
 from node.departments.dialects import Dialects
 from node.departments.publish import Publisher
+from node.departments.returned import Reoffering, ReturnedRecords
 from node.exchange.clocks import check_clocks
 from node.exchange.exchange import Exchange
 from node.exchange.limits import Limits
 from node.journal.cursors import lowest_of
 from node.journal.entries import DEFERRED_REASONS
+from node.journal.high_water import FILE_NAME, HighWaterFile, HighWaterMemory
 from node.journal.retention import retain
 from node.journal.room import DiskRoom
 from node.journal.schema import check_schema
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from node.clock import Clock
     from node.config import NodeConfig
     from node.journal.entries import Entry, Projection
+    from node.journal.high_water import HighWater
     from node.journal.store import Store, Transaction
     from node.randomness import Randomness
     from node.standard.compose import Content
@@ -73,7 +76,10 @@ ROUNDS_MAX: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkDone:
-    """What one call of ``Node.work`` did: records written, cases re-projected, records let in late, checkpoints."""
+    """What one call of ``Node.work`` did: records written, cases re-projected, records let in late, checkpoints.
+
+    All 0 while the node is in doubt about its database: then it owes nothing yet (02, R12).
+    """
 
     certificates: int = 0
     repaired: int = 0
@@ -81,6 +87,7 @@ class WorkDone:
     reviewed: int = 0
     rejections: int = 0
     alarms: int = 0
+    reoffered: int = 0
     sealed: int = 0
 
 
@@ -117,9 +124,11 @@ class Node:
     def start(self) -> int:
         """Do what a process that is about to run the node does once; return how many deferred records were applied.
 
-        Records that were deferred (unknown type, newer version) are read again: the program may be newer now.
+        Records that were deferred (unknown type, newer version) are read again: the program may be newer now. A
+        database that is older than what this node has told others puts it in doubt.
         """
         self.learn_own_certificates()
+        self.exchange.settling.examine()
         return self.reviewing.all_with(DEFERRED_REASONS)
 
     def learn_own_certificates(self) -> None:
@@ -135,7 +144,13 @@ class Node:
 
         With nothing to do it writes nothing. The order is fixed, so that a simulation replays exactly.
         """
+        if self.doubts():
+            return WorkDone()
         return WorkDone(**{name: step() for name, step in self.steps().items()})
+
+    def doubts(self) -> bool:
+        """Look whether this node is in doubt about its database, or has reason to be, and tell so."""
+        return self.exchange.settling.examine() is not None
 
     def steps(self) -> dict[str, Callable[[], int]]:
         """Return the steps of ``work`` in order, by the names of ``WorkDone``.
@@ -150,6 +165,7 @@ class Node:
             "verdicts": lambda: publish_verdicts(self.store, node_code=me, produce=self.produce),
             "reviewed": self.reviewing.after_tree_change,
             "rejections": lambda: self.rejections.write(self.produce),
+            "reoffered": lambda: _until_done(Reoffering(self.intake).offer),
             "alarms": lambda: write_alarms(self.store, node_code=me, produce=self.produce),
             "sealed": self.seal,
         }
@@ -242,18 +258,19 @@ def build_node(
     identity: Identity | None = None,
     certificate_clock: Clock | None = None,
     limits: Limits | None = None,
+    high_water: HighWater | None = None,
 ) -> Node:
-    """Return the node that ``config`` describes, with its store open and checked.
+    """Return the node that ``config`` describes; what is not given comes from its home, or is the machine's.
 
-    ``store`` and ``identity`` come from the home unless given; ``certificate_clock`` is the machine's. Raises
-    NotInitialisedError, IdentityError (keys), StoreSchemaError, ConfigurationError or StoreUnavailableError (database).
+    Raises NotInitialisedError, IdentityError (keys), StoreSchemaError, ConfigurationError or StoreUnavailableError.
     """
     identity = identity or load_identity(config.home, passphrase_file=config.key_passphrase_file)
-    store = store or _checked_store(config)
-    book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
+    store, tree = store or _checked_store(config), TreeSource(identity.tree_path)
+    book = CertificateBook(identity.tree, tree)
     cases = CaseProjection(contribution=contribution, counters=Counters())
     projections = (TreeProjection(identity, book, clock), *_projections(cases))
     journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
+    journal.high_water = high_water or _high_water(config, identity)
     exchange = Exchange(
         store=store,
         journal=journal,
@@ -263,8 +280,9 @@ def build_node(
         clock=clock,
         certificate_clock=certificate_clock or MachineClock(),
         randomness=randomness,
-        evidence_folder=None if identity.files is None else config.home / EVIDENCE_FOLDER,
+        evidence_folder=config.home / EVIDENCE_FOLDER if identity.files else None,
         limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
+        comeback=ReturnedRecords(clock),
     )
     return Node(
         config=config,
@@ -288,6 +306,11 @@ def build_node(
 def _projections(cases: CaseProjection) -> tuple[Projection, ...]:
     """Return what is derived from records, in the order in which a batch meets it."""
     return (cases, penalty_projection(), RequestProjection(), ReferenceProjection(cases), SummaryProjection())
+
+
+def _high_water(config: NodeConfig, identity: Identity) -> HighWater:
+    """Return the home's high-water file; a node whose keys lie in no home has it in memory only."""
+    return HighWaterMemory() if identity.files is None else HighWaterFile(config.home / FILE_NAME)
 
 
 def _checked_store(config: NodeConfig) -> Store:

@@ -87,3 +87,9 @@ def show_report(frame: Frame, report: ImportReport) -> None:
         f"提交 {report.offered}，接收 {report.accepted}，重复 {report.repeated}，拒收 {report.refused}",
         f"Offered {report.offered}, accepted {report.accepted}, repeated {report.repeated}, refused {report.refused}.",
     )
+    if report.received:
+        say(
+            frame,
+            f"已收待办 {report.received}：本节点正在核实自己的数据库，核实后自动办理",
+            f"{report.received} wait: this node settles a doubt about its own database and takes them in after it.",
+        )

@@ -146,6 +146,12 @@ def work_once(node: Node) -> bool:
 
     A step that fails is logged and tried again at the next call; the others, sealing above all, go on.
     """
+    try:
+        if node.doubts():
+            return True
+    except YizhanError as error:
+        _log.warning("work failed", extra={"step": "doubt", "code": error.code, "why": str(error)})
+        return False
     # Sealing comes first too: what people have stored does not wait for a long repair.
     steps: dict[str, Callable[[], object]] = {"seal": node.seal, **node.steps()}
     steps["silent children"] = node.exchange.links.mark_silent

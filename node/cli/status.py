@@ -9,6 +9,7 @@ import click
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import is_running, node_of
 from node.cli.output import say, write_json, write_table
+from node.cli.settle import tell_doubt
 
 DEGRADED = 3
 
@@ -18,8 +19,9 @@ DEGRADED = 3
 def status(frame: Frame) -> int:
     """Show links, streams, counts and lags.
 
-    Leaves with 3 when something needs a look: no process runs the node, a link is not up, a neighbour's clock is
-    minutes away, records are quarantined, a summary is disputed, there is an alarm, or the disk is nearly full.
+    Leaves with 3 when something needs a look: no process runs the node, it is in doubt about its database, a link is
+    not up, a neighbour's clock is minutes away, records are quarantined, a summary is disputed, there is an alarm, or
+    the disk is nearly full.
     """
     from node.status import is_degraded, node_status
 
@@ -47,6 +49,8 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
             "没有进程在运行本节点，以下是日志中的情形；启动：yizhan run",
             "No process runs this node; this is what its journal holds. Start it: yizhan run",
         )
+    if document["doubt"] is not None:
+        tell_doubt(frame, document["doubt"])
     links = [
         (
             link["peer"],

@@ -29,7 +29,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from node.departments.answers import RequestKey, find_answer, store_answer
-from node.departments.batches import numbered_batches
+from node.departments.batches import batches, numbered_batches
 from node.departments.deciding import Decision
 from node.departments.dialects import Dialects
 from node.departments.divisions import Divisions
@@ -37,11 +37,13 @@ from node.departments.group_commit import GroupCommit
 from node.departments.numbering import number_cases, remember_numbers
 from node.departments.prepare import Prepared, prepare
 from node.departments.preparing import prepared_batches
+from node.departments.receiving import receive
 from node.departments.refused import keep_refused
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, ImportReport, Verdict
 from node.departments.rights import Rights
 from node.departments.sources import count_activity
 from node.errors import IdentityError, NotInitialisedError
+from node.journal.doubt import find_doubt
 from node.journal.source_keys import remember_many
 from node.standard.seals import ANCESTORS, StreamName
 from node.trust.authority import check_authority
@@ -156,11 +158,14 @@ class Intake:
         """
         self.check_open()
         report = ImportReport()
-        numbered = numbered_batches(
-            self.store, candidates, source=source.name, rights=self._rights_of(source), stream=self.stream
+        rights = self._rights_of(source)
+        # In doubt no number is given out: nobody knows which are free.
+        cut = (
+            batches(candidates)
+            if self._in_doubt()
+            else numbered_batches(self.store, candidates, source=source.name, rights=rights, stream=self.stream)
         )
-        batches = prepared_batches(numbered, channel=source.channel, randomness=self.randomness)
-        for prepared in batches:
+        for prepared in prepared_batches(cut, channel=source.channel, randomness=self.randomness):
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
             committed(report)
@@ -172,16 +177,18 @@ class Intake:
                 "accepted": report.accepted,
                 "refused": report.refused,
                 "repeated": report.repeated,
+                "received": report.received,
             },
         )
         return report
 
     def prepared(self, candidates: Sequence[Candidate], *, source: Source) -> list[Prepared]:
         """Return candidates made into records, outside the journal's lock; cases without a number get theirs first."""
-        numbered = number_cases(
-            self.store, candidates, source=source.name, rights=self._rights_of(source), stream=self.stream
-        )
-        return prepare(numbered, channel=source.channel, randomness=self.randomness)
+        if not self._in_doubt():
+            candidates = number_cases(
+                self.store, candidates, source=source.name, rights=self._rights_of(source), stream=self.stream
+            )
+        return prepare(candidates, channel=source.channel, randomness=self.randomness)
 
     def settle(self, job: Job) -> Settled:
         """Decide and write one prepared batch, together with whatever else comes at this moment.
@@ -199,6 +206,10 @@ class Intake:
         self._check_room()
         with self.store.reading() as connection:
             self._tree(connection)
+
+    def _in_doubt(self) -> bool:
+        with self.store.reading() as connection:
+            return find_doubt(connection) is not None
 
     def _check_room(self) -> None:
         if self.room is not None:
@@ -230,6 +241,10 @@ class Intake:
         return self.store.write(lambda transaction: self._decide_all(transaction, jobs))
 
     def _decide_all(self, transaction: Transaction, jobs: Sequence[Job]) -> list[Settled]:
+        doubt = find_doubt(transaction.connection)
+        if doubt is not None:
+            # No answer is stored: the same request is decided when the doubt has ended.
+            return [Settled(verdicts=receive(transaction, job, doubt, self.clock.now())) for job in jobs]
         decision = Decision(transaction, self.stream, self._rights(transaction.connection))
         known = [_known_answer(transaction.connection, job) for job in jobs]
         for job, answer in zip(jobs, known, strict=True):

@@ -14,7 +14,7 @@ from node.departments.numbering import RULE_FOREIGN_NUMBER, ForeignNumber, is_us
 from node.departments.prepare import Prepared, reversioned, unversioned_hash_of
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, Verdict
 from node.errors import Problem
-from node.journal.source_keys import SourceKey, lookup_many
+from node.journal.source_keys import RETURNED, SourceKey, has_returned, lookup_many
 from node.journal.tables import position_of
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ class _Known:
     def __init__(self, connection: Connection, source: str) -> None:
         self._connection = connection
         self._source = source
+        self._has_returned = has_returned(connection)
         self._asked: set[str] = set()
         self._found: dict[str, SourceKey] = {}
 
@@ -220,6 +221,8 @@ class _Known:
         fresh = set(keys) - self._asked
         self._asked |= fresh
         self._found |= lookup_many(self._connection, self._source, fresh)
+        if self._has_returned:
+            self._found |= lookup_many(self._connection, RETURNED, fresh - self._found.keys())
 
     def was_asked(self, key: str) -> bool:
         """Tell whether this key was looked up."""

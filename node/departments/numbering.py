@@ -23,7 +23,7 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from node.cases.tables import CASE_TABLES, PENALTY_TABLES
 from node.departments.case_headers import (
@@ -41,7 +41,7 @@ from node.journal import holdings
 from node.journal.statements import in_parameter, select_in_sql, upsert_sql
 from node.standard.codec import SHAPES, VERSION
 from node.standard.facts import TREE_ZONE, Facts
-from node.standard.identifiers import CASE_SERIAL_MAX, DIVISION_LENGTHS, case_number, is_credit_code
+from node.standard.identifiers import CASE_NUMBER_LENGTH, CASE_SERIAL_MAX, DIVISION_LENGTHS, case_number, is_credit_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -221,6 +221,29 @@ def remember_numbers(connection: Connection, numbers: dict[ForeignNumber, str]) 
         connection.exec_driver_sql(upsert_sql(foreign_number, connection.dialect.name, put=("case_no",)), rows)
 
 
+def raise_serials(connection: Connection, case_numbers: Iterable[str]) -> None:
+    """Let no serial be given out again that stands in one of these case numbers, which came back from elsewhere.
+
+    Numbers of another layout than ``node.standard.identifiers.case_number`` says are none that this node gave out.
+    """
+    highest: dict[tuple[str, str, str, str], int] = {}
+    for number in case_numbers:
+        if len(number) == CASE_NUMBER_LENGTH and number[34:47].isdigit():
+            key = (number[:6], number[6:24], number[24:34], number[34:42])
+            highest[key] = max(highest.get(key, 0), int(number[42:47]))
+    serials = _Serials(connection)
+    for key, serial in highest.items():
+        serials.raise_to(key, serial)
+    serials.save()
+
+
+def forget_numbers(connection: Connection, pairs: Iterable[ForeignNumber]) -> None:
+    """Forget what foreign numbers stood for: the records in which their cases began are gone (02, R12)."""
+    for pair in pairs:
+        same = (foreign_number.c.system == pair.system, foreign_number.c.number == pair.number)
+        connection.execute(delete(foreign_number).where(*same))
+
+
 def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | None:
     if candidate.problems or not names_a_case(candidate.record_type) or has_number(candidate):
         return None
@@ -344,6 +367,10 @@ class _Serials:
             return None
         self._last[key] = last + 1
         return case_number(parts["DivisionCode"], parts["OrgCode"], parts["TaskCode"], day, last + 1)
+
+    def raise_to(self, key: tuple[str, str, str, str], serial: int) -> None:
+        """Let the next number of these parts come behind ``serial``."""
+        self._last[key] = max(self._read(key), serial)
 
     def save(self) -> None:
         """Write the counters back."""

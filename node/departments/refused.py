@@ -20,7 +20,7 @@ from node.departments.dialects import DialectOptions
 from node.departments.report import ImportReport, problem_json
 from node.departments.sources import find_source
 from node.departments.stored_bytes import pressed, unpressed
-from node.departments.tables import DISCARDED, OPEN, SETTLED
+from node.departments.tables import DISCARDED, OPEN, SETTLED, WAITING
 from node.departments.tables import refused_delivery as table
 from node.errors import NotFoundError, Problem, StateConflictError
 from node.journal.settings import save_setting, setting
@@ -47,6 +47,7 @@ TALLY_SETTING: Final = "refused.open"
 LISTED_MAX: Final = 500
 REASON_LENGTH_MAX: Final = 1000
 _PROBLEMS_KEPT: Final = 50
+_KEPT: Final = (OPEN, WAITING)
 _LINKED_MAX: Final = 50
 
 
@@ -92,9 +93,18 @@ class RefusedDelivery:
 
 
 def keep_refused(
-    transaction: Transaction, refusals: Sequence[Prepared], *, source: Source, dialect: str, at: datetime
+    transaction: Transaction,
+    refusals: Sequence[Prepared],
+    *,
+    source: Source,
+    dialect: str,
+    at: datetime,
+    state: str = OPEN,
 ) -> list[int | None]:
-    """Store refused candidates in the transaction of their batch; return their numbers, None where there is no room."""
+    """Store refused candidates in the transaction of their batch; return their numbers, None where there is no room.
+
+    ``state`` is WAITING for what is not refused but waits for the end of doubt; it counts into the same bounds.
+    """
     if not refusals:
         return []
     connection = transaction.connection
@@ -114,7 +124,7 @@ def keep_refused(
             "dialect": dialect,
             "record_type": refused.candidate.record_type[:64],
             "received_at": at,
-            "state": OPEN,
+            "state": state,
             "content": stored,
             "size": len(stored),
             "complete": int(refused.candidate.complete),
@@ -191,6 +201,29 @@ def offer_refused(intake: Intake, number: int, *, by: str, corrected: bytes | No
     return report
 
 
+def waiting_deliveries(connection: Connection, *, limit: int, content: bool = True) -> list[RefusedDelivery]:
+    """Return what was received while this node was in doubt and waits to be offered, oldest first."""
+    columns = [column for column in table.c if content or column.name != "content"]
+    query = select(*columns).where(table.c.state == WAITING).order_by(table.c.id).limit(limit)
+    return [
+        _read(row, unpressed(row.content) if content and row.content is not None else None)
+        for row in connection.execute(query)
+    ]
+
+
+def settle_waiting(store: Store, number: int, *, at: datetime) -> None:
+    """Say that a waiting delivery was offered; what of it was refused then is kept as deliveries of their own.
+
+    A delivery that was refused as a whole is the same row, open now: it stays.
+    """
+
+    def work(transaction: Transaction) -> None:
+        if transaction.connection.scalar(select(table.c.state).where(table.c.id == number)) == WAITING:
+            _settle(transaction, number, SETTLED, at, "", "")
+
+    store.write(work)
+
+
 def discard_refused(store: Store, number: int, *, reason: str, by: str, clock: Clock) -> RefusedDelivery:
     """Give a refused delivery up: its content is dropped; who did it and why stay.
 
@@ -220,7 +253,7 @@ def _tally(connection: Connection) -> tuple[int, int]:
         count, _, size = remembered.partition(" ")
         return int(count), int(size)
     row = connection.execute(
-        select(func.count(), func.coalesce(func.sum(table.c.size), 0)).where(table.c.state == OPEN)
+        select(func.count(), func.coalesce(func.sum(table.c.size), 0)).where(table.c.state.in_(_KEPT))
     ).one()
     return int(row[0]), int(row[1])
 
@@ -230,10 +263,11 @@ def _save_tally(transaction: Transaction, count: int, size: int) -> None:
 
 
 def _open_size(connection: Connection, number: int | None) -> int | None:
-    """Return the stored bytes of a delivery when it is open, else None."""
+    """Return the stored bytes of a delivery when it is open or waits, else None."""
     if number is None:
         return None
-    size: int | None = connection.scalar(select(table.c.size).where(table.c.id == number, table.c.state == OPEN))
+    kept = select(table.c.size).where(table.c.id == number, table.c.state.in_(_KEPT))
+    size: int | None = connection.scalar(kept)
     return size
 
 

@@ -15,10 +15,12 @@ EXIT_ALL: Final = 0
 EXIT_SOME_REFUSED: Final = 9
 EXIT_NOTHING_USABLE: Final = 1
 
-Outcome = Literal["accepted", "repeated", "refused"]
+Outcome = Literal["accepted", "repeated", "refused", "received"]
 ACCEPTED: Final[Outcome] = "accepted"
 REPEATED: Final[Outcome] = "repeated"
 REFUSED: Final[Outcome] = "refused"
+RECEIVED: Final[Outcome] = "received"
+"""It waits, because this node is in doubt about its own database (02, R12)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class ImportReport:
     accepted: int = 0
     refused: int = 0
     repeated: int = 0
+    received: int = 0
     problems: list[Problem] = field(default_factory=list)
     problems_omitted: int = 0
     verdicts: list[Verdict] = field(default_factory=list)
@@ -73,6 +76,8 @@ class ImportReport:
             self.accepted += 1
         elif verdict.outcome == REPEATED:
             self.repeated += 1
+        elif verdict.outcome == RECEIVED:
+            self.received += 1
         else:
             self.refused += 1
         room = PROBLEMS_MAX - len(self.problems)
@@ -83,8 +88,8 @@ class ImportReport:
 
     @property
     def exit_code(self) -> int:
-        """0 all accepted or repeated, 9 some refused, 1 nothing usable (an empty file included)."""
-        if self.accepted + self.repeated == 0:
+        """0 all accepted, repeated or received, 9 some refused, 1 nothing usable (an empty file included)."""
+        if self.accepted + self.repeated + self.received == 0:
             return EXIT_NOTHING_USABLE
         return EXIT_SOME_REFUSED if self.refused else EXIT_ALL
 
@@ -96,6 +101,7 @@ class ImportReport:
             "accepted": self.accepted,
             "refused": self.refused,
             "repeated": self.repeated,
+            "received": self.received,
             "problems": [problem_json(problem) for problem in self.problems],
             "problems_omitted": self.problems_omitted,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
 from node.journal.tables import BIG_KEY, Moment, metadata
 
@@ -14,6 +14,8 @@ SETTLED: Final = "settled"
 """State of a refused delivery that was offered again and taken."""
 DISCARDED: Final = "discarded"
 """State of a refused delivery that a person gave up, with a reason."""
+WAITING: Final = "waiting"
+"""State of a delivery that came while this node was in doubt: received, and offered by itself once that ends."""
 
 source = Table(
     "source",
@@ -118,3 +120,18 @@ case_serial = Table(
     sqlite_with_rowid=False,
 )
 """The last serial given out in case numbers, by the parts of the number before it."""
+
+set_aside_record = Table(
+    "set_aside_record",
+    metadata,
+    Column("number", BIG_KEY, primary_key=True, autoincrement=True),
+    Column("stream", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("source", Text),
+    Column("key", Text),
+    Column("body", LargeBinary, nullable=False),
+    Column("set_aside_at", Moment, nullable=False),
+)
+"""Records that left an own stream because others hold another tail of it (02, R12), until they are offered again.
+
+``source`` and ``key`` are those under which they had come, NULL where there were none; ``body`` is zstd."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from node.errors import IdentityError, PackageRefusedError
 from node.exchange.conversation import Replies
-from node.exchange.head import EARLY, GAP, HELD, REFUSED
+from node.exchange.head import BUSY, EARLY, GAP, HELD, REFUSED, RETURN, Slice, Verdict
+from node.exchange.lives import Lives
 from node.exchange.package import Package, read_package
-from node.exchange.receiver import EVIDENT_REASONS, Receiver
+from node.exchange.receiver import EVIDENT_REASONS
 from node.journal.alarms import raise_alarm
 from node.trust.certificates import fingerprint
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from node.exchange.context import Context
-    from node.exchange.conversation import Conversations
-    from node.exchange.head import Verdict
+    from node.exchange.conversation import Conversation, Conversations
     from node.exchange.receipts import Receipts
+    from node.exchange.receiver import Receiver
     from node.exchange.sender import Sender
+    from node.exchange.settling import Settling
     from node.journal.store import Transaction
     from node.standard.seals import StreamName
     from node.trust.certificates import Certificate
@@ -38,6 +40,8 @@ KEPT_REASONS: Final = frozenset({"frame", "forbidden", "head", "signature", "len
 
 SIGNATURE_ALARM: Final = "PACKAGE"
 """Kind of the alarm that a package raises whose signature is not its sender's."""
+DOUBT_REASON: Final = "in doubt"
+"""Reason for BUSY: the receiver settles a doubt about its own database (02, R12)."""
 REPLACED: Final = "replaced"
 """Reason for a package that a replaced certificate of its sender has signed: no evidence of anything bad."""
 REPLACED_MAX: Final = 4
@@ -73,13 +77,23 @@ class Accepted:
 class Accepting:
     """Takes packages; ``counted`` counts what was refused, by peer and reason, for the metrics."""
 
-    def __init__(self, context: Context, conversations: Conversations, sender: Sender, receipts: Receipts) -> None:
+    def __init__(
+        self,
+        context: Context,
+        conversations: Conversations,
+        sender: Sender,
+        receipts: Receipts,
+        receiver: Receiver,
+        settling: Settling,
+    ) -> None:
         self.counted: Counter[tuple[str, str]] = Counter()
         self._context = context
         self._conversations = conversations
         self._sender = sender
         self._receipts = receipts
-        self._receiver = Receiver(context)
+        self._receiver = receiver
+        self._settling = settling
+        self._lives = Lives(context)
 
     def accept(self, data: bytes, peer: str) -> Accepted:
         """Take one package of ``peer``: its certificates, verdicts, receipts and slices.
@@ -87,11 +101,30 @@ class Accepting:
         Its statement is for the caller. Raises PackageRefusedError when the package as a whole does not stand; nothing
         of it is kept then, but evidence.
         """
-        context = self._context
         package = self._read(data, peer)
+        self._lives.check(self._conversations.of(peer), package.head)
         self._learn(package, peer)
         conversation = self._conversations.of(peer)
         head = package.head
+        doubted = self._settling.doubt() is not None
+        with conversation.lock:
+            conversation.asked.update({tail.stream: tail for tail in head.tails})
+            if conversation.wanted:
+                self._settling.check(conversation)
+        # A node in doubt cannot tell a receipt that it lost the ground for from one that claims too much.
+        receipted = 0 if doubted else self._hear(package, conversation)
+        accepted = Accepted(peer=peer, data=data, package=package, receipted=receipted)
+        if head.purpose == RETURN:
+            self._take_back(accepted, conversation)
+        elif doubted:
+            accepted.verdicts = [_verdict(one, BUSY, DOUBT_REASON) for one in head.slices]
+        else:
+            self.judge(accepted)
+        return accepted
+
+    def _hear(self, package: Package, conversation: Conversation) -> int:
+        """Take verdicts and receipts; return how many receipts were new and believed."""
+        head, peer = package.head, conversation.peer
         with conversation.lock:
             # Verdicts of an earlier conversation speak of packages that are forgotten.
             spoken = head.verdicts if conversation.peer_start_id == head.start_id else ()
@@ -101,10 +134,15 @@ class Accepting:
         if believed:
             self._conversations.tell([one.stream for one in believed], besides=peer)
             # Only now: whoever waits at a long-poll for a receipt to hand down finds it when it looks.
-            context.store.announce()
-        accepted = Accepted(peer=peer, data=data, package=package, receipted=len(believed))
-        self.judge(accepted)
-        return accepted
+            self._context.store.announce()
+        return len(believed)
+
+    def _take_back(self, accepted: Accepted, conversation: Conversation) -> None:
+        """Take the slices of a package that answers our requests for tails; no verdicts are given on them."""
+        with conversation.lock:
+            refused = self._settling.take(accepted.package, conversation)
+        for number, reason in refused.items():
+            self._refused(accepted, _verdict(accepted.package.head.slices[number], REFUSED, reason))
 
     def judge(self, accepted: Accepted) -> None:
         """Judge the slices of a package whose Head was taken; again those that were early."""
@@ -246,6 +284,10 @@ class Accepting:
                 return list(strangers.values())
             pending = list(strangers)
         return []
+
+
+def _verdict(one: Slice, word: str, reason: str) -> Verdict:
+    return Verdict(stream=one.stream, first=one.first, last=one.last, word=word, reason=reason)
 
 
 def _has_signed(certificate: Certificate, data: bytes, at: datetime) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from node.exchange.link_states import LinkStates
     from node.exchange.opening import Opening
     from node.exchange.receipts import Receipts
+    from node.exchange.settling import Settling
 
     Wait = Callable[[float], bool]
 
@@ -36,6 +37,8 @@ class Answering:
         accepting: Accepting,
         composer: Composer,
         opening: Opening,
+        settling: Settling,
+        *,
         receipts: Receipts,
         links: LinkStates,
     ) -> None:
@@ -46,6 +49,7 @@ class Answering:
         self._opening = opening
         self._receipts = receipts
         self._links = links
+        self._settling = settling
 
     def answer(self, data: bytes, peer: str, wait: Wait | None, wait_s: float) -> bytes:
         """Take a package and return the answer; ``Exchange.answer`` documents the arguments."""
@@ -61,7 +65,8 @@ class Answering:
         self._accepting.hold_early(accepted, wait)
         replies = self._accepting.replies(accepted)
         with conversation.lock:
-            self._hear_open(conversation, head.start_id)
+            if self._settling.doubt() is None:
+                self._hear_open(conversation, head.start_id)
             conversation.polls += head.purpose == POLL
             turn = (conversation.generation, conversation.polls)
             conversation.replies.add(replies)
@@ -85,12 +90,17 @@ class Answering:
         with conversation.lock:
             if not statement.lines or conversation.peer_start_id != start_id:
                 conversation.begin(start_id, self._context.clock.monotonic_s())
-            unlisted = self._opening.apply(conversation, statement, start_id)
-            # An origin that no list names after the second package is known by nothing; its cursors stay.
-            conversation.is_open = not unlisted or bool(statement.lines)
+            doubted = self._settling.doubt() is not None
+            if doubted:
+                self._settling.hear(conversation, self._opening.lines(peer), statement)
+            else:
+                unlisted = self._opening.apply(conversation, statement, start_id)
+                # An origin that no list names after the second package is known by nothing; its cursors stay.
+                conversation.is_open = not unlisted or bool(statement.lines)
             with self._context.store.reading() as connection:
                 conversation.news.update(self._receipts.incoming(connection, peer))
-            said = self._opening.statement(peer, self._opening.differing(peer, statement))
+            listed = self._opening.differing(peer, statement)
+            said = self._opening.statement(peer, listed, doubt=self._settling.doubt())
             return self._composer.compose_opening(conversation, ANSWER, said).data
 
     def _now(self, conversation: Conversation) -> Outgoing:

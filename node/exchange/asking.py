@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from node.errors import PackageRefusedError
 from node.exchange.accepting import REPLACED
 from node.exchange.head import OPEN, PUSH
+from node.exchange.lives import SECOND
+from node.exchange.settling import IN_DOUBT
 from node.journal.alarms import raise_alarm
 from node.trust.projection import OWN_CODE
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from node.exchange.context import Context
     from node.exchange.conversation import Conversations
     from node.exchange.opening import Opening
+    from node.exchange.settling import Settling
     from node.journal.store import Transaction
 
 
@@ -51,16 +54,21 @@ class Asking:
         accepting: Accepting,
         composer: Composer,
         opening: Opening,
+        settling: Settling,
     ) -> None:
         self._context = context
         self._conversations = conversations
         self._accepting = accepting
         self._composer = composer
         self._opening = opening
+        self._settling = settling
 
     def must_open(self, peer: str) -> bool:
         """Tell whether the conversation must be opened (again) before anything is sent."""
         conversation = self._conversations.of(peer)
+        if conversation.reopen == IN_DOUBT and conversation.asked:
+            # The parent waits for what only this node may have; the next push brings it.
+            return False
         age_s = self._context.clock.monotonic_s() - conversation.opened_at_s
         return bool(conversation.reopen) or age_s > self._context.limits.conversation_s_max
 
@@ -70,10 +78,11 @@ class Asking:
         with conversation.lock:
             conversation.reopen = conversation.reopen or "asked"
             conversation.begin(None, self._context.clock.monotonic_s())
+        doubt = self._settling.doubt()
         listed: frozenset[str] = frozenset()
         for _ in range(2):
             with conversation.lock:
-                said = self._opening.statement(peer, listed)
+                said = self._opening.statement(peer, listed, doubt=doubt)
                 outgoing = self._composer.compose_opening(conversation, OPEN, said)
             accepted = self._accepting.accept(self._carried(carrier, outgoing, peer, 0.0), peer)
             head = accepted.package.head
@@ -81,13 +90,17 @@ class Asking:
                 raise PackageRefusedError("head", "The answer to an opening holds no statement.")
             with conversation.lock:
                 conversation.peer_start_id = head.start_id
-                self._opening.apply(conversation, head.statement, head.start_id)
+                if doubt is not None:
+                    self._settling.hear(conversation, self._opening.lines(peer), head.statement)
+                else:
+                    self._opening.apply(conversation, head.statement, head.start_id)
             listed = self._opening.differing(peer, head.statement)
             if not listed:
                 break
         with conversation.lock:
-            conversation.is_open = True
-            conversation.reopen = ""
+            # Until the doubt has ended nothing but statements and tails is exchanged.
+            conversation.is_open = doubt is None and self._settling.doubt() is None
+            conversation.reopen = "" if conversation.is_open or conversation.wanted else IN_DOUBT
 
     def push(self, peer: str, carrier: Carrier, wait: Callable[[float], bool] | None) -> Progress:
         """Send what waits, if anything does, and take the answer."""
@@ -155,7 +168,19 @@ class Asking:
         except PackageRefusedError as error:
             if error.reason == REPLACED:
                 self._context.store.write(lambda transaction: self._alarm(transaction, peer))
+            if error.reason == SECOND:
+                self._context.store.write(lambda transaction: self._alarm_second(transaction, peer))
             raise
+
+    def _alarm_second(self, transaction: Transaction, peer: str) -> None:
+        raise_alarm(
+            transaction,
+            OWN_CODE,
+            f"{self._context.code} lives twice",
+            f"{peer} hears another process with this node's keys and takes nothing from this one. Was this machine "
+            "cloned, or its home copied? Stop one of them; what only this one took in must be offered again there.",
+            raised_at=self._context.clock.now(),
+        )
 
     def _alarm(self, transaction: Transaction, peer: str) -> None:
         identity = self._context.identity

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from node.exchange.conversation import Flight, Replies
-from node.exchange.head import ANSWER, POLL, Head
+from node.exchange.head import ANSWER, POLL, RETURN, Head
 from node.exchange.package import FRAME_BYTES, write_package
 from node.exchange.sender import Load
+from node.exchange.tails import tails_wanted
 from node.journal.alarms import raise_alarm
 from node.trust.certificates import fingerprint
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversation
-    from node.exchange.head import Statement
+    from node.exchange.head import Statement, Tail
     from node.exchange.receipts import Receipts
     from node.exchange.sender import Sender
     from node.journal.store import Transaction
@@ -33,6 +34,7 @@ RECEIPT_BYTES: Final = 900
 VERDICT_BYTES: Final = 400
 CERTIFICATE_BYTES: Final = 1_400
 LINE_BYTES: Final = 250
+TAIL_BYTES: Final = 6_000
 HEAD_BYTES: Final = 4_096
 """What each part costs of a package at most, so that slices can be chosen before the Head is written."""
 DAMAGE_ALARM: Final = "OTHER"
@@ -62,9 +64,11 @@ class _Parts:
     handed: list[tuple[str, StreamName, int]] = field(default_factory=list)
     certificates: list[bytes] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
+    tails: tuple[Tail, ...] = ()
+    returning: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.load.slices or self.replies)
+        return bool(self.load.slices or self.replies or self.tails)
 
 
 class Composer:
@@ -81,7 +85,7 @@ class Composer:
             with self._context.store.reading() as connection:
                 parts = self._choose(connection, conversation)
             self._report_damage(parts.load.damaged)
-            return self._write(conversation, purpose, parts) if parts else None
+            return self._write(conversation, RETURN if parts.returning else purpose, parts) if parts else None
 
     def compose_poll(self, conversation: Conversation) -> Outgoing:
         """Return a long-poll: it brings replies but no slices, so that it can wait at the parent."""
@@ -101,6 +105,7 @@ class Composer:
             streams = self._receipts.incoming(connection, conversation.peer)
             parts = _Parts()
             parts.replies.receipts = self._receipts.signed(connection, streams)[: limits.receipts_max]
+            parts.tails = tails_wanted(self._context, connection, conversation)
             self._add_chains(connection, conversation, parts)
         return self._write(conversation, purpose, parts, statement)
 
@@ -113,8 +118,14 @@ class Composer:
             + RECEIPT_BYTES * len(parts.replies.receipts)
             + VERDICT_BYTES * len(parts.replies.verdicts)
             + CERTIFICATE_BYTES * context.limits.certificates_max
+            + TAIL_BYTES * len(parts.tails)
         )
-        parts.load = self._sender.load(connection, conversation, context.limits.package_bytes_max - used_bytes)
+        bytes_max = context.limits.package_bytes_max - used_bytes
+        if conversation.asked:
+            parts.load = self._sender.tails(connection, conversation, bytes_max)
+            parts.returning = bool(parts.load.slices)
+        if not parts.returning:
+            parts.load = self._sender.load(connection, conversation, bytes_max)
         self._add_chains(connection, conversation, parts)
         return parts
 
@@ -133,6 +144,7 @@ class Composer:
         room = limits.receipts_max - len(parts.replies.receipts)
         handed = self._receipts.to_hand_down(connection, tree, conversation, count_max=room)
         parts.replies.receipts += handed
+        parts.tails = tails_wanted(self._context, connection, conversation)
         parts.handed = [(one.holder, one.stream, one.size) for one in handed]
         self._add_chains(connection, conversation, parts)
         return parts
@@ -183,11 +195,13 @@ class Composer:
             receipts=tuple(parts.replies.receipts),
             verdicts=tuple(parts.replies.verdicts),
             statement=statement,
+            tails=parts.tails,
             certificates=tuple(parts.certificates),
             more=parts.load.more,
         )
         data = write_package(head, _flat(parts.load.records), context.identity.private_key)
-        flight = conversation.take_off(head.slices, now_s, parts.load.receipted)
+        # What was asked for is not sent again by itself: who asked asks again.
+        flight = conversation.take_off(() if parts.returning else head.slices, now_s, parts.load.receipted)
         conversation.told |= parts.told
         conversation.handed.update({(holder, stream): size for holder, stream, size in parts.handed})
         return Outgoing(data=data, head=head, flight=flight)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from node.clock import Clock
     from node.exchange.evidence import Evidence
     from node.exchange.limits import Limits
+    from node.journal.returning import Comeback
     from node.journal.store import Store
     from node.journal.streams import Journal
     from node.trust.book import CertificateBook
@@ -23,13 +24,21 @@ if TYPE_CHECKING:
     from node.trust.tree import Tree
 
 
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """One life of a node as its neighbours see it: ``start_id`` (32 hex digits) is new with every start."""
+
+    start_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The parts of one node that its exchange needs.
 
     ``load_tree`` gives the tree as a connection sees it. ``clock`` is business time and waiting time;
     ``certificate_clock`` is the machine's (a pushed clock must not outlive certificates). ``start_id`` (32 hex digits)
-    is new with every start of the process.
+    is new with every start of the process, and when it has settled a doubt. ``comeback`` is what the doors do with
+    records of own streams that return; ``salt`` gives 16 random bytes.
     """
 
     store: Store
@@ -41,7 +50,14 @@ class Context:
     certificate_clock: Clock
     limits: Limits
     evidence: Evidence
-    start_id: str
+    life: Life
+    comeback: Comeback
+    salt: Callable[[], bytes]
+
+    @property
+    def start_id(self) -> str:
+        """The start id that this node's packages carry now."""
+        return self.life.start_id
 
     @property
     def code(self) -> str:

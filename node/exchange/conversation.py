@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from node.exchange.head import Slice, Verdict
+    from node.exchange.head import Slice, Standing, Tail, Verdict
     from node.standard.seals import Receipt, StreamName
 
 SliceKey = tuple["StreamName", int, int]
@@ -47,6 +47,14 @@ class Pause:
     length_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The tail of a stream that the neighbour is asked for: how often it was, and when it may be asked again."""
+
+    times: int = 0
+    again_at_s: float = 0.0
+
+
 @dataclass(slots=True, kw_only=True)
 class Replies:
     """What the next package to the neighbour has to bring: verdicts on its slices, and receipts."""
@@ -68,17 +76,25 @@ class Replies:
 class Conversation:
     """One link's memory. Hold ``lock`` around every use of the rest; never while waiting or on the network.
 
-    peer_start_id: the neighbour's process as last heard. is_open: both sides have stated what they hold.
+    peer_start_id: the neighbour's process as last heard. lived, lived_at_s: the process that counts and when it was
+    heard last, before: the one in whose place it came and when it did by their clock, second: one that came while
+    another lived and is refused (``lives``). is_open: both sides have stated what they hold.
     sent: per stream the highest position that this process has sent. told: fingerprints of signers whose chain the
     neighbour was given. handed: size of the newest receipt handed down, by holder and stream. news: streams of which a
     receipt may have to be handed down. pauses: streams that rest, or whose next rest is longer. receipted: what the
-    neighbour's process ``receipted_by`` has receipted. reopen: why the conversation must be opened again, empty when it
+    neighbour's process ``receipted_by`` has receipted. wanted: streams whose tails the neighbour is asked for; asked:
+    the tails that it asks for; claims: what it stated to hold of streams that we lack, while we are in doubt, None
+    before it has stated everything. reopen: why the conversation must be opened again, empty when it
     need not. generation: counts openings; polls: counts long-polls.
     """
 
     peer: str
     lock: threading.RLock = field(default_factory=threading.RLock)
     peer_start_id: str | None = None
+    lived: str | None = None
+    lived_at_s: float = 0.0
+    before: tuple[str, datetime] | None = None
+    second: str | None = None
     is_open: bool = False
     opened_at_s: float = 0.0
     reopen: str = "start"
@@ -90,6 +106,9 @@ class Conversation:
     pauses: dict[StreamName, Pause] = field(default_factory=dict)
     receipted: dict[StreamName, int] = field(default_factory=dict)
     receipted_by: str | None = None
+    wanted: dict[StreamName, Wanted] = field(default_factory=dict)
+    asked: dict[StreamName, Tail] = field(default_factory=dict)
+    claims: dict[StreamName, Standing] | None = None
     replies: Replies = field(default_factory=Replies)
     packing: Packing = field(default_factory=Packing)
     refreshed_at_s: float | None = None
@@ -108,6 +127,8 @@ class Conversation:
         self.handed.clear()
         self.news.clear()
         self.pauses.clear()
+        self.asked.clear()
+        self.claims = None
         self.replies = Replies()
         self.refreshed_at_s = None
 
@@ -213,6 +234,11 @@ class Conversations:
         """Return the conversation with ``peer``; made when it is new."""
         with self._making:
             return self._found.setdefault(peer, Conversation(peer=peer))
+
+    def all(self) -> list[Conversation]:
+        """Return every conversation, by neighbour."""
+        with self._making:
+            return [self._found[peer] for peer in sorted(self._found)]
 
     def tell(self, streams: Iterable[StreamName], *, besides: str) -> None:
         """Note in every conversation but one that there are new receipts for ``streams``."""

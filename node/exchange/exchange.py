@@ -11,13 +11,14 @@ the two halves.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from node.exchange.accepting import Accepted, Accepting
 from node.exchange.answering import Answering
 from node.exchange.asking import Asking, Progress
 from node.exchange.composing import Composer, Outgoing
-from node.exchange.context import Context
+from node.exchange.context import Context, Life
 from node.exchange.conversation import Conversation, Conversations
 from node.exchange.evidence import Evidence
 from node.exchange.head import PUSH
@@ -25,7 +26,10 @@ from node.exchange.limits import Limits
 from node.exchange.link_states import LinkStates
 from node.exchange.opening import Opening
 from node.exchange.receipts import Receipts
+from node.exchange.receiver import Receiver
 from node.exchange.sender import Sender
+from node.exchange.settling import Settling
+from node.journal.returning import NoDoors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
     from node.clock import Clock
     from node.exchange.carriers import Carrier
+    from node.journal.returning import Comeback
     from node.journal.store import Store
     from node.journal.streams import Journal
     from node.randomness import Randomness
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from node.trust.tree import Tree
 
 START_ID_BYTES: Final = 16
+SALT_BYTES: Final = 16
 
 __all__ = ["Accepted", "Exchange", "Outgoing", "Progress"]
 
@@ -52,7 +58,8 @@ class Exchange:
 
     ``load_tree`` gives the tree as a connection sees it. ``evidence_folder`` (None: keep none) gets bad packages.
     ``certificate_clock`` (default: ``clock``) decides whether certificates are valid: the machine's, when ``clock`` is
-    pushed. A new ``Exchange`` has a new start id.
+    pushed. ``comeback`` takes records that leave or return to own streams (default: nobody does). A new ``Exchange``
+    has a new start id.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a node, each by its name.
@@ -68,6 +75,7 @@ class Exchange:
         limits: Limits | None = None,
         evidence_folder: Path | None = None,
         certificate_clock: Clock | None = None,
+        comeback: Comeback | None = None,
     ) -> None:
         bounds = limits or Limits()
         self.context: Final = Context(
@@ -80,17 +88,24 @@ class Exchange:
             certificate_clock=certificate_clock or clock,
             limits=bounds,
             evidence=Evidence(evidence_folder, bounds),
-            start_id=randomness.token(START_ID_BYTES).hex(),
+            life=Life(start_id=randomness.token(START_ID_BYTES).hex()),
+            comeback=comeback or NoDoors(),
+            salt=partial(randomness.token, SALT_BYTES),
         )
+        self._randomness = randomness
         self.links: Final = LinkStates(self.context, randomness)
         self._conversations = Conversations()
         sender, receipts, opening = Sender(self.context), Receipts(self.context), Opening(self.context)
-        self._composer = Composer(self.context, sender, receipts)
-        self._accepting = Accepting(self.context, self._conversations, sender, receipts)
-        self._asking = Asking(self.context, self._conversations, self._accepting, self._composer, opening)
-        self._answering = Answering(
-            self.context, self._conversations, self._accepting, self._composer, opening, receipts, self.links
+        self._receipts = receipts
+        receiver = Receiver(self.context)
+        self.settling: Final = Settling(self.context, self._conversations, receiver, self._renew)
+        composer = self._composer = Composer(self.context, sender, receipts)
+        accepting = self._accepting = Accepting(
+            self.context, self._conversations, sender, receipts, receiver, self.settling
         )
+        parts = (self.context, self._conversations, accepting, composer, opening, self.settling)
+        self._asking = Asking(*parts)
+        self._answering = Answering(*parts, receipts=receipts, links=self.links)
 
     @property
     def counted(self) -> Mapping[tuple[str, str], int]:
@@ -100,6 +115,17 @@ class Exchange:
     def conversation(self, peer: str) -> Conversation:
         """Return what is remembered of the link to ``peer``: for tests and screens."""
         return self._conversations.of(peer)
+
+    def _renew(self) -> None:
+        """Begin a new life: a doubt was settled, so every conversation opens again under a new start id."""
+        self.context.life.start_id = self._randomness.token(START_ID_BYTES).hex()
+        self._receipts.renew()
+        for conversation in self._conversations.all():
+            conversation.reopen = "settled"
+            conversation.is_open = False
+            conversation.wanted.clear()
+            conversation.claims = None
+        self.context.store.announce()
 
     # --- both sides ----------------------------------------------------------------------------------------------
 

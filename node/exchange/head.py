@@ -28,6 +28,8 @@ PUSH: Final = "PUSH"
 POLL: Final = "POLL"
 OPEN: Final = "OPEN"
 ANSWER: Final = "ANSWER"
+RETURN: Final = "RETURN"
+"""Purpose of a package whose slices answer ``Tail`` requests of the receiver; no verdicts are given on them."""
 
 HELD: Final = "HELD"
 EARLY: Final = "EARLY"
@@ -87,12 +89,26 @@ class Standing:
 class Statement:
     """What a node says that it holds: a digest (hex) per origin, and the lines of some origins.
 
-    ``unsettled``: the speaker is in doubt about its own database (02, R12).
+    ``unsettled``: the speaker is in doubt about its own database (02, R12); ``gathered``: it has taken by now what its
+    children hold.
     """
 
     digests: tuple[tuple[str, str], ...]
     lines: tuple[Standing, ...] = ()
     unsettled: bool = False
+    gathered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """Asks a neighbour for its tail of a stream (02, R7, R12).
+
+    ``known`` holds sizes and the roots that the speaker has there, falling, the last one 0: the answer begins behind
+    the largest of them at which the neighbour has the same root.
+    """
+
+    stream: StreamName
+    known: tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +126,7 @@ class Head:
     receipts: tuple[Receipt, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     statement: Statement | None = None
+    tails: tuple[Tail, ...] = ()
     certificates: tuple[bytes, ...] = ()
     more: bool = False
 
@@ -127,6 +144,7 @@ def write_head(head: Head) -> bytes:
     ]
     if head.statement is not None:
         parts.append(_statement_text(head.statement))
+    parts += [_tail_text(tail) for tail in head.tails]
     parts += [f"<Certificate>{_base64(der)}</Certificate>" for der in head.certificates]
     if head.more:
         parts.append("<More>true</More>")
@@ -150,6 +168,7 @@ def read_head(element: Any) -> Head:
         receipts=tuple(_read_receipt(one) for one in found.get("Receipt", ())),
         verdicts=tuple(_read_verdict(one) for one in found.get("Verdict", ())),
         statement=_read_statement(statements[0]) if statements else None,
+        tails=tuple(_read_tail(one) for one in found.get("Tail", ())),
         certificates=tuple(b64decode(one.text) for one in found.get("Certificate", ())),
         more=any(_truth(one.text) for one in found.get("More", ())),
     )
@@ -206,12 +225,18 @@ def _verdict_text(one: Verdict) -> str:
 
 def _statement_text(one: Statement) -> str:
     unsettled = "<Unsettled>true</Unsettled>" if one.unsettled else ""
+    unsettled += "<Gathered>true</Gathered>" if one.gathered else ""
     digests = "".join(f'<Digest Origin="{origin}">{digest}</Digest>' for origin, digest in one.digests)
     lines = "".join(
         f"<Stream>{_stream_text(line.stream)}<Size>{line.size}</Size><Root>{line.root.hex()}</Root></Stream>"
         for line in one.lines
     )
     return f"<Statement>{unsettled}{digests}{lines}</Statement>"
+
+
+def _tail_text(one: Tail) -> str:
+    known = "".join(f"<Known><Size>{size}</Size><Root>{root.hex()}</Root></Known>" for size, root in one.known)
+    return f"<Tail>{_stream_text(one.stream)}{known}</Tail>"
 
 
 def _base64(data: bytes) -> str:
@@ -297,11 +322,19 @@ def _read_statement(element: Any) -> Statement:
     found = _grouped(element)
     return Statement(
         unsettled=any(_truth(one.text) for one in found.get("Unsettled", ())),
+        gathered=any(_truth(one.text) for one in found.get("Gathered", ())),
         digests=tuple((one.get("Origin"), one.text) for one in found.get("Digest", ())),
         lines=tuple(
             Standing(StreamName(one[0].text, one[1].text), int(one[2].text), bytes.fromhex(one[3].text))
             for one in found.get("Stream", ())
         ),
+    )
+
+
+def _read_tail(element: Any) -> Tail:
+    return Tail(
+        stream=StreamName(element[0].text, element[1].text),
+        known=tuple((int(one[0].text), bytes.fromhex(one[1].text)) for one in element[2:]),
     )
 
 

@@ -21,6 +21,7 @@ class Limits:
     slice_records_max: records a slice; 500 to 2,000 make the best batches (docs/performance.md).
     announced_max: checkpoints that travel with a slice beside the one at its end: those inside it, and the newest.
     receipts_max, verdicts_max, certificates_max, lines_max: what else a Head may hold of each kind.
+    tails_max: requests for the tail of a stream that a package may hold; of more, the others come with the next one.
     under_way_max: packages of one link that are sent and not yet answered.
     under_way_s_max: after this long an unanswered package is taken for lost; sending it again is harmless.
     long_poll_s_max: how long a child's request may wait for news; below every usual proxy's 30 s.
@@ -43,6 +44,7 @@ class Limits:
     verdicts_max: int = 256
     certificates_max: int = 64
     lines_max: int = 5_000
+    tails_max: int = 64
     under_way_max: int = 2
     under_way_s_max: float = 60.0
     long_poll_s_max: float = 25.0

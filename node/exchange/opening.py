@@ -9,8 +9,9 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from node.exchange.conversation import Wanted
 from node.exchange.head import Standing, Statement
-from node.exchange.statements import compare, differing, statement_of
+from node.exchange.statements import compare, differing, statement_of, unlike
 from node.journal import checkpoints, cursors
 from node.journal.alarms import raise_alarm
 from node.journal.links import link_to, save_link
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversation
+    from node.journal.doubt import Doubt
     from node.journal.store import Transaction
     from node.standard.seals import StreamName
 
@@ -43,10 +45,15 @@ class _Lines:
 
 @dataclass(slots=True, kw_only=True)
 class _Change:
-    """What a statement changes: the cursor to set by stream, and the lines that contradict what we hold."""
+    """What a statement changes: the cursor to set by stream, and the lines that contradict what we hold.
+
+    ``unproven``: own streams of which the neighbour states to hold more than we do, or another tail. It is asked for
+    it: only our own signature puts us in doubt (``exchange.settling``).
+    """
 
     sizes: dict[StreamName, int] = field(default_factory=dict)
     contradicting: list[Standing] = field(default_factory=list)
+    unproven: list[StreamName] = field(default_factory=list)
 
 
 class Opening:
@@ -55,16 +62,31 @@ class Opening:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def statement(self, peer: str, listed: Collection[str] = ()) -> Statement:
-        """Return what we hold of all that both sides may hold, with the lists of the origins in ``listed``."""
+    def statement(self, peer: str, listed: Collection[str] = (), *, doubt: Doubt | None = None) -> Statement:
+        """Return what we hold of all that both sides may hold, with the lists of the origins in ``listed``.
+
+        ``doubt`` is ours, None when we have none.
+        """
+        said = statement_of(self.lines(peer), listed=listed, lines_max=self._context.limits.lines_max)
+        if doubt is None:
+            return said
+        gathered = doubt.unheard is not None and set(doubt.unheard) <= {self._context.identity.parent}
+        return replace(said, unsettled=True, gathered=gathered)
+
+    def lines(self, peer: str) -> list[Standing]:
+        """Return what we hold of all that both sides may hold."""
         with self._context.store.reading() as connection:
-            lines = self._lines(connection, peer).lines
-        return statement_of(lines, listed=listed, lines_max=self._context.limits.lines_max)
+            return self._lines(connection, peer).lines
 
     def differing(self, peer: str, statement: Statement) -> frozenset[str]:
-        """Return the origins of which both sides hold something, but not the same."""
-        with self._context.store.reading() as connection:
-            return differing(self._lines(connection, peer).lines, statement)
+        """Return the origins whose lists the speaker of ``statement`` needs.
+
+        Those of which both sides hold something, but not the same; also what it lacks of its own streams, and where it
+        is in doubt of any.
+        """
+        lines = self.lines(peer)
+        lacked = unlike(lines, statement)
+        return lacked if statement.unsettled else differing(lines, statement) | (lacked & {peer})
 
     def apply(self, conversation: Conversation, statement: Statement, start_id: str) -> frozenset[str]:
         """Set the link's cursors to what the neighbour states; return the origins whose lists are still needed.
@@ -81,6 +103,9 @@ class Opening:
                 if not conversation.overtaken(stream, line.size, start_id)
             }
             change = self._change(connection, peer, shared.lines, current)
+            change.unproven += self._unknown(shared.lines, statement)
+        for stream in change.unproven:
+            conversation.wanted.setdefault(stream, Wanted())
         if change.sizes or change.contradicting:
             returned = self._context.store.write(lambda transaction: self._set(transaction, peer, change))
             conversation.sent.update({stream: change.sizes[stream] for stream in returned})
@@ -118,11 +143,22 @@ class Opening:
             fits = line.size <= own[stream].size and (
                 size == 0 or self._context.journal.root_at(connection, stream, size) == line.root
             )
-            if not fits:
+            if not fits and stream.origin == self._context.code:
+                change.unproven.append(stream)
+            elif not fits and line.size <= own[stream].size:
                 change.contradicting.append(line)
             if (fits or line.size > own[stream].size) and size != receipted.get(stream, 0):
                 change.sizes[stream] = size
         return change
+
+    def _unknown(self, lines: Collection[Standing], statement: Statement) -> list[StreamName]:
+        """Return own streams that the neighbour states to hold and of which nothing is held here."""
+        own = {line.stream for line in lines}
+        return [
+            line.stream
+            for line in statement.lines
+            if line.stream.origin == self._context.code and line.size and line.stream not in own
+        ]
 
     def _set(self, transaction: Transaction, peer: str, change: _Change) -> list[StreamName]:
         returned = [

@@ -128,6 +128,7 @@ def _check_counts(head: Head, bounds: Limits) -> None:
         ("verdicts", len(head.verdicts), bounds.verdicts_max),
         ("certificates", len(head.certificates), bounds.certificates_max),
         ("lines of a statement", lines, bounds.lines_max),
+        ("requests for tails", len(head.tails), bounds.tails_max),
     )
     for name, count, most in counted:
         if count > most:

@@ -20,6 +20,7 @@ from node.errors import IdentityError, ReceiptRefusedError
 from node.exchange.evidence import RECEIPT_SUFFIX
 from node.journal import checkpoints, cursors
 from node.journal.alarms import raise_alarm
+from node.journal.doubt import find_doubt
 from node.journal.receipts import receipt_of, save_receipt
 from node.standard.seals import Receipt
 from node.trust.holders import travels
@@ -60,16 +61,24 @@ class Receipts:
         self._context = context
         self._signed: dict[StreamName, Receipt] = {}
         # What stood sealed when this process began may be under way from the process before it.
-        with context.store.reading() as connection:
-            self._sealed_before = {held.stream: held.sealed for held in context.journal.streams(connection)}
+        self._sealed_before: dict[StreamName, int] = {}
+        self.renew()
 
     def signed(self, connection: Connection, streams: Iterable[StreamName]) -> list[Receipt]:
         """Return our receipts for ``streams``, for what this connection sees committed; others' streams only.
 
-        The same size gets the same receipt as long as the process lives.
+        The same size gets the same receipt as long as the process lives. In doubt nothing is signed (02, R12).
         """
+        if find_doubt(connection) is not None:
+            return []
         found = (self._context.journal.held(connection, stream) for stream in dict.fromkeys(streams))
         return [self._sign(held) for held in found if held is not None and held.size and not held.own]
+
+    def renew(self) -> None:
+        """Begin anew, as a process does at its start: a doubt was settled."""
+        self._signed.clear()
+        with self._context.store.reading() as connection:
+            self._sealed_before = {held.stream: held.sealed for held in self._context.journal.streams(connection)}
 
     def incoming(self, connection: Connection, peer: str) -> list[StreamName]:
         """Return the streams held here that come over the link from ``peer``."""

@@ -72,7 +72,7 @@ from node.journal.replay import read_entry
 from node.standard.codec import check_canonical, leaf_hash
 from node.standard.seals import TRUST, StreamName
 from node.trust.authority import check_authority
-from node.trust.holders import travels
+from node.trust.holders import holds, travels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,8 +119,12 @@ class Receiver:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def accept(self, package: Package, peer: str, numbers: Iterable[int]) -> dict[int, Verdict]:
+    def accept(
+        self, package: Package, peer: str, numbers: Iterable[int], *, returning: bool = False
+    ) -> dict[int, Verdict]:
         """Judge the slices ``numbers`` (from 0) of a package that ``peer`` signed, and commit what stands.
+
+        ``returning``: they answer a request of ours (``exchange.tails``), so they may come toward their origin.
 
         Returns their verdicts after the commit, so the caller may sign receipts for every stream with the verdict HELD.
         Raises StoreBusyError or StoreUnavailableError when the store failed; nothing of the failed transaction is kept
@@ -133,14 +137,14 @@ class Receiver:
         rest = [number for number in chosen if slices[number].stream.audience != TRUST]
         for some in (first, rest):
             if some:
-                verdicts.update(self._accept(package, peer, some))
+                verdicts.update(self._accept(package, peer, some, returning=returning))
         return verdicts
 
-    def _accept(self, package: Package, peer: str, numbers: Sequence[int]) -> dict[int, Verdict]:
+    def _accept(self, package: Package, peer: str, numbers: Sequence[int], *, returning: bool) -> dict[int, Verdict]:
         verdicts: dict[int, Verdict] = {}
         pending = list(numbers)
         for _ in range(JUDGED_MAX):
-            judged = self._judge_all(package, peer, pending)
+            judged = self._judge_all(package, peer, pending, returning=returning)
             moved = self._commit(package, judged)
             verdicts.update((number, one.verdict) for number, one in judged.items() if number not in moved)
             pending = moved
@@ -150,11 +154,12 @@ class Receiver:
             verdicts[number] = _verdict(package.head.slices[number], BUSY, reason="moved")
         return verdicts
 
-    def _judge_all(self, package: Package, peer: str, numbers: Iterable[int]) -> dict[int, _Judged]:
+    def _judge_all(self, package: Package, peer: str, numbers: Iterable[int], *, returning: bool) -> dict[int, _Judged]:
         with self._context.store.reading() as connection:
             tree = self._context.load_tree(connection)
             chosen = list(numbers)
             judge = _Judge(self._context, connection, tree, peer, [package.head.slices[number] for number in chosen])
+            judge.returning = returning
             judged = {number: judge.judge(package, number) for number in chosen}
         for one in judged.values():
             # Compressing is the dearest work that can be done before the lock is taken.
@@ -239,6 +244,7 @@ class _Judge:
         self._connection = connection
         self._tree = tree
         self._peer = peer
+        self.returning = False
         self._trust_short = self._is_trust_short()
         self._held = context.journal.held_many(connection, [one.stream for one in slices])
         places = ((one.stream, said.size) for one in slices for said in (one.checkpoint, *one.announced))
@@ -271,11 +277,18 @@ class _Judge:
         addressee = stream.directed_to
         if not tree.knows(stream.origin) or (addressee is not None and not tree.knows(addressee)):
             return _verdict(one, BUSY, reason="unknown node")
-        if not travels(tree, stream, self._peer, self._context.code):
+        if not (self.returning and self._may_return(stream)) and not travels(
+            tree, stream, self._peer, self._context.code
+        ):
             return _verdict(one, REFUSED, reason="stream")
         if self._trust_short and stream.audience != TRUST:
             return _verdict(one, BUSY, reason="trust first")
         return _verdict(one, REFUSED, reason="redacted") if one.redacted else None
+
+    def _may_return(self, stream: StreamName) -> bool:
+        """Tell whether both sides hold a stream of another origin, so that what was lost of it may come back."""
+        code = self._context.code
+        return stream.origin != code and all(holds(self._tree, stream, one) for one in (self._peer, code))
 
     def _refuse_checkpoints(self, one: Slice) -> str | None:
         """Return why the checkpoints of a slice do not stand, None when they do."""

@@ -69,7 +69,7 @@ from node.exchange.packing import Taken
 from node.journal import checkpoints, cursors
 from node.journal.sealing import landmarks
 from node.standard.codec import leaf_hash
-from node.trust.holders import travels
+from node.trust.holders import holds, travels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +79,7 @@ if TYPE_CHECKING:
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversation
+    from node.exchange.head import Tail
     from node.exchange.limits import Limits
     from node.journal.holdings import Held
     from node.journal.streams import Journal
@@ -160,6 +161,25 @@ class Sender:
             self._refresh(conversation, loader, travelling, bytes_max)
         return loader.load
 
+    def tails(self, connection: Connection, conversation: Conversation, bytes_max: int) -> Load:
+        """Choose slices that answer the neighbour's requests for tails, of streams that it may hold, and forget those.
+
+        What does not fit now is asked for again.
+        """
+        context = self._context
+        tree = context.load_tree(connection)
+        loader = _Loader(journal=context.journal, connection=connection, limits=context.limits)
+        for stream, tail in sorted(conversation.asked.items()):
+            held = context.journal.held(connection, stream)
+            if held is not None and held.sealed and holds(tree, stream, conversation.peer):
+                loader.waiting[stream] = (held, agreed_size(context.journal, connection, held, tail))
+        conversation.asked.clear()
+        left = bytes_max
+        for stream, (held, offset) in loader.waiting.items():
+            if offset < held.sealed:
+                left -= loader(stream, left).used_bytes
+        return loader.load
+
     def verdicts(self, conversation: Conversation, verdicts: Sequence[Verdict]) -> Outcome:
         """Take the neighbour's verdicts on what is under way.
 
@@ -222,6 +242,14 @@ class Sender:
                 # The rest is looked for with the next package.
                 return
         conversation.refreshed_at_s = now_s
+
+
+def agreed_size(journal: Journal, connection: Connection, held: Held, tail: Tail) -> int:
+    """Return the largest known size of a request at which we have the same root: 0 at least."""
+    for size, root in tail.known:
+        if size <= held.size and (size == 0 or journal.root_at(connection, held.stream, size) == root):
+            return size
+    return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

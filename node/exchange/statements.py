@@ -44,9 +44,7 @@ def digests_of(lines: Iterable[Standing]) -> dict[str, str]:
     }
 
 
-def statement_of(
-    lines: Collection[Standing], *, listed: Collection[str] = (), lines_max: int = 5_000, unsettled: bool = False
-) -> Statement:
+def statement_of(lines: Collection[Standing], *, listed: Collection[str] = (), lines_max: int = 5_000) -> Statement:
     """Return a statement with the digests of all ``lines`` and the lines of the origins in ``listed``.
 
     An origin is listed whole or not at all; those beyond ``lines_max`` (digests included) wait for the next opening.
@@ -58,7 +56,7 @@ def statement_of(
         if len(digests) + len(chosen) + len(told) > lines_max:
             continue
         chosen += told
-    return Statement(digests=tuple(digests.items())[:lines_max], lines=tuple(chosen), unsettled=unsettled)
+    return Statement(digests=tuple(digests.items())[:lines_max], lines=tuple(chosen))
 
 
 def differing(lines: Iterable[Standing], statement: Statement) -> frozenset[str]:
@@ -67,6 +65,12 @@ def differing(lines: Iterable[Standing], statement: Statement) -> frozenset[str]
     return frozenset(
         origin for origin, digest in digests_of(lines).items() if origin in theirs and theirs[origin] != digest
     )
+
+
+def unlike(lines: Iterable[Standing], statement: Statement) -> frozenset[str]:
+    """Return the origins of which we hold something that the speaker does not hold alike: less, other or nothing."""
+    theirs = dict(statement.digests)
+    return frozenset(origin for origin, digest in digests_of(lines).items() if theirs.get(origin) != digest)
 
 
 def compare(lines: Collection[Standing], outgoing: Collection[StreamName], statement: Statement) -> Comparison:

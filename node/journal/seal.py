@@ -11,6 +11,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from node.journal import checkpoints, holdings
+from node.journal.doubt import check_no_doubt
 from node.journal.sealing import SealPoint, points
 from node.standard.seals import Checkpoint
 
@@ -44,15 +45,20 @@ class Signer(Protocol):
 def seal(store: Store, journal: Journal, signer: Signer, clock: Clock) -> list[Checkpoint]:
     """Seal every own stream up to what is committed, and re-sign newest checkpoints older than a day.
 
+    What is about to be revealed goes into the high-water file first. Raises InDoubtError, with nothing signed, while
+    the database may be older than what was revealed before (02, R12).
+
     Returns the checkpoints saved, in order of stream and size. Several seals at once are harmless: one stream's
     checkpoints are saved only if nobody has sealed it further meanwhile. Safe to repeat: with nothing new it does
     nothing, not even a transaction.
     """
     with store.reading() as connection:
+        check_no_doubt(connection)
         due = [_due(connection, held, clock) for held in journal.own_streams(connection) if held.size]
     signed = [(held, found, _signed(held, found, signer, clock)) for held, found in due if found]
     if not signed:
         return []
+    journal.high_water.raise_to({held.stream: made[-1].size for held, _, made in signed})
     return store.write(lambda transaction: _save(transaction, signed))
 
 
@@ -76,6 +82,7 @@ def _signed(held: Held, found: list[SealPoint], signer: Signer, clock: Clock) ->
 
 
 def _save(transaction: Transaction, signed: list[tuple[Held, list[SealPoint], list[Checkpoint]]]) -> list[Checkpoint]:
+    check_no_doubt(transaction.connection)
     saved: list[Checkpoint] = []
     for held, found, made in signed:
         if holdings.set_sealed(transaction, held, made[-1].size):

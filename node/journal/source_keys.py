@@ -7,7 +7,9 @@ repetition; the same key with other content is for intake to judge.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select
 
 from node.journal.statements import in_parameter, select_in_sql, upsert_sql
 from node.journal.tables import source_key as table
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Transaction
+
+RETURNED: Final = ""
+"""The source of records that came back from other holders (02, R12): which of the sources had sent them is not known,
+so their keys are known whoever sends them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,11 @@ def lookup_many(connection: Connection, source: str, keys: Iterable[str]) -> dic
         key: SourceKey(source=source, key=key, content_hash=bytes(content_hash), record_key=record_key)
         for key, content_hash, record_key in connection.exec_driver_sql(sql, (source, *in_parameter(dialect, wanted)))
     }
+
+
+def has_returned(connection: Connection) -> bool:
+    """Tell whether any key is known without its source."""
+    return connection.scalar(select(table.c.key).where(table.c.source == RETURNED).limit(1)) is not None
 
 
 def remember_many(transaction: Transaction, known: Iterable[SourceKey]) -> None:

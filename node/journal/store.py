@@ -39,6 +39,9 @@ JOURNAL_LOCK: Final = 0x59495A48414E
 NEWS_CHANNEL: Final = "yizhan_journal"
 """The PostgreSQL channel on which appending processes wake the waiting ones."""
 _PAUSE_S: Final = 0.02
+_PLACE: Final = """
+SELECT (SELECT system_identifier FROM pg_control_system()) || ' ' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+"""
 
 
 class Transaction:
@@ -110,6 +113,15 @@ class Store:
         """The file of the database, None for one that has none on this machine's disk."""
         name = self._writer.url.database
         return Path(name) if self.dialect == "sqlite" and name not in {None, "", ":memory:"} else None
+
+    def place(self, connection: Connection) -> str:
+        """Return what the database's server says of itself: system and timeline; empty for SQLite.
+
+        The timeline changes when a standby takes over or a server comes back from an archive (PostgreSQL, 26.3.5).
+        """
+        if self.dialect != "postgresql":
+            return ""
+        return str(connection.exec_driver_sql(_PLACE).scalar_one())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -54,9 +54,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from node.errors import SealMismatchError
-from node.journal import checkpoints, holdings, quarantine, records, replay, roots, sealing
+from node.journal import checkpoints, holdings, quarantine, records, replay, returning, roots, sealing
 from node.journal.cutting import Part, Standing, plan
+from node.journal.doubt import Returned, check_no_doubt, in_doubt
 from node.journal.entries import Batch
+from node.journal.high_water import HighWaterMemory
 from node.journal.holdings import Held
 from node.journal.merkle import root_of
 from node.journal.statements import insert_sql
@@ -69,8 +71,10 @@ if TYPE_CHECKING:
 
     from node.clock import Clock
     from node.journal.entries import Entry, Projection
+    from node.journal.high_water import HighWater
     from node.journal.quarantine import Quarantined
     from node.journal.records import StoredRecord
+    from node.journal.returning import Comeback
     from node.journal.store import Store, Transaction
     from node.standard.seals import Checkpoint, StreamName
 
@@ -87,23 +91,36 @@ class Journal:
     store, and several journals (processes) may work on one store.
     """
 
-    def __init__(self, store: Store, *, node_code: str, clock: Clock, projections: Sequence[Projection] = ()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        node_code: str,
+        clock: Clock,
+        projections: Sequence[Projection] = (),
+        high_water: HighWater | None = None,
+    ) -> None:
         self.store = store
         self.node_code = node_code
         self.clock = clock
         self.projections = tuple(projections)
+        self.high_water: HighWater = high_water or HighWaterMemory()
 
     # --- writing -------------------------------------------------------------------------------------------------
 
     def append(self, transaction: Transaction, stream: StreamName, entries: Sequence[Entry]) -> tuple[int, int]:
         """Append entries (at least one) to an own stream, which is made when it is new; return first and last position.
 
-        Raises ValueError for another node's stream or for no entries. What a projection raises comes out unchanged.
+        Raises ValueError for another node's stream or for no entries, InDoubtError when the database is behind what was
+        shown to others, or may be. What a projection raises comes out unchanged.
         """
         if stream.origin != self.node_code or not entries:
             message = f"node {self.node_code} cannot append {len(entries)} entries to {stream}"
             raise ValueError(message)
+        check_no_doubt(transaction.connection)
         held = self._opened(transaction, stream)
+        if held.size < (self.high_water.sizes() or {}).get(stream, 0):
+            raise in_doubt(f"{stream} holds {held.size} records, fewer than were shown to others")
         parts, _ = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
         self._write(transaction, held, parts)
         return held.size + 1, held.size + len(entries)
@@ -143,6 +160,39 @@ class Journal:
             if one.size <= held.size:
                 standings[one.size] = self._standing(transaction.connection, held, one.size)
         checkpoints.settle(transaction, held, end, signed, standings)
+
+    def adopt(
+        self,
+        transaction: Transaction,
+        stream: StreamName,
+        first: int,
+        entries: Sequence[Entry],
+        checkpoint: Checkpoint,
+        comeback: Comeback,
+    ) -> Returned | None:
+        """Take back what others hold of an own stream: a slice that begins at ``first``, at most the held size plus 1.
+
+        The caller is in doubt and has verified that this node signed ``checkpoint``, at which the slice ends. Records
+        that contradict the slice leave the stream; those that it repeats stay. Returns what came back, None when all
+        was held. Raises SealMismatchError, with nothing written, when the slice does not fit its checkpoint.
+        """
+        held = self._opened(transaction, stream)
+        end = first + len(entries) - 1
+        common = returning.common_size(transaction.connection, held, first, [entry.leaf for entry in entries])
+        abandoned: tuple[Checkpoint, ...] = ()
+        if common < min(end, held.size):
+            held, abandoned = returning.cut_back(transaction, held, common, self.projections, comeback)
+        fresh = entries[common - first + 1 :]
+        parts, standings = plan(held.compact_range(), held.total_bytes, fresh, self._cuts()) if fresh else ([], {})
+        root = standings[end].root if fresh else self._standing(transaction.connection, held, end).root
+        if checkpoint.size != end or root != checkpoint.root:
+            raise SealMismatchError(f"A slice of {stream} does not end at its checkpoint.", why=f"{first} to {end}")
+        self._write(transaction, held, parts)
+        if held.sealed < end:
+            holdings.set_sealed(transaction, held, end)
+        checkpoints.save(transaction, held, [checkpoint], total_bytes={})
+        comeback.adopted(transaction, fresh)
+        return Returned(common=common, abandoned=abandoned) if fresh else None
 
     def learn_announced(self, transaction: Transaction, stream: StreamName, announced: Iterable[Checkpoint]) -> None:
         """Take checkpoints of another node's stream that came without records; the caller verified the signatures.

@@ -87,6 +87,11 @@ class _StatusCollector:
         yield from _links(status)
         yield from _streams(status)
         yield from _sources(status)
+        yield GaugeMetricFamily(
+            "yizhan_doubt",
+            "1 while this node is in doubt about its database.",
+            value=float(status["doubt"] is not None),
+        )
         yield from _disk(status)
         for name, text in _COUNTS.items():
             yield GaugeMetricFamily(f"yizhan_{name}", text, value=status[name])

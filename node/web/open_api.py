@@ -257,10 +257,12 @@ def _document(places: Sequence[int], verdicts: Sequence[Verdict]) -> bytes:
 
 
 def _answered(answer: bytes, *, replayed: bool) -> Response:
-    """Return the answer with 200 when something of it was usable, else 422."""
+    """Return the answer with 200 when something of it was usable, 202 when something waits, else 422."""
     counts = json.loads(answer)
     usable = counts["accepted"] + counts["repeated"] > 0
-    response = Response(answer, status=200 if usable else 422, content_type="application/json")
+    # 202 where something only waits (RFC 9110, 15.3.3): it is not decided yet.
+    status = 202 if counts["received"] else 200 if usable else 422
+    response = Response(answer, status=status, content_type="application/json")
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return response

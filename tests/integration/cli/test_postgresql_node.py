@@ -18,6 +18,8 @@ from tests.support.homes import Home, applications
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.postgres import PostgresServer
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 
@@ -120,3 +122,34 @@ def test_a_password_in_the_url_is_shown_by_no_command(
     path.write_text(path.read_text(encoding="utf-8").replace(PASSWORD, f"{PASSWORD}-wrong"), encoding="utf-8")
     answers += [home.call(*command, "-vv", code=4) for command in (("run",), ("status",))]
     assert PASSWORD not in "".join(answer.out + answer.err for answer in answers)
+
+
+def test_a_backup_of_postgresql_is_restored_into_an_empty_database(
+    tmp_path: Path, postgres_url: str, postgres: PostgresServer
+) -> None:
+    home = Home(tmp_path / "360000")
+    home.init("province", "360000", "江西省", "--database", postgres_url)
+    home.call("publish", "calendar")
+    before = home.call("records", "list", "360000/descendants").document["records"]
+    backup = tmp_path / "province.backup"
+    made = home.call("backup", "create", "-o", str(backup)).document
+    assert made["database"] == "postgresql"
+    assert made["streams"]["360000/descendants"] == len(before) > 0
+    home.call("backup", "verify", str(backup))
+    assert home.call("restore", str(backup), code=1).document["code"] == "YZ-STATE-001"
+    # Another database on the same server takes the place of the one that is gone.
+    empty = postgres.database()
+    other = Home(tmp_path / "restored")
+    assert other.call("restore", str(backup), "--database", "mysql://x", code=2).document["code"] == "YZ-USAGE-001"
+    other.call("restore", str(backup), "--database", empty)
+    assert other.call("records", "list", "360000/descendants").document["records"] == before
+    assert "restored" in other.call("settle", code=3).document["doubt"]["reason"]
+    node = other.node()
+    try:
+        # A root without children has nobody to ask.
+        assert node.exchange.settling.examine() is None
+        assert node.seal() >= 0
+        node.publisher.publish([], "Item")
+    finally:
+        node.close()
+    postgres.drop(empty)

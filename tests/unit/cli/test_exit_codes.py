@@ -57,6 +57,10 @@ CALLS = (
     ("penalties", "show", "1"),
     ("statistics", "show", "--from", "2026-11-01"),
     ("statistics", "publish"),
+    ("settle",),
+    ("backup", "create", "-o", "/nowhere/at/all.backup"),
+    ("backup", "verify", __file__),
+    ("restore", __file__),
     ("quarantine", "list"),
     ("quarantine", "show", "360102/ancestors", "1"),
     ("quarantine", "requeue"),
@@ -172,7 +176,7 @@ def test_a_mistake_in_the_call_leaves_with_two(county: Home, mistake: tuple[str,
 def test_without_a_home_every_command_asks_for_one(
     call: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if call[0] in WITHOUT_A_NODE:
+    if call[0] in WITHOUT_A_NODE or call[:2] == ("backup", "verify"):
         return
     monkeypatch.delenv("YIZHAN_HOME", raising=False)
     assert run_program(list(call)) == 2
@@ -183,8 +187,8 @@ def test_without_a_home_every_command_asks_for_one(
 def test_in_a_folder_without_a_node_every_command_leaves_with_four(
     call: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if call[0] in {"init", *WITHOUT_A_NODE}:
-        return  # init makes what is missing.
+    if call[0] in {"init", "restore", *WITHOUT_A_NODE} or call[:2] == ("backup", "verify"):
+        return  # init and restore make what is missing.
     assert run_program([*call, "--home", str(tmp_path), "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["code"] == "YZ-CONFIG-002"
 

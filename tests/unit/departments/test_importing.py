@@ -37,6 +37,7 @@ def test_the_dialect_is_found_by_itself_and_the_same_file_twice_is_repeated(inta
         "accepted": 10,
         "refused": 0,
         "repeated": 0,
+        "received": 0,
         "problems": [],
         "problems_omitted": 0,
     }

@@ -387,7 +387,7 @@ def test_a_receipt_from_before_the_neighbour_returned_moves_nothing(link: Link) 
         (old,) = receipts.all_receipts(connection, STREAM)
     link.bring(old)
     assert link.cursor() == 0
-    assert link.alarms() == []
+    assert link.county.exchange.settling.doubt() is None
 
 
 def test_a_returned_neighbour_is_shown_on_the_link(link: Link) -> None:
@@ -416,7 +416,7 @@ def test_a_cursor_that_is_too_high_by_itself_is_put_back_by_the_gap(link: Link) 
     assert link.city.size(STREAM) == 6
 
 
-def test_a_statement_with_another_root_moves_no_cursor_and_alarms(link: Link) -> None:
+def test_a_statement_with_another_root_moves_no_cursor_and_its_tail_is_asked_for(link: Link) -> None:
     link.open()
     link.county.write(4)
     other = settled_nodes()
@@ -424,19 +424,28 @@ def test_a_statement_with_another_root_moves_no_cursor_and_alarms(link: Link) ->
     settle(other)
     with pytest.raises(PackageRefusedError):
         link.county.exchange.open_conversation(CITY, MemoryCarrier(other[CITY].exchange, WEST))
-    link.county.exchange.open_conversation(CITY, MemoryCarrier(other[CITY].exchange, EAST))
+    carrier = MemoryCarrier(other[CITY].exchange, EAST)
+    link.county.exchange.open_conversation(CITY, carrier)
     assert link.cursor() == 0
-    assert "PACKAGE" in link.alarms()
+    assert link.county.exchange.settling.doubt() is None
+    link.county.exchange.push_once(CITY, carrier)
+    # The county's own signature is what convinces it.
+    assert link.county.exchange.settling.doubt() is not None
 
 
-def test_a_neighbour_that_holds_more_than_we_do_is_alarmed_and_sent_nothing(link: Link) -> None:
+def test_a_neighbour_that_proves_to_hold_more_than_we_do_puts_us_in_doubt(link: Link) -> None:
     other = settled_nodes()
     other[EAST].write(9)
     settle(other)
     link.county.write(4)
-    link.county.exchange.open_conversation(CITY, MemoryCarrier(other[CITY].exchange, EAST))
+    carrier = MemoryCarrier(other[CITY].exchange, EAST)
+    link.county.exchange.open_conversation(CITY, carrier)
     assert link.cursor() == 4
-    assert "PACKAGE" in link.alarms()
+    assert link.county.exchange.settling.doubt() is None
+    link.county.exchange.push_once(CITY, carrier)
+    doubt = link.county.exchange.settling.doubt()
+    assert doubt is not None
+    assert CITY in doubt.reason
 
 
 def test_an_answer_to_an_opening_without_a_statement_is_refused(link: Link) -> None:

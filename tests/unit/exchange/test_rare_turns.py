@@ -44,8 +44,8 @@ def test_a_slice_whose_stream_moved_meanwhile_is_judged_again(monkeypatch: pytes
     judge_all = Receiver._judge_all
     judged: list[int] = []
 
-    def judge_and_be_overtaken(self: Receiver, *arguments: Any) -> Any:
-        found = judge_all(self, *arguments)
+    def judge_and_be_overtaken(self: Receiver, *arguments: Any, **named: Any) -> Any:
+        found = judge_all(self, *arguments, **named)
         judged.append(1)
         if len(judged) == 1:
             # Another process of the home takes the same package just before our commit.

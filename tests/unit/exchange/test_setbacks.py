@@ -212,9 +212,9 @@ def test_only_the_early_slices_of_a_package_are_judged_again() -> None:
     receiver = city.exchange._accepting._receiver
     accept = receiver.accept
 
-    def accept_and_note(package: Any, peer: str, numbers: Any) -> Any:
+    def accept_and_note(package: Any, peer: str, numbers: Any, **named: Any) -> Any:
         judged.append(list(numbers))
-        return accept(package, peer, judged[-1])
+        return accept(package, peer, judged[-1], **named)
 
     receiver.accept = accept_and_note  # type: ignore[method-assign]
     accepted = city.exchange.accept_package(second.data, EAST)

@@ -1,0 +1,84 @@
+"""Two live processes of one node (02, R12): a machine that was cloned, or a home that runs on two machines.
+
+Both have the keys, so both may speak; if both wrote, the node would sign two histories. A process that was started
+again names a new start id, and the one before it is never heard again. If it is, *after* the new one has begun, by the
+clock that both share as copies of one machine, then two of them live: the one that came second is refused until the
+first has been silent for as long as makes a child ``down``. Nothing of it is taken, and both sides raise an alarm.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from node.errors import PackageRefusedError
+from node.exchange.head import OPEN
+from node.journal.alarms import raise_alarm
+
+if TYPE_CHECKING:
+    from node.exchange.context import Context
+    from node.exchange.conversation import Conversation
+    from node.exchange.head import Head
+
+SECOND: Final = "second"
+"""Reason for refusing a whole package: another process of its sender lives."""
+TWO_LIVES_ALARM: Final = "OWN_CODE"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Lives:
+    """Watches the start ids of neighbours; its state lies in the conversations."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def check(self, conversation: Conversation, head: Head) -> None:
+        """Raise PackageRefusedError ``second`` for a package of a process that is not the only one of its node."""
+        with conversation.lock:
+            if head.start_id == conversation.second and not self._is_first_silent(conversation):
+                raise PackageRefusedError(
+                    SECOND,
+                    f"Another process of {head.sender} lives and was heard of before.",
+                    why="two machines run with the keys of one node",
+                )
+            if head.start_id == conversation.lived:
+                conversation.lived_at_s = self._context.clock.monotonic_s()
+            elif head.purpose == OPEN:
+                self._begin(conversation, head)
+            elif conversation.before is not None and head.start_id == conversation.before[0]:
+                self._look_again(conversation, head)
+
+    def _begin(self, conversation: Conversation, head: Head) -> None:
+        if conversation.lived is not None:
+            conversation.before = (conversation.lived, head.sent_at)
+        conversation.lived = head.start_id
+        conversation.lived_at_s = self._context.clock.monotonic_s()
+
+    def _look_again(self, conversation: Conversation, head: Head) -> None:
+        """Take the first process for the one that counts if it has spoken after the second one began."""
+        _, began_at = conversation.before or (None, head.sent_at)
+        if head.sent_at <= began_at:
+            # It was on its way when its process ended.
+            return
+        conversation.second = conversation.lived
+        conversation.lived, conversation.before = head.start_id, None
+        conversation.lived_at_s = self._context.clock.monotonic_s()
+        _LOG.error("two processes of one node", extra={"peer": conversation.peer})
+        self._context.store.write(
+            lambda transaction: raise_alarm(
+                transaction,
+                TWO_LIVES_ALARM,
+                f"{conversation.peer} lives twice",
+                f"Two processes with the keys of {conversation.peer} are running; the second is refused. Was its "
+                "machine cloned, or its home copied? Stop one of them.",
+                raised_at=self._context.clock.now(),
+            )
+        )
+
+    def _is_first_silent(self, conversation: Conversation) -> bool:
+        silent_s = self._context.clock.monotonic_s() - conversation.lived_at_s
+        if silent_s <= self._context.limits.silence_s_max:
+            return False
+        conversation.second = None
+        return True
