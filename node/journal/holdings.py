@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from node.journal.store import Transaction
 
 _COLUMNS: Final = tuple(stream_table.columns)
+_ALL: Final = select(*_COLUMNS).order_by(stream_table.c.origin, stream_table.c.audience)
+_ALL_OWN: Final = _ALL.where(stream_table.c.own)
 # Finding and moving a stream happens once a slice, and slices may be short: plain statements, as for records.
 _FIND: Final = (
     "SELECT id, origin, audience, own, size, sealed, bytes, frontier FROM stream WHERE (origin, audience) IN "
@@ -87,14 +89,12 @@ def known(connection: Connection, stream: StreamName) -> Held:
 
 def all_held(connection: Connection) -> list[Held]:
     """Return every stream as held, sorted by name."""
-    query = select(*_COLUMNS).order_by(stream_table.c.origin, stream_table.c.audience)
-    return [_held(row) for row in connection.execute(query)]
+    return [_held(row) for row in connection.execute(_ALL)]
 
 
 def all_own(connection: Connection) -> list[Held]:
     """Return every stream of which this node is the origin, sorted by name: few among the many that it holds."""
-    query = select(*_COLUMNS).where(stream_table.c.own)
-    return [_held(row) for row in connection.execute(query.order_by(stream_table.c.origin, stream_table.c.audience))]
+    return [_held(row) for row in connection.execute(_ALL_OWN)]
 
 
 def with_ids(connection: Connection, ids: Collection[int]) -> list[Held]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
-from node.journal.statements import upsert_sql
+from node.journal.statements import for_dialect, upsert_sql
 from node.journal.tables import setting as table
 
 if TYPE_CHECKING:
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
     from node.journal.store import Transaction
 
+# The tree's digest is read wherever a decision hangs on the tree: a plain statement, as for records.
+_FIND: Final = "SELECT value FROM setting WHERE name = ?"
+
 
 def setting(connection: Connection, name: str) -> str | None:
     """Return the setting's value, None when it was never set."""
-    return connection.scalar(select(table.c.value).where(table.c.name == name))
+    return connection.exec_driver_sql(for_dialect(_FIND, connection.dialect.name), (name,)).scalar()
 
 
 def save_setting(transaction: Transaction, name: str, value: str) -> None:

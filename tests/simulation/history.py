@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from node.journal.entries import Entry
     from node.standard.seals import StreamName
 
-STEPS_MIN, STEPS_MAX = 60, 150
+STEPS_MIN, STEPS_MAX = 80, 200
 UNKNOWN_YET = "ReviewStep"
 """The record type that a node with an older program does not know: it stands amid most cases."""
 
@@ -44,6 +45,9 @@ class Played:
     trace: tuple[str, ...]
     records: int
     power_losses: int
+    trace_digest: str
+    contents_digest: str
+    """SHA-256 over every leaf of every stream; certificates are in them, so it differs from process to process."""
 
 
 def play(seed: int, *, steps: int | None = None) -> Played:
@@ -57,16 +61,29 @@ def play(seed: int, *, steps: int | None = None) -> Played:
         with old_program(world):
             _play(world, steps)
         records = sum(len(memory.leaves) for memory in world.witness.streams.values())
-        return Played(trace=tuple(world.trace), records=records, power_losses=world.power_losses)
+        return Played(
+            trace=tuple(world.trace),
+            records=records,
+            power_losses=world.power_losses,
+            trace_digest=hashlib.sha256("\n".join(world.trace).encode()).hexdigest(),
+            contents_digest=_contents_digest(world),
+        )
     except Exception as error:
         tail = "\n".join(world.trace[-12:])
         message = (
             f"seed {seed}, after {len(world.trace)} lines: {type(error).__name__}: {error}\n{tail}\n"
-            f"replay: python -m tests.simulation --seed {seed} --trace"
+            f"replay: scripts/simulate --seed {seed} --trace"
         )
         raise HistoryFailedError(message, tuple(world.trace)) from error
     finally:
         world.close()
+
+
+def _contents_digest(world: World) -> str:
+    made = hashlib.sha256()
+    for stream, memory in sorted(world.witness.streams.items()):
+        made.update(str(stream).encode() + b"".join(memory.leaves))
+    return made.hexdigest()
 
 
 @lru_cache(maxsize=1)

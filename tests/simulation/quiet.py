@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from node.clock import SetClock
 from node.journal import cursors
-from node.journal.memory import image_of
-from node.journal.store import Store
 from node.standard.codec import parse_unvalidated
 from node.standard.facts import facts_of
 from node.standard.families import RECORD_TYPES
@@ -23,10 +20,12 @@ from node.statistics.summaries import newest_summary, stated_by
 from node.statistics.tables import summary
 from node.statistics.verdict import NONE, statistics_state
 from node.trust.holders import travels
-from tests.simulation.storage import memory_engine_of
-from tests.simulation.template import CODES, ROOT, START, make_node
+from tests.simulation.carrier import DirectCarrier
+from tests.simulation.clocks import NodeClock, VirtualTime
+from tests.simulation.network import parent_of
+from tests.simulation.storage import SimulatedStore
+from tests.simulation.template import CODES, ROOT, make_node
 from tests.simulation.witness import InvariantBrokenError
-from tests.simulation.world import DirectCarrier, parent_of
 from tests.support.case_nodes import counters, derived_tables
 from tests.support.identities import SEVEN
 
@@ -51,26 +50,44 @@ _KEY = re.compile(rb"<RecordKey>(.*?)</RecordKey>")
 
 def settle(world: World, look: Callable[[World], None]) -> None:
     """End all faults and let the nodes work and talk until nothing moves; InvariantBrokenError when they never stop."""
-    world.away.clear()
-    if world.old_program is not None:
-        world.restart(world.old_program)
-    while world.messages:
-        world.deliver(world.messages[0])
+    end_faults(world)
+    while (due_s := world.network.next_s()) is not None:
+        world.time.jump(max(due_s, world.time.now_s))
+        world.deliver(world.network.take())
         look(world)
     rested = _Rested(world)
     for _ in range(ROUNDS_MAX):
-        moved = [rested.work(code) | (code != ROOT and rested.talk(code)) for code in _UPWARD]
+        moved = _one_round(rested)
         look(world)
-        if not any(moved):
+        if not moved:
             missing = world.witness.incomplete() or _unreceipted(world)
             if not missing:
                 world.note("quiet")
                 return
             rested = _Rested(world)
-        world.clock.advance(1.0 if any(moved) else PAUSE_S)
+        world.time.jump(world.time.now_s + (1.0 if moved else PAUSE_S))
     raise InvariantBrokenError(
         f"I4: the tree does not fall quiet: {world.witness.incomplete() or 'it goes on writing'}"
     )
+
+
+def end_faults(world: World) -> None:
+    """Let everybody react again, with room on every disk, on perfect links, by the right time."""
+    for fault in (world.away, world.stalled, world.full):
+        fault.clear()
+    for wire in world.network.wires.values():
+        wire.heal()
+    for clock in world.clocks.values():
+        clock.offset_s = 0.0
+    if world.old_program is not None:
+        world.restart(world.old_program)
+
+
+def _one_round(rested: _Rested) -> bool:
+    """Let everything go up, then everything come down; tell whether anything moved."""
+    moved = [rested.work(code) | (code != ROOT and rested.talk(code)) for code in _UPWARD]
+    moved += [rested.talk(code) for code in CODES if code != ROOT]
+    return any(moved)
 
 
 class _Rested:
@@ -113,6 +130,7 @@ class _Rested:
 
 def check_when_quiet(world: World, doors: Mapping[str, Door], look: Callable[[World], None]) -> None:
     """Let the day's statistics go up level by level, then compare what every node has derived."""
+    end_faults(world)
     for depth in (2, 1, 0):
         for code in (one for one in _UPWARD if len(_above(one)) == depth):
             world.touched.add(code)
@@ -129,8 +147,8 @@ def check_when_quiet(world: World, doors: Mapping[str, Door], look: Callable[[Wo
     for node in world.nodes.values():
         _check_causes(node)
         _check_counted(node)
-    for code in sorted({ROOT, world.chance.pick(CODES), world.chance.pick(CODES)}):
-        _check_rebuilt(world.nodes[code], tables[code])
+    for code in sorted({world.chance.pick((ROOT, *CODES)), world.chance.pick(CODES)}):
+        _check_rebuilt(code, world.image(code), tables[code])
     _check_alike(tables)
     _check_roll_ups(world.nodes, settled=not any(door.bad for door in doors.values()))
 
@@ -173,12 +191,12 @@ def _check_causes(node: Node) -> None:
         raise InvariantBrokenError(f"I3: {node.code} wrote the same record twice: {twice}")
 
 
-def _check_rebuilt(node: Node, tables: Mapping[str, Any]) -> None:
-    store = Store(memory_engine_of(image_of(node.store)))
+def _check_rebuilt(code: str, image: bytes, tables: Mapping[str, Any]) -> None:
+    store = SimulatedStore(image)
     try:
-        clone = make_node(node.code, store, SetClock(START), "clone", lambda _code, _text: None)
+        clone = make_node(code, store, NodeClock(VirtualTime()), "clone", lambda _code, _text: None)
         clone.journal.rebuild()
-        _compare(f"I3: rebuilt at {node.code}", tables, derived_tables(store))
+        _compare(f"I3: rebuilt at {code}", tables, derived_tables(store))
     finally:
         store.close()
 

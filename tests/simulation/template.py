@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.bootstrap import Node, build_node
-from node.clock import SetClock
 from node.config import Listener, NodeConfig, load_level
-from node.journal.memory import image_of, memory_store
 from node.randomness import SeededRandomness
 from node.standard.resources import level_folder
 from node.trust.identity import Identity
 from node.trust.issuing import issue, issued_entry, record_founding
+from tests.simulation.clocks import NodeClock, VirtualTime
+from tests.simulation.storage import SimulatedStore
 from tests.support.identities import SEVEN, identities, issued_by_code
 from tests.support.stores import template_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from node.clock import Clock
     from node.journal.store import Store, Transaction
     from node.trust.issued import IssuedNode
 
-START = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
-"""When histories begin: a Monday morning after the month of which the generated cases tell."""
 ROOT = "360000"
 CODES = tuple(SEVEN)
 _ANYWHERE = Listener(host="127.0.0.1", port=0)
@@ -69,7 +67,7 @@ def config_of(code: str) -> NodeConfig:
     )
 
 
-def make_node(code: str, store: Store, clock: SetClock, seed: str, watch: Callable[[str, bytes], None]) -> Node:
+def make_node(code: str, store: Store, clock: Clock, seed: str, watch: Callable[[str, bytes], None]) -> Node:
     """Return a running node on ``store``: every part is the real one."""
     return build_node(
         config_of(code),
@@ -88,13 +86,13 @@ def founded_images() -> dict[str, bytes]:
 
 
 def _founded_image(code: str) -> bytes:
-    store = memory_store(template_image())
-    node = make_node(code, store, SetClock(START), f"template/{code}", lambda _code, _text: None)
+    store = SimulatedStore(template_image())
+    node = make_node(code, store, NodeClock(VirtualTime()), f"template/{code}", lambda _code, _text: None)
     node.start()
     issued = issued_by_code(identities(len(SEVEN)))
     own = [issued[child] for child, place in SEVEN.items() if place.parent == code]
     store.write(lambda transaction: _issue(node, transaction, own))
-    image = image_of(store)
+    image = store.image()
     store.close()
     return image
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.simulation.__main__ import outcomes
 from tests.simulation.history import HistoryFailedError, play
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(900)]
@@ -35,12 +36,23 @@ def test_histories_are_full_of_faults() -> None:
     played = [play(seed) for seed in range(1, 6)]
     trace = "\n".join(line for one in played for line in one.trace)
     assert sum(one.power_losses for one in played) >= 5
-    for word in ("before commit", "after commit", "after signing", "lose:", "double:", "opened", "away", "refused"):
+    for word in (
+        "before commit",
+        "after commit",
+        "after signing",
+        "lost",
+        "copy",
+        "opened",
+        "away",
+        "refused",
+        "disk full",
+        "failed flush",
+    ):
         assert word in trace
 
 
 @pytest.mark.parametrize("seed", [REPLAYED, REPLAYED + 1])
-def test_the_same_seed_gives_the_same_history(seed: int) -> None:
+def test_the_same_seed_gives_the_same_history_byte_for_byte(seed: int) -> None:
     assert play(seed) == play(seed)
 
 
@@ -48,4 +60,12 @@ def test_a_seed_replays_exactly_in_another_process() -> None:
     command = [sys.executable, "-m", "tests.simulation", "--seed", str(REPLAYED), "--trace"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert tuple(done.stdout.splitlines()[:-1]) == play(REPLAYED).trace
+    played = play(REPLAYED)
+    assert tuple(done.stdout.splitlines()[:-1]) == played.trace
+    assert played.trace_digest in done.stdout.splitlines()[-1]
+
+
+def test_two_processes_share_the_seeds() -> None:
+    done = list(outcomes(range(REPLAYED, REPLAYED + 2), 2))
+    assert [one.seed for one in done] == [REPLAYED, REPLAYED + 1]
+    assert [one.records for one in done] == [play(REPLAYED).records, play(REPLAYED + 1).records]

@@ -97,22 +97,27 @@ class Witness:
     def look(self, nodes: Mapping[str, Node], touched: Iterable[str]) -> None:
         """Look at what ``touched`` nodes have durably; the roots of streams first, so origins before holders."""
         codes = sorted(code for code in set(touched) if code in nodes)
+        held = {code: self._streams(nodes[code]) for code in codes}
         for own in (True, False):
             for code in codes:
-                with nodes[code].store.reading() as connection:
-                    for held in nodes[code].journal.streams(connection):
-                        if held.own is own:
-                            self._look_at(connection, nodes, code, held)
+                changed = [one for one in held[code] if one.own is own and one.size != self.held[code, one.stream]]
+                if changed:
+                    with nodes[code].store.reading() as connection:
+                        for one in changed:
+                            self._look_at(connection, nodes, code, one)
         for code in codes:
             with nodes[code].store.reading() as connection:
                 self._look_at_cursors(connection, code)
                 self._look_at_alarms(connection, code)
         self._settle_claims()
 
+    @staticmethod
+    def _streams(node: Node) -> list[Held]:
+        with node.store.reading() as connection:
+            return node.journal.streams(connection)
+
     def _look_at(self, connection: Connection, nodes: Mapping[str, Node], code: str, held: Held) -> None:
         known = self.held[code, held.stream]
-        if held.size == known:
-            return
         memory = self.streams[held.stream]
         if held.size < known:
             raise InvariantBrokenError(f"I2: {held.stream} shrank at {code} from {known} to {held.size}")
