@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.template import CODES
+from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 PAUSES_S = (70.0, 3_700.0, 90_000.0)
 """Pauses after which waits, hours and days are over."""
+
+HEAL_SHARE = 0.7
+"""How often a fault ends, while there is one, instead of another one beginning."""
+CUTS = (frozenset({"up"}), frozenset({"down"}), frozenset({"up", "down"}))
 
 
 class Faults:
@@ -23,9 +28,13 @@ class Faults:
         self._chance = world.chance
         self.weights: dict[Callable[[], str], int] = {
             self._stop: 4,
-            self._leave: 4,
+            self._leave: 3,
             self._pause: 3,
             self._turn: 2,
+            self._cut: 3,
+            self._stall: 4,
+            self._fill: 2,
+            self._darken: 1,
         }
 
     def _stop(self) -> str:
@@ -37,6 +46,34 @@ class Faults:
     def _leave(self) -> str:
         """A node is away for a while, or is back."""
         return self._toggle(self._world.away, "away", "back")
+
+    def _stall(self) -> str:
+        """A node's process stands still: nobody refuses what is sent to it, and nobody takes it."""
+        return self._toggle(self._world.stalled, "stands still", "goes on")
+
+    def _fill(self) -> str:
+        """A node's disk is full, or has room again."""
+        return self._toggle(self._world.full, "has no room", "has room")
+
+    def _darken(self) -> str:
+        """A whole site loses its power: a city and what stands below it."""
+        city = self._chance.pick([code for code, place in SEVEN.items() if place.level == "city"])
+        site = [city, *(code for code, place in SEVEN.items() if place.parent == city)]
+        for code in site:
+            self._world.restart(code)
+        return " ".join(site)
+
+    def _cut(self) -> str:
+        """A link carries nothing one way, or nothing at all, or is whole again."""
+        wires = self._world.network.wires
+        cut = sorted(code for code, wire in wires.items() if wire.cut)
+        if cut and self._chance.happens(HEAL_SHARE):
+            code = self._chance.pick(cut)
+            wires[code].cut = frozenset()
+            return f"link of {code} is whole"
+        code = self._chance.pick(sorted(wires))
+        wires[code].cut = self._chance.pick(CUTS)
+        return f"link of {code}: nothing goes {' or '.join(sorted(wires[code].cut))}"
 
     def _pause(self) -> str:
         seconds = self._chance.pick(PAUSES_S)
@@ -53,7 +90,7 @@ class Faults:
 
     def _toggle(self, those: set[str], begins: str, ends: str) -> str:
         code = self._chance.pick(CODES)
-        if those and self._chance.happens(0.7):
+        if those and self._chance.happens(HEAL_SHARE):
             code = self._chance.pick(sorted(those))
         those ^= {code}
         return f"{code} {begins if code in those else ends}"
