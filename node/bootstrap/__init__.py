@@ -265,24 +265,20 @@ def build_node(
     Raises NotInitialisedError, IdentityError (keys), StoreSchemaError, ConfigurationError or StoreUnavailableError.
     """
     identity = identity or load_identity(config.home, passphrase_file=config.key_passphrase_file)
-    store, tree = store or _checked_store(config), TreeSource(identity.tree_path)
-    book = CertificateBook(identity.tree, tree)
+    store = store or _checked_store(config)
+    book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
     cases = CaseProjection(contribution=contribution, counters=Counters())
     projections = (TreeProjection(identity, book, clock), *_projections(cases))
     journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
     journal.high_water = high_water or _high_water(config, identity)
-    exchange = Exchange(
-        store=store,
-        journal=journal,
-        identity=identity,
-        book=book,
-        load_tree=tree,
+    exchange = _exchange(
+        config,
+        journal,
+        (identity, book, tree),
         clock=clock,
-        certificate_clock=certificate_clock or MachineClock(),
+        certificate_clock=certificate_clock,
         randomness=randomness,
-        evidence_folder=config.home / EVIDENCE_FOLDER if identity.files else None,
-        limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
-        comeback=ReturnedRecords(clock),
+        limits=limits,
     )
     return Node(
         config=config,
@@ -306,6 +302,32 @@ def build_node(
 def _projections(cases: CaseProjection) -> tuple[Projection, ...]:
     """Return what is derived from records, in the order in which a batch meets it."""
     return (cases, penalty_projection(), RequestProjection(), ReferenceProjection(cases), SummaryProjection())
+
+
+def _exchange(
+    config: NodeConfig,
+    journal: Journal,
+    trust: tuple[Identity, CertificateBook, TreeSource],
+    *,
+    clock: Clock,
+    certificate_clock: Clock | None,
+    randomness: Randomness,
+    limits: Limits | None,
+) -> Exchange:
+    identity, book, tree = trust
+    return Exchange(
+        store=journal.store,
+        journal=journal,
+        identity=identity,
+        book=book,
+        load_tree=tree,
+        clock=clock,
+        certificate_clock=certificate_clock or MachineClock(),
+        randomness=randomness,
+        evidence_folder=config.home / EVIDENCE_FOLDER if identity.files else None,
+        limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
+        comeback=ReturnedRecords(clock),
+    )
 
 
 def _high_water(config: NodeConfig, identity: Identity) -> HighWater:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from node.bootstrap import Node, build_node
 from node.config import Listener, NodeConfig, load_level
+from node.journal.high_water import HighWaterMemory
+from node.journal.holdings import all_own
 from node.randomness import SeededRandomness
 from node.standard.resources import level_folder
 from node.trust.identity import Identity
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from node.clock import Clock
+    from node.journal.high_water import HighWater
     from node.journal.store import Store, Transaction
     from node.trust.issued import IssuedNode
 
@@ -67,7 +70,14 @@ def config_of(code: str) -> NodeConfig:
     )
 
 
-def make_node(code: str, store: Store, clock: Clock, seed: str, watch: Callable[[str, bytes], None]) -> Node:
+def make_node(
+    code: str,
+    store: Store,
+    clock: Clock,
+    seed: str,
+    watch: Callable[[str, bytes], None],
+    high_water: HighWater | None = None,
+) -> Node:
     """Return a running node on ``store``: every part is the real one."""
     return build_node(
         config_of(code),
@@ -76,7 +86,16 @@ def make_node(code: str, store: Store, clock: Clock, seed: str, watch: Callable[
         randomness=SeededRandomness(seed),
         store=store,
         identity=watched_identity(code, watch),
+        high_water=high_water,
     )
+
+
+def high_water_of(store: Store) -> HighWater:
+    """Return the high-water file that lies beside a disk from which a history begins."""
+    made = HighWaterMemory()
+    with store.reading() as connection:
+        made.raise_to({held.stream: held.sealed for held in all_own(connection)})
+    return made
 
 
 @lru_cache(maxsize=1)

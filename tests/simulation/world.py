@@ -16,7 +16,7 @@ from node.errors import PackageRefusedError, PeerUnavailableError, TryLaterError
 from tests.simulation.clocks import NodeClock, VirtualTime
 from tests.simulation.network import STALL_S, Message, Network, parent_of
 from tests.simulation.storage import AFTER, BEFORE, PowerLossError, SimulatedStore, disk_error
-from tests.simulation.template import CODES, founded_images, make_node
+from tests.simulation.template import CODES, founded_images, high_water_of, make_node
 from tests.simulation.witness import InvariantBrokenError, Witness
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from node.bootstrap import Node
     from node.exchange.composing import Outgoing
+    from node.journal.high_water import HighWater
     from node.standard.seals import StreamName
 
 OLD_SHARE = 0.4
@@ -71,6 +72,7 @@ class World:
         self._numbers = 0
         self._armed: Armed | None = None
         self._stores: dict[str, SimulatedStore] = {}
+        self._high_waters: dict[str, HighWater] = {}
         self.nodes: dict[str, Node] = {}
         for code in CODES:
             self._start(code, (founded_images() if beginning is None else beginning.images)[code])
@@ -165,7 +167,9 @@ class World:
         store = SimulatedStore(image, lambda what: self.moment(code, what))
         self._stores[code] = store
         seed = f"{self.seed}/{code}/{self._lives[code]}"
-        self.nodes[code] = make_node(code, store, self.clocks[code], seed, self._hear)
+        if code not in self._high_waters:
+            self._high_waters[code] = high_water_of(store)
+        self.nodes[code] = make_node(code, store, self.clocks[code], seed, self._hear, self._high_waters[code])
         armed, self._armed = self._armed, None
         self.nodes[code].start()
         self._armed = armed
