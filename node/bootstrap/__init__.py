@@ -45,6 +45,7 @@ from node.statistics.summary import publish_statistics
 from node.statistics.verdict import publish_verdicts
 from node.trust.authority import check_authority
 from node.trust.book import CertificateBook
+from node.trust.forks import ForkProjection
 from node.trust.holders import travels
 from node.trust.identity import load_identity
 from node.trust.produce import produce
@@ -128,7 +129,7 @@ class Node:
         database that is older than what this node has told others puts it in doubt.
         """
         self.learn_own_certificates()
-        self.exchange.settling.examine()
+        self.exchange.settling.examine(starting=True)
         return self.reviewing.all_with(DEFERRED_REASONS)
 
     def learn_own_certificates(self) -> None:
@@ -268,8 +269,9 @@ def build_node(
     store = store or _checked_store(config)
     book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
     cases = CaseProjection(contribution=contribution, counters=Counters())
-    projections = (TreeProjection(identity, book, clock), *_projections(cases))
-    journal = Journal(store, node_code=config.code, clock=clock, projections=projections)
+    told = (TreeProjection(identity, book, clock), ForkProjection(identity, book, clock))
+    projections: tuple[Projection, ...] = (*told, *_projections(cases))
+    journal = Journal(store, node_code=config.code, clock=clock, projections=projections, tree=identity.tree)
     journal.high_water = high_water or _high_water(config, identity)
     exchange = _exchange(
         config,

@@ -44,6 +44,7 @@ COMMANDS = {
     "penalties": "node.cli.penalties:penalties",
     "statistics": "node.cli.statistics:statistics",
     "settle": "node.cli.settle:settle",
+    "forks": "node.cli.forks:forks",
     "backup": "node.cli.backup:backup",
     "restore": "node.cli.backup:restore",
     "quarantine": "node.cli.quarantine:quarantine",

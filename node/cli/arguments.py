@@ -51,15 +51,21 @@ class RecordArgument(click.ParamType[tuple[StreamName, int]]):
         return found, int(position)
 
 
-class TreeArgument(click.ParamType[str]):
-    """The fingerprint of a tree's root key: 64 hex digits."""
+class HashArgument(click.ParamType[str]):
+    """A SHA-256: 64 hex digits."""
 
-    name = "FINGERPRINT"
+    name = "HASH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return it in lower case; anything else is a usage error."""
         text = str(value).lower()
         return text if re.fullmatch("[0-9a-f]{64}", text) else self.fail("64 hex digits are expected", param, ctx)
+
+
+class TreeArgument(HashArgument):
+    """The fingerprint of a tree's root key: 64 hex digits."""
+
+    name = "FINGERPRINT"
 
 
 class NodeCode(click.ParamType[str]):

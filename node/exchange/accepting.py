@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from node.errors import IdentityError, PackageRefusedError
-from node.exchange.conversation import Replies
+from node.exchange.conversation import Replies, Wanted
 from node.exchange.head import BUSY, EARLY, GAP, HELD, REFUSED, RETURN, Slice, Verdict
 from node.exchange.lives import Lives
 from node.exchange.package import Package, read_package
@@ -38,6 +38,8 @@ EARLY_LOOK_S: Final = 0.5
 KEPT_REASONS: Final = frozenset({"frame", "forbidden", "head", "signature", "lengths", "too many"})
 """Refusals of a whole package that make it evidence against whoever brought it."""
 
+OTHER_VERSION_REASONS: Final = frozenset({"root", "overlap"})
+"""Refusals that may come of another version of a stream: its tail is asked for."""
 SIGNATURE_ALARM: Final = "PACKAGE"
 """Kind of the alarm that a package raises whose signature is not its sender's."""
 DOUBT_REASON: Final = "in doubt"
@@ -161,6 +163,11 @@ class Accepting:
         peer, reason = accepted.peer, verdict.reason or "refused"
         self.counted[peer, reason] += 1
         _LOG.warning("slice refused", extra={"peer": peer, "stream": str(verdict.stream), "reason": reason})
+        if reason in OTHER_VERSION_REASONS:
+            # A faulty relay, or an origin that has signed two histories: its tail tells.
+            conversation = self._conversations.of(peer)
+            with conversation.lock:
+                conversation.wanted.setdefault(verdict.stream, Wanted())
         if reason in EVIDENT_REASONS:
             # Named by what is wrong: a neighbour that sends the slice again in other packages fills nothing.
             subject = f"{verdict.stream.origin}-{verdict.stream.audience}-{verdict.first}"

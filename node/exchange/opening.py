@@ -104,6 +104,7 @@ class Opening:
             }
             change = self._change(connection, peer, shared.lines, current)
             change.unproven += self._unknown(shared.lines, statement)
+            change.unproven += self._contradicted(connection, shared, statement)
         for stream in change.unproven:
             conversation.wanted.setdefault(stream, Wanted())
         if change.sizes or change.contradicting:
@@ -150,6 +151,17 @@ class Opening:
             if (fits or line.size > own[stream].size) and size != receipted.get(stream, 0):
                 change.sizes[stream] = size
         return change
+
+    def _contradicted(self, connection: Connection, shared: _Lines, statement: Statement) -> list[StreamName]:
+        """Return streams that come from there of which the neighbour states another root at a size that we hold."""
+        own = {line.stream: line for line in shared.lines if line.stream not in shared.outgoing}
+        return [
+            line.stream
+            for line in statement.lines
+            if line.stream in own
+            and 0 < line.size <= own[line.stream].size
+            and self._context.journal.root_at(connection, line.stream, line.size) != line.root
+        ]
 
     def _unknown(self, lines: Collection[Standing], statement: Statement) -> list[StreamName]:
         """Return own streams that the neighbour states to hold and of which nothing is held here."""

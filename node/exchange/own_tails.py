@@ -9,11 +9,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from node.errors import IdentityError
-from node.journal import receipts, roots
+from node.exchange.contradictions import leads_to_resolution, objection_to
+from node.journal import receipts
 from node.journal.alarms import raise_alarm
 from node.journal.doubt import end_doubt, find_doubt, save_doubt
-from node.journal.merkle import CompactRange
 from node.journal.replay import read_entry
 from node.journal.returning import common_size
 from node.standard.seals import time_text
@@ -60,11 +59,15 @@ class OwnTails:
         """Return what a slice with these leaf hashes says."""
         with self._context.store.reading() as connection:
             held = self._context.journal.held(connection, one.stream)
-            objection = self._objection(connection, held, one, leaves)
+            objection = objection_to(self._context, connection, held, one, leaves)
             if objection is not None or held is None:
                 return Compared(objection=objection)
             common = common_size(connection, held, one.first, leaves)
-            rewritten = common < min(held.size, one.last) and self._is_rewritten(connection, held, common)
+            rewritten = (
+                common < min(held.size, one.last)
+                and self._is_rewritten(connection, held, common)
+                and not leads_to_resolution(connection, held, one, leaves)
+            )
             return Compared(common=common, rewritten=rewritten)
 
     def adopt(self, one: Slice, bodies: Sequence[bytes]) -> None:
@@ -82,19 +85,6 @@ class OwnTails:
                 save_doubt(transaction, found.with_return(one.stream, returned))
 
         self._context.store.write(work)
-
-    def _objection(self, connection: Connection, held: Held | None, one: Slice, leaves: Sequence[bytes]) -> str | None:
-        if one.first > (0 if held is None else held.size) + 1:
-            return "early"
-        if one.checkpoint.stream != one.stream or one.checkpoint.size != one.last or one.redacted:
-            return "checkpoint"
-        try:
-            self._context.book.verify_checkpoint(connection, one.checkpoint)
-        except IdentityError:
-            return "seal"
-        frontier = CompactRange() if held is None else roots.frontier_at(connection, held.stream_id, one.first - 1)
-        frontier.extend(leaves)
-        return None if frontier.root() == one.checkpoint.root else "root"
 
     def _is_rewritten(self, connection: Connection, held: Held, common: int) -> bool:
         """Tell whether our own receipts say that we once held, beyond ``common``, another tree than we do now."""

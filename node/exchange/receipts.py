@@ -72,7 +72,10 @@ class Receipts:
         if find_doubt(connection) is not None:
             return []
         found = (self._context.journal.held(connection, stream) for stream in dict.fromkeys(streams))
-        return [self._sign(held) for held in found if held is not None and held.size and not held.own]
+        signed = [self._sign(held) for held in found if held is not None and held.size and not held.own]
+        # Before anybody can read them.
+        self._context.journal.high_water.raise_to({one.stream: one.size for one in signed})
+        return signed
 
     def renew(self) -> None:
         """Begin anew, as a process does at its start: a doubt was settled."""

@@ -67,11 +67,13 @@ from node.exchange.head import BUSY, EARLY, HELD, REFUSED, Slice, Verdict
 from node.journal import checkpoints, quarantine
 from node.journal.alarms import raise_alarm
 from node.journal.entries import DEFERRED_REASONS, NO_AUTHORITY, Entry, pack
+from node.journal.forks import any_stopped, forks, stopped
 from node.journal.merkle import root_of
 from node.journal.replay import read_entry
 from node.standard.codec import check_canonical, leaf_hash
 from node.standard.seals import TRUST, StreamName
 from node.trust.authority import check_authority
+from node.trust.forks import RETURN, abandoned_in
 from node.trust.holders import holds, travels
 
 if TYPE_CHECKING:
@@ -247,6 +249,8 @@ class _Judge:
         self.returning = False
         self._trust_short = self._is_trust_short()
         self._held = context.journal.held_many(connection, [one.stream for one in slices])
+        ids = [held.stream_id for held in self._held.values()]
+        self._stopped = stopped(connection, ids) if any_stopped(connection) else frozenset()
         places = ((one.stream, said.size) for one in slices for said in (one.checkpoint, *one.announced))
         self._known = checkpoints.at_many(connection, places)
 
@@ -265,7 +269,20 @@ class _Judge:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason=reason))
         if one.last <= size:
             return self._compare_held(one, size)
-        return self._judge_new(one, package.records(number), held)
+        judged = self._judge_new(one, package.records(number), held)
+        if judged.entries and held is not None and held.stream_id in self._stopped and not self._ends_fork(one, judged):
+            return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="fork"))
+        return judged
+
+    def _ends_fork(self, one: Slice, judged: _Judged) -> bool:
+        """Tell whether a slice of a stopped stream brings the origin's word that the other checkpoint is abandoned."""
+        others = {
+            (fork.other.size, fork.other.root)
+            for fork in forks(self._connection)
+            if fork.stream == one.stream and fork.resolved_at is None
+        }
+        returns = (entry.element for entry in judged.entries if entry.record_type == RETURN and not entry.quarantine)
+        return others <= {each for element in returns if element is not None for each in abandoned_in(element)}
 
     def _is_trust_short(self) -> bool:
         identity = self._context.identity

@@ -36,13 +36,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from node.exchange.contradictions import Contradictions
 from node.exchange.conversation import Wanted
 from node.exchange.own_tails import OwnTails, end_with_returns
 from node.exchange.statements import digests_of
 from node.exchange.tails import TIMES_MAX
 from node.journal.alarms import raise_alarm
-from node.journal.checkpoints import FORK_ALARM
 from node.journal.doubt import Doubt, find_doubt, reason_to_doubt, save_doubt
+from node.journal.forks import FORK_ALARM, decided_against
 from node.standard.codec import leaf_hash
 from node.trust.holders import travels
 
@@ -78,6 +79,8 @@ class Settling:
         self._receiver = receiver
         self._renew = renew
         self._own = OwnTails(context)
+        self._contradictions = Contradictions(context)
+        self._decided_against: frozenset[StreamName] = frozenset()
 
     # --- entering ------------------------------------------------------------------------------------------------
 
@@ -86,17 +89,37 @@ class Settling:
         with self._context.store.reading() as connection:
             return find_doubt(connection)
 
-    def examine(self) -> Doubt | None:
-        """Enter doubt if the database is behind what was revealed; return the doubt, None when there is none."""
+    def examine(self, *, starting: bool = False) -> Doubt | None:
+        """Enter doubt if the database is behind what was revealed; return the doubt, None when there is none.
+
+        ``starting``: look at every stream, as at the start of a process; else at our own only.
+        """
         context = self._context
         with context.store.reading() as connection:
             known = find_doubt(connection)
             place = context.store.place(connection)
-            reason = reason_to_doubt(connection, context.journal.high_water, place)
+            reason = reason_to_doubt(connection, context.journal.high_water, place, whole=starting)
         if known is None and reason is not None:
             self.enter(reason)
+        self._follow_decisions()
         found = self._with_neighbours()
         return found if found is None or found.unheard else self.finish()
+
+    def _follow_decisions(self) -> None:
+        """Ask for the other version of a stream when the root decides for it; own streams return by an opening."""
+        context = self._context
+        with context.store.reading() as connection:
+            lost = decided_against(connection)
+            tree = context.load_tree(connection) if lost else None
+        for conversation in self._conversations.all() if lost != self._decided_against or lost else ():
+            if lost != self._decided_against:
+                conversation.reopen = conversation.reopen or "fork resolved"
+            for stream in lost:
+                if tree is not None and travels(tree, stream, conversation.peer, context.code):
+                    # Whoever is asked may not have it yet either.
+                    again_at_s = context.clock.monotonic_s() + context.limits.compare_s
+                    conversation.wanted.setdefault(stream, Wanted(again_at_s=again_at_s))
+        self._decided_against = lost
 
     def enter(self, reason: str) -> None:
         """Enter doubt; whoever is in doubt already stays so for its first reason."""
@@ -242,6 +265,9 @@ class Settling:
         return refused
 
     def _take_one(self, package: Package, number: int, one: Slice, conversation: Conversation) -> str | None:
+        if one.stream.origin != self._context.code and conversation.claims is None:
+            conversation.wanted.pop(one.stream)
+            return self._contradictions.take(one, package.records(number))
         if one.stream.origin != self._context.code:
             verdict = self._receiver.accept(package, conversation.peer, [number], returning=True)[number]
             return verdict.reason
@@ -269,12 +295,12 @@ class Settling:
             return found
         context = self._context
         with context.store.reading() as connection:
-            sizes = {held.stream: held.size for held in context.journal.own_streams(connection)}
+            sizes = {held.stream: held.size for held in context.journal.streams(connection)}
             place = context.store.place(connection)
         lost = {
             stream: (sizes.get(stream, 0), size)
             for stream, size in (context.journal.high_water.sizes() or {}).items()
-            if sizes.get(stream, 0) < size
+            if stream.origin == context.code and sizes.get(stream, 0) < size
         }
         context.journal.high_water.settle(sizes, place)
         if context.store.write(lambda transaction: end_with_returns(transaction, context, lost)):

@@ -6,19 +6,18 @@ the root that the stream had at that size; one with another root is evidence of 
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select
 
 from node.journal import holdings
-from node.journal.alarms import raise_alarm
+from node.journal.forks import keep_fork
 from node.journal.statements import for_dialect, values_sql
 from node.journal.tables import checkpoint as table
 from node.journal.tables import moment_number, moment_of
 from node.journal.tables import stream as stream_table
-from node.standard.seals import Checkpoint, StreamName, time_text
+from node.standard.seals import Checkpoint, StreamName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from node.journal.holdings import Held
     from node.journal.store import Transaction
 
-FORK_ALARM: Final = "fork"
-"""Kind of the alarm when two signed checkpoints of one stream contradict each other (02, R7)."""
 _SAVE: Final = """
 INSERT INTO checkpoint (stream_id, size, root, sealed_at, signer, signature, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (stream_id, size) DO UPDATE SET
@@ -85,11 +82,13 @@ def settle(
     size: int,
     checkpoints: Iterable[Checkpoint],
     standings: Mapping[int, Standing],
+    *,
+    tree: str = "",
 ) -> None:
     """Save what fits: checkpoints up to ``size``, all in ``standings``, must have the root there; others are announced.
 
-    One that does not fit, validly signed as it is, raises a fork alarm with its root and signature, and is not kept.
-    Announced ones beyond ANNOUNCED_MAX are not taken: they will be said again.
+    One that does not fit, validly signed as it is, is a fork (``node.journal.forks``) and is not kept here; ``tree`` is
+    the tree's fingerprint. Announced ones beyond ANNOUNCED_MAX are not taken: they will be said again.
     """
     fitting: list[Checkpoint] = []
     beyond: list[Checkpoint] = []
@@ -99,9 +98,9 @@ def settle(
         elif standings[one.size].root == one.root:
             fitting.append(one)
         else:
-            _refuse(transaction, held, one, standings[one.size].root)
+            _refuse(transaction, held, one, tree)
     if beyond:
-        fitting += _announce(transaction, held, size, beyond)
+        fitting += _announce(transaction, held, size, beyond, tree)
     total_bytes = {at: found.total_bytes for at, found in standings.items() if found.total_bytes is not None}
     save(transaction, held, fitting, total_bytes=total_bytes)
 
@@ -161,37 +160,27 @@ def newest_of_all(
     return {name: checkpoint for name, checkpoint in found.items() if checkpoint is not None}
 
 
-def _announce(transaction: Transaction, held: Held, size: int, said: list[Checkpoint]) -> list[Checkpoint]:
+def _announce(transaction: Transaction, held: Held, size: int, said: list[Checkpoint], tree: str) -> list[Checkpoint]:
     """Return what to keep of checkpoints beyond ``size``: one root for each size, as many as there is room for."""
-    roots = {one.size: one.root for one in beyond(transaction.connection, replace(held, size=size))}
+    announced = {one.size: one for one in beyond(transaction.connection, replace(held, size=size))}
     kept: list[Checkpoint] = []
     for one in said:
-        known = roots.get(one.size)
-        if known is not None and known != one.root:
-            _alarm(transaction, one, known)
-        elif known is not None or len(roots) < ANNOUNCED_MAX:
-            roots[one.size] = one.root
+        known = announced.get(one.size)
+        if known is not None and known.root != one.root:
+            keep_fork(transaction, held, one, tree=tree, standing=known)
+        elif known is not None or len(announced) < ANNOUNCED_MAX:
+            announced[one.size] = one
             kept.append(one)
     return kept
 
 
-def _refuse(transaction: Transaction, held: Held, one: Checkpoint, root: bytes) -> None:
-    _alarm(transaction, one, root)
+def _refuse(transaction: Transaction, held: Held, one: Checkpoint, tree: str) -> None:
+    standing = at(transaction.connection, held.stream, one.size)
+    # What was announced and does not fit is the one that contradicts.
+    contradicted = None if standing is not None and standing.root == one.root else standing
+    keep_fork(transaction, held, one, tree=tree, standing=contradicted)
     transaction.connection.execute(
         delete(table).where(table.c.stream_id == held.stream_id, table.c.size == one.size, table.c.root == one.root)
-    )
-
-
-def _alarm(transaction: Transaction, one: Checkpoint, root: bytes) -> None:
-    raise_alarm(
-        transaction,
-        FORK_ALARM,
-        subject=f"{one.stream} at {one.size}",
-        text=(
-            f"held root {root.hex()}; signed root {one.root.hex()} sealed {time_text(one.sealed_at)} "
-            f"signer {one.signer} signature {base64.b64encode(one.signature).decode()}"
-        ),
-        stream=one.stream,
     )
 
 

@@ -110,24 +110,28 @@ def in_doubt(reason: str) -> InDoubtError:
     return InDoubtError("This node is in doubt about its own database.", why=reason)
 
 
-def reason_to_doubt(connection: Connection, high_water: HighWater, place: str) -> str | None:
+def reason_to_doubt(connection: Connection, high_water: HighWater, place: str, *, whole: bool = False) -> str | None:
     """Return why the database may be older than what was revealed, None when it is not.
 
-    ``place`` is what its server says of itself (``node.journal.store.Store.place``).
+    ``place`` is what its server says of itself (``node.journal.store.Store.place``). ``whole``: look at what was
+    receipted of others' streams too, not at our own alone.
     """
     sizes = high_water.sizes()
-    own = {held.stream: held for held in holdings.all_own(connection)}
+    known = {one.stream: one for one in (holdings.all_held if whole else holdings.all_own)(connection)}
     if sizes is None:
-        sealed = any(held.sealed for held in own.values())
+        sealed = any(held.own and held.sealed for held in known.values())
         return "the high-water file is missing or damaged, but the database holds sealed records" if sealed else None
     for stream, size in sorted(sizes.items()):
-        held = own.get(stream)
+        held = known.get(stream)
+        if held is None and not whole:
+            # Somebody else's, or our own and gone: the first append asks.
+            continue
         stands = 0 if held is None else held.size
         if stands < size:
-            return f"{size} records of {stream} were shown to others, the database holds {stands}"
-    known = high_water.place()
-    if known and place and known != place:
-        return f"the database server is another one than before, or took over: {known} before, {place} now"
+            return f"{size} records of {stream} were shown or receipted to others, the database holds {stands}"
+    before = high_water.place()
+    if before and place and before != place:
+        return f"the database server is another one than before, or took over: {before} before, {place} now"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The high-water file (02, R12): how far this node has told others that its own streams reach, outside the database.
+"""The high-water file (02, R12): how far this node has told others that its streams reach, outside the database.
 
 A database can come back older than it was: a backup put in place, a failed disk, a copied machine, a PostgreSQL server
 whose standby took over. Its neighbours hold more then than it does, and a node that went on numbering would sign two
@@ -6,8 +6,8 @@ contradicting histories. So the sealer raises this file, flushed to the disk, be
 leave, and whoever appends or seals compares it with the database first. A database that is behind it, or one that has
 sealed records and no such file beside it, puts the node *in doubt* (``node.journal.doubt``).
 
-Only own streams stand in it. A node that lost a part of what it holds of others is given it again, because it says at
-the next opening what it holds; nothing that it signs contradicts itself meanwhile (docs/adr/0010).
+Streams of others stand in it too, with the sizes that this node has receipted: a node that lost a part of them may be
+the one of whom their origin, lost as well, expects to hear what it had written (docs/adr/0010).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HighWater(Protocol):
     """Where the sizes are kept."""
 
     def sizes(self) -> Mapping[StreamName, int] | None:
-        """Return the revealed size of each own stream, None when nothing can be read: missing or damaged."""
+        """Return the revealed size of each stream, None when nothing can be read: missing or damaged."""
 
     def raise_to(self, sizes: Mapping[StreamName, int]) -> None:
         """Keep sizes that are about to be revealed, durably; a smaller one than is kept changes nothing."""

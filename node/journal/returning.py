@@ -1,7 +1,8 @@
 """Coming back (02, R12): an own stream takes again what others hold of it, and sets aside what contradicts that.
 
-Only a node in doubt does this. A holder never shortens a stream; its origin may, as long as nobody else holds the tail
-that goes: whoever holds it would have said so. What goes is given to the doors record by record, which offer it to
+Only a node in doubt does this. A holder never shortens a stream by itself, only when the root has decided that another
+version of it stands (02, R7); its origin may, as long as nobody else holds the tail that goes: whoever holds it would
+have said so. What goes is given to the doors record by record, which offer it to
 intake again; whatever was derived from it goes with a rebuild of the projections. The checkpoints that were signed over
 it are told to everybody as abandoned (``StreamReturn``).
 """
@@ -85,15 +86,16 @@ def cut_back(
     projections: Sequence[Projection],
     comeback: Comeback,
 ) -> tuple[Held, tuple[Checkpoint, ...]]:
-    """Shorten an own stream to ``size`` records; return how it stands then, and the checkpoints that go with its tail.
+    """Shorten a stream to ``size`` records; return how it stands then, and the checkpoints that go with its tail.
 
-    Every record of the tail is given to ``comeback`` before it goes. Projections are rebuilt from what is left.
+    Every record of an own stream's tail is given to ``comeback`` before it goes. Projections are rebuilt from the rest.
     """
     connection = transaction.connection
     abandoned = checkpoints.between(connection, held.stream, size, held.size, limit=ABANDONED_MAX)
     gone_bytes = records.bytes_between(connection, held.stream_id, size + 1, held.size)
     for some in _tail(connection, held, size):
-        comeback.set_aside(transaction, some)
+        if held.own:
+            comeback.set_aside(transaction, some)
     frontier = roots.frontier_at(connection, held.stream_id, size)
     _drop_tail(connection, held, size)
     shortened = replace(

@@ -87,8 +87,9 @@ _ARRIVAL: Final = ("stream_id", "first", "last", "arrived_at")
 class Journal:
     """The streams that one node holds.
 
-    ``projections`` are called in the order given. The journal remembers nothing but its arguments: all state is in the
-    store, and several journals (processes) may work on one store.
+    ``projections`` are called in the order given; ``tree`` is the fingerprint of the tree, for what is signed. The
+    journal remembers nothing but its arguments: all state is in the store, and several journals (processes) may work on
+    one store.
     """
 
     def __init__(
@@ -99,12 +100,14 @@ class Journal:
         clock: Clock,
         projections: Sequence[Projection] = (),
         high_water: HighWater | None = None,
+        tree: str = "",
     ) -> None:
         self.store = store
         self.node_code = node_code
         self.clock = clock
         self.projections = tuple(projections)
         self.high_water: HighWater = high_water or HighWaterMemory()
+        self.tree = tree
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -159,7 +162,7 @@ class Journal:
         for one in announced:
             if one.size <= held.size:
                 standings[one.size] = self._standing(transaction.connection, held, one.size)
-        checkpoints.settle(transaction, held, end, signed, standings)
+        checkpoints.settle(transaction, held, end, signed, standings, tree=self.tree)
 
     def adopt(
         self,
@@ -170,9 +173,10 @@ class Journal:
         checkpoint: Checkpoint,
         comeback: Comeback,
     ) -> Returned | None:
-        """Take back what others hold of an own stream: a slice that begins at ``first``, at most the held size plus 1.
+        """Take back what others hold of a stream: a slice that begins at ``first``, at most the held size plus 1.
 
-        The caller is in doubt and has verified that this node signed ``checkpoint``, at which the slice ends. Records
+        The stream is our own and we are in doubt, or the root has decided that this version stands (02, R7). The caller
+        has verified that its origin signed ``checkpoint``, at which the slice ends. Records
         that contradict the slice leave the stream; those that it repeats stay. Returns what came back, None when all
         was held. Raises SealMismatchError, with nothing written, when the slice does not fit its checkpoint.
         """
@@ -188,10 +192,11 @@ class Journal:
         if checkpoint.size != end or root != checkpoint.root:
             raise SealMismatchError(f"A slice of {stream} does not end at its checkpoint.", why=f"{first} to {end}")
         self._write(transaction, held, parts)
-        if held.sealed < end:
+        if held.own and held.sealed < end:
             holdings.set_sealed(transaction, held, end)
         checkpoints.save(transaction, held, [checkpoint], total_bytes={})
-        comeback.adopted(transaction, fresh)
+        if held.own:
+            comeback.adopted(transaction, fresh)
         return Returned(common=common, abandoned=abandoned) if fresh else None
 
     def learn_announced(self, transaction: Transaction, stream: StreamName, announced: Iterable[Checkpoint]) -> None:
@@ -204,7 +209,7 @@ class Journal:
         standings = {
             one.size: self._standing(transaction.connection, held, one.size) for one in signed if one.size <= held.size
         }
-        checkpoints.settle(transaction, held, held.size, signed, standings)
+        checkpoints.settle(transaction, held, held.size, signed, standings, tree=self.tree)
 
     def requeue(self, transaction: Transaction, keys: Iterable[int]) -> list[int]:
         """Read quarantined records again and apply those that can be applied now; return their keys.

@@ -237,3 +237,31 @@ source_key = Table(
     sqlite_with_rowid=False,
 )
 """The sources' own keys: repeated deliveries are known by them (02, R15)."""
+
+fork = Table(
+    "fork",
+    metadata,
+    Column("stream_id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, primary_key=True),
+    Column("sealed_at", Moment, nullable=False),
+    Column("signer", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("position", BigInteger),
+    Column("body", LargeBinary),
+    Column("found_at", Moment),
+    Column("resolved_at", Moment),
+    sqlite_with_rowid=False,
+)
+"""Checkpoints that contradict what is held (02, R7); one that is not resolved stops its stream. ``body`` is zstd."""
+
+fork_resolution = Table(
+    "fork_resolution",
+    metadata,
+    Column("stream_id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, primary_key=True),
+    Column("stands", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Checkpoints that were decided about: by the root (``stands``), or abandoned by their origin (not)."""

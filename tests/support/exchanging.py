@@ -48,6 +48,11 @@ class ExchangeNode(TrustNode):
         evidence_folder: Path | None = None,
     ) -> None:
         super().__init__(identity, store=store, clock=clock, projections=projections)
+        if store is not None:
+            # A database that holds sealed records has its high-water file beside it.
+            with store.reading() as connection:
+                sizes = {held.stream: held.sealed for held in self.journal.own_streams(connection)}
+            self.journal.high_water.raise_to(sizes)
         self.limits = limits
         self.evidence_folder = evidence_folder
         self.exchange = self.started()

@@ -19,6 +19,7 @@ from node.standard.compose import compose
 from node.standard.seals import TRUST, Checkpoint, StreamName
 from node.trust.book import CertificateBook
 from node.trust.certificates import read_certificate
+from node.trust.forks import ForkProjection
 from node.trust.identity import Identity, tree_node
 from node.trust.issued import RECORD_TYPE
 from node.trust.issuing import Admission, issue, issued_entry, make_certificates, make_root_identity, record_founding
@@ -163,7 +164,11 @@ class TrustNode:
         self.book = CertificateBook(identity.tree, self.tree)
         self.projection = TreeProjection(identity, self.book, self.clock)
         self.journal = Journal(
-            self.store, node_code=identity.code, clock=self.clock, projections=(self.projection, *projections)
+            self.store,
+            node_code=identity.code,
+            clock=self.clock,
+            projections=(self.projection, ForkProjection(identity, self.book, self.clock), *projections),
+            tree=identity.tree,
         )
         self.store.write(lambda transaction: self.book.learn(transaction, identity.all_certificates, self.clock.now()))
 

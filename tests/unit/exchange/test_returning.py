@@ -10,7 +10,6 @@ from node.errors import InDoubtError, PackageRefusedError
 from node.exchange.conversation import Wanted
 from node.exchange.tails import TIMES_MAX
 from node.journal.alarms import alarms
-from node.journal.high_water import HighWaterMemory
 from node.journal.memory import image_of, memory_store
 from node.journal.receipts import all_receipts, save_receipt
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
@@ -33,16 +32,12 @@ def set_back(nodes: dict[str, ExchangeNode], code: str, image: bytes, *, with_fi
     """Put an older database under a node and start it; ``with_file``: its high-water file is as old."""
     before = nodes[code]
     node = ExchangeNode(identities()[code], store=memory_store(image), clock=before.clock)
-    if with_file:
-        node.journal.high_water = HighWaterMemory()
-        with node.store.reading() as connection:
-            node.journal.high_water.raise_to({one.stream: one.sealed for one in node.journal.own_streams(connection)})
-    else:
+    if not with_file:
         node.journal.high_water = before.journal.high_water
     # Another process has another start id.
     node.randomness = before.randomness
     node.started()
-    node.exchange.settling.examine()
+    node.exchange.settling.examine(starting=True)
     nodes[code] = node
     return node
 
