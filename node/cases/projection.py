@@ -1,6 +1,6 @@
 """The case projection: what records make of cases, in the transaction that appends them.
 
-**Hot path.** One SELECT finds the cases of a batch; each record then either adds quietly to its case's memory
+**Hot path.** One SELECT finds the cases of all batches; each record then either adds quietly to its case's memory
 (``history.advance_quietly``) or marks the case for a replay; one sorted executemany per table writes what changed.
 Statements are tuples through ``exec_driver_sql``; their text is made from the tables, per dialect, in
 ``node.cases.statements``.
@@ -19,7 +19,7 @@ and judged by whole records, so it has no quiet way: each of its records replays
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from node.cases.divisions import versions_of
 from node.cases.history import (
@@ -36,7 +36,6 @@ from node.cases.history import (
 )
 from node.cases.reference import items_of
 from node.cases.rows import (
-    CaseRow,
     CaseRows,
     StoredStep,
     case_number_of_body,
@@ -51,10 +50,11 @@ from node.standard.families import case_header_of
 from node.standard.seals import ANCESTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from node.cases.division_rules import Versions
     from node.cases.findings import ItemTerms
+    from node.cases.rows import CaseName, CaseRow
     from node.journal.entries import Batch, Entry
     from node.journal.store import Transaction
     from node.standard.facts import Facts
@@ -79,15 +79,15 @@ class CounterBook(Protocol):
     def take_back(self, packed: bytes) -> None:
         """Count the opposite of everything that ``packed`` (one or more results of ``add`` joined) stands for."""
 
-    def close(self) -> None:
-        """Write the sums, once per batch."""
-
 
 class CounterSink(Protocol):
     """Where contributions go."""
 
     def open(self, transaction: Transaction, stream_id: int, *, own: bool) -> CounterBook:
         """Return the book of one stream; ``own`` tells whether this node is the stream's origin."""
+
+    def close(self, transaction: Transaction, books: Iterable[Any]) -> None:
+        """Write the sums of books that were opened, once for all of them."""
 
     def clear(self, transaction: Transaction) -> None:
         """Drop all counters, before a rebuild."""
@@ -103,9 +103,6 @@ class _NoBook:
     def take_back(self, packed: bytes) -> None:
         """Do nothing."""
 
-    def close(self) -> None:
-        """Do nothing."""
-
 
 class _NoSink:
     """Opens books that count nothing."""
@@ -113,6 +110,9 @@ class _NoSink:
     def open(self, transaction: Transaction, stream_id: int, *, own: bool) -> CounterBook:  # noqa: ARG002
         """Return the book that counts nothing."""
         return _NoBook()
+
+    def close(self, transaction: Transaction, books: Iterable[CounterBook]) -> None:
+        """Do nothing."""
 
     def clear(self, transaction: Transaction) -> None:
         """Do nothing."""
@@ -141,21 +141,20 @@ class CaseProjection:
         self._contribution = contribution
         self._counters: CounterSink = counters or _NoSink()
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in a batch and set case, previous record, state and held-back mark on its entries."""
-        if batch.stream.audience != ANCESTORS:
-            return
-        numbered = [(number, entry) for entry in batch.entries if (number := self._number(entry)) is not None]
-        if numbered:
-            work = _Work(self, transaction, batch.stream_id, own=batch.own)
-            work.take(numbered)
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Take in batches and set case, previous record, state and held-back mark on their entries."""
+        carrying = [batch for batch in batches if batch.stream.audience == ANCESTORS]
+        named = [(name, entry) for batch in carrying for name, entry in self._named(batch) if name is not None]
+        if named:
+            work = _Work(self, transaction, {batch.stream_id for batch in carrying if batch.own})
+            work.take(named)
             work.finish()
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Put records that can be applied now into the history of their cases and re-project these."""
         if batch.stream.audience == ANCESTORS:
-            work = _Work(self, transaction, batch.stream_id, own=batch.own)
-            work.requeue([(self._number(entry), entry) for entry in batch.entries])
+            work = _Work(self, transaction, {batch.stream_id} if batch.own else ())
+            work.requeue(list(self._named(batch)))
             work.finish()
 
     def re_project(self, transaction: Transaction, case_id: int) -> None:
@@ -164,12 +163,11 @@ class CaseProjection:
 
     def re_project_all(self, transaction: Transaction, case_ids: Iterable[int]) -> None:
         """Re-project several cases, each counted in its own stream's counters."""
-        by_stream: dict[tuple[int, bool], list[int]] = {}
-        for case_id, stream_id, own in places(transaction.connection, self.tables, sorted(set(case_ids))):
-            by_stream.setdefault((stream_id, own), []).append(case_id)
-        for (stream_id, own), ids in by_stream.items():
-            work = _Work(self, transaction, stream_id, own=own)
-            work.replays = {number: [] for number in sorted(work.rows.load_ids(ids).values())}
+        found = places(transaction.connection, self.tables, sorted(set(case_ids)))
+        if found:
+            work = _Work(self, transaction, {stream_id for _, stream_id, own in found if own})
+            names = work.rows.load_ids(case_id for case_id, _, _ in found)
+            work.replays = {name: [] for name in sorted(names.values())}
             work.finish()
 
     def clear(self, transaction: Transaction) -> None:
@@ -180,6 +178,13 @@ class CaseProjection:
     def contribution(self, facts: Facts) -> Sequence[Amount]:
         """Return what a record in effect adds to the counters."""
         return self._contribution(facts)
+
+    def _named(self, batch: Batch) -> Iterator[tuple[CaseName | None, Entry]]:
+        """Yield the entries of a batch, each beside the name of the case of this kind that it belongs to, or None."""
+        stream_id = batch.stream_id
+        for entry in batch.entries:
+            number = self._number(entry)
+            yield (None if number is None else (stream_id, number)), entry
 
     def _number(self, entry: Entry) -> str | None:
         """Return the case number of a record that belongs to a case of this kind, or None."""
@@ -194,92 +199,105 @@ class CaseProjection:
         """Open the counters of a stream."""
         return self._counters.open(transaction, stream_id, own=own)
 
+    def close(self, transaction: Transaction, books: Iterable[CounterBook]) -> None:
+        """Write the sums of the books that were opened."""
+        self._counters.close(transaction, books)
+
 
 class _Work:
-    """One batch, or one repair, on its way through the cases of one stream."""
+    """Batches, or one repair, on their way through the cases; ``own``: the ids of streams of this node's own."""
 
-    __slots__ = ("_book", "_divisions", "_items", "_owner", "_transaction", "replays", "rows")
+    __slots__ = ("_books", "_divisions", "_items", "_own", "_owner", "_transaction", "replays", "rows")
 
-    def __init__(self, owner: CaseProjection, transaction: Transaction, stream_id: int, *, own: bool) -> None:
+    def __init__(self, owner: CaseProjection, transaction: Transaction, own: Collection[int]) -> None:
         self._owner = owner
         self._transaction = transaction
-        self._book = owner.book(transaction, stream_id, own=own)
+        self._own = own
+        self._books: dict[int, CounterBook] = {}
         self._items: Mapping[str, Sequence[ItemTerms]] = {}
         self._divisions: Mapping[str, Versions] = {}
-        self.rows = CaseRows(transaction, stream_id, owner.tables)
-        # Case number to the entries that a replay must add to what the journal holds, or must tell what it found.
-        self.replays: dict[str, list[Entry]] = {}
+        self.rows = CaseRows(transaction, owner.tables)
+        # A case's name to the entries that a replay must add to what the journal holds, or must tell what it found.
+        self.replays: dict[CaseName, list[Entry]] = {}
 
-    def take(self, numbered: Sequence[tuple[str, Entry]]) -> None:
-        """Move the cases of a batch, record by record in stream order."""
+    def take(self, named: Sequence[tuple[CaseName, Entry]]) -> None:
+        """Move the cases of batches, record by record in stream order."""
         rows = self.rows
-        rows.load({number for number, _ in numbered})
-        tasks = {entry.facts.task for _, entry in numbered if entry.facts is not None and entry.facts.task is not None}
+        rows.load({name for name, _ in named})
+        tasks = {entry.facts.task for _, entry in named if entry.facts is not None and entry.facts.task is not None}
         self._items = self._items_of(tasks | rows.tasks())
-        self._divisions = self._divisions_of({entry.facts.division for _, entry in numbered if entry.facts is not None})
-        for number, entry in numbered:
-            row = rows.case(number)
+        self._divisions = self._divisions_of({entry.facts.division for _, entry in named if entry.facts is not None})
+        for name, entry in named:
+            row = rows.case(name)
             entry.case_id = row.id
             entry.previous = row.last_key or None
             row.last_key = entry.key
             row.changed = True
             if not self._move(row, entry):
-                self.replays[number] = []
+                self.replays[name] = []
             entry.state_after = row.memory.state
         if self.replays:
-            for number, entry in numbered:
-                if number in self.replays:
-                    self.replays[number].append(entry)
+            for name, entry in named:
+                if name in self.replays:
+                    self.replays[name].append(entry)
 
-    def requeue(self, numbered: Sequence[tuple[str | None, Entry]]) -> None:
+    def requeue(self, named: Sequence[tuple[CaseName | None, Entry]]) -> None:
         """Mark the cases of records for a replay, and mend the chains in which these do not stand where they belong.
 
         A quarantined record stands in the chain of the case that it seems to name. Read again, it may belong to another
         one, or to none.
         """
         rows = self.rows
-        rows.load({number for number, _ in numbered if number is not None})
-        numbers = rows.load_ids(entry.case_id for _, entry in numbered if entry.case_id is not None)
-        joining: dict[str, list[Entry]] = {}
-        leaving: dict[str, list[Entry]] = {}
-        for number, entry in numbered:
-            stands_in = numbers.get(entry.case_id or 0)
-            if number is not None:
-                self.replays.setdefault(number, []).append(entry)
-            if number != stands_in:
-                if number is not None:
-                    joining.setdefault(number, []).append(entry)
+        rows.load({name for name, _ in named if name is not None})
+        names = rows.load_ids(entry.case_id for _, entry in named if entry.case_id is not None)
+        joining: dict[CaseName, list[Entry]] = {}
+        leaving: dict[CaseName, list[Entry]] = {}
+        for name, entry in named:
+            stands_in = names.get(entry.case_id or 0)
+            if name is not None:
+                self.replays.setdefault(name, []).append(entry)
+            if name != stands_in:
+                if name is not None:
+                    joining.setdefault(name, []).append(entry)
                 if stands_in is not None:
                     self.replays.setdefault(stands_in, [])
                     leaving.setdefault(stands_in, []).append(entry)
         self._mend(joining, leaving)
 
-    def _mend(self, joining: Mapping[str, Sequence[Entry]], leaving: Mapping[str, Sequence[Entry]]) -> None:
+    def _mend(self, joining: Mapping[CaseName, Sequence[Entry]], leaving: Mapping[CaseName, Sequence[Entry]]) -> None:
         """Take records out of the chains of their cases, then put others in."""
         gone = [entry for entries in leaving.values() for entry in entries]
         for entry in gone:
             entry.case_id = entry.previous = entry.state_after = None
-        histories = self.rows.histories([self.rows.case(number) for number in sorted({*joining, *leaving})])
+        histories = self.rows.histories([self.rows.case(name) for name in sorted({*joining, *leaving})])
         save_outcomes(self._transaction, gone)
-        for number in sorted({*joining, *leaving}):
-            keys = {entry.key for entry in leaving.get(number, ())}
-            row = self.rows.case(number)
-            if not self.rows.splice(row, histories.get(number, []), joining.get(number, ()), keys):
-                del self.replays[number]
+        for name in sorted({*joining, *leaving}):
+            keys = {entry.key for entry in leaving.get(name, ())}
+            row = self.rows.case(name)
+            if not self.rows.splice(row, histories.get(name, []), joining.get(name, ()), keys):
+                del self.replays[name]
 
     def finish(self) -> None:
         """Replay what has to be replayed, then write everything once."""
         if self.replays:
             self._replay_all()
         self.rows.write()
-        self._book.close()
+        self._owner.close(self._transaction, self._books.values())
+
+    def _book(self, row: CaseRow) -> CounterBook:
+        """Return the counters of the case's stream, opened once."""
+        number = row.stream_id
+        book = self._books.get(number)
+        if book is None:
+            book = self._books[number] = self._owner.book(self._transaction, number, own=number in self._own)
+        return book
 
     def _move(self, row: CaseRow, entry: Entry) -> bool:
         """Apply one record quietly or hold it back; False: its case must be replayed."""
         memory = row.memory
         facts = entry.facts
         if entry.quarantine is None and facts is not None and not memory.flags & INCOMPLETE:
-            if memory.count <= CASE_RECORDS_MAX and row.case_no not in self.replays:
+            if memory.count <= CASE_RECORDS_MAX and not (self.replays and row.name in self.replays):
                 return not self._owner.life_cycle.reads_content and self._advance(row, facts)
             memory.count_one()
             return True
@@ -298,26 +316,26 @@ class _Work:
             row.begin(facts)
         amounts = self._owner.contribution(facts)
         if amounts:
-            row.contribution += self._book.add(facts, amounts)
+            row.contribution += self._book(row).add(facts, amounts)
         return True
 
     def _replay_all(self) -> None:
         """Replay the marked cases with one walk over all their histories."""
-        rows = [self.rows.case(number) for number in sorted(self.replays)]
+        rows = [self.rows.case(name) for name in sorted(self.replays)]
         histories = self.rows.histories(rows)
-        records = {row.case_no: self._records(row, histories.get(row.case_no, [])) for row in rows}
-        first = {number: _first(held) for number, held in records.items()}
+        records = {row.name: self._records(row, histories.get(row.name, [])) for row in rows}
+        first = {name: _first(held) for name, held in records.items()}
         items = self._items_of({facts.task for facts in first.values() if facts is not None and facts.task is not None})
         divisions = self._divisions_of({facts.division for facts in first.values() if facts is not None})
         for row in rows:
-            held = records[row.case_no]
-            begun = first[row.case_no]
+            held = records[row.name]
+            begun = first[row.name]
             terms = items.get(begun.task or "", ()) if begun is not None else ()
             outcome = replay(held, terms, self._owner.life_cycle, divisions)
             self._count_again(row, outcome)
             row.adopt(outcome)
-            self.rows.correct(histories.get(row.case_no, []), outcome)
-            for entry in self.replays[row.case_no]:
+            self.rows.correct(histories.get(row.name, []), outcome)
+            for entry in self.replays[row.name]:
                 entry.held_back = entry.key in outcome.held_back
                 entry.state_after = outcome.states[entry.key]
 
@@ -325,9 +343,7 @@ class _Work:
         """Join what the journal holds of a case with the records of this batch that it does not hold yet."""
         held = {step.key for step in stored}
         whole = self._owner.life_cycle.reads_content
-        fresh = [
-            recorded_entry(entry, with_content=whole) for entry in self.replays[row.case_no] if entry.key not in held
-        ]
+        fresh = [recorded_entry(entry, with_content=whole) for entry in self.replays[row.name] if entry.key not in held]
         return [*recorded_steps(stored, with_content=whole), *fresh]
 
     def _items_of(self, tasks: Collection[str]) -> Mapping[str, Sequence[ItemTerms]]:
@@ -340,12 +356,12 @@ class _Work:
     def _count_again(self, row: CaseRow, outcome: Outcome) -> None:
         """Take the old contribution back and add the new one: the counters stay the sum of contributions."""
         if row.contribution:
-            self._book.take_back(row.contribution)
+            self._book(row).take_back(row.contribution)
         packed = []
         for step in outcome.steps:
             amounts = self._owner.contribution(step.facts)
             if amounts:
-                packed.append(self._book.add(step.facts, amounts))
+                packed.append(self._book(row).add(step.facts, amounts))
         row.contribution = b"".join(packed)
 
 

@@ -22,7 +22,7 @@ from node.standard.seals import DESCENDANTS
 from node.trust.notices import wake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import Table
 
@@ -81,8 +81,12 @@ class ReferenceProjection:
     def __init__(self, cases: CaseProjection) -> None:
         self._cases = cases
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in the reference records of a batch."""
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Take in the reference records of batches."""
+        for batch in batches:
+            self._take(transaction, batch)
+
+    def _take(self, transaction: Transaction, batch: Batch) -> None:
         entries = [entry for entry in batch.entries if entry.quarantine is None and entry.record_type in _READERS]
         if not entries:
             return
@@ -95,7 +99,7 @@ class ReferenceProjection:
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Take in reference records that can be applied now."""
-        self.apply(transaction, batch)
+        self._take(transaction, batch)
 
     def clear(self, transaction: Transaction) -> None:
         """Drop all reference data and what was still to be repaired for it."""

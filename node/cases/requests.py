@@ -18,6 +18,8 @@ from node.standard.families import RECORD_TYPES, REQUEST_HEADER, record_number
 from node.standard.seals import ANCESTORS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.journal.entries import Batch, Entry
     from node.journal.store import Transaction
     from node.standard.facts import Facts
@@ -39,8 +41,12 @@ class RequestProjection:
     name = "requests"
     cuts: frozenset[str] = frozenset()
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in the requests of a batch."""
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Take in the requests of batches."""
+        for batch in batches:
+            self._take(transaction, batch)
+
+    def _take(self, transaction: Transaction, batch: Batch) -> None:
         if batch.stream.audience != ANCESTORS:
             return
         newest: dict[Key, tuple[Rank, Entry, Facts]] = {}
@@ -56,7 +62,7 @@ class RequestProjection:
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Take in requests that can be applied now."""
-        self.apply(transaction, batch)
+        self._take(transaction, batch)
 
     def clear(self, transaction: Transaction) -> None:
         """Drop all requests."""

@@ -6,6 +6,7 @@ in ``node.cases.history``.
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,14 +33,19 @@ if TYPE_CHECKING:
     from node.journal.store import Transaction
     from node.standard.facts import Facts
 
-_COLUMNS = 'f."case_no", s."id", s."state", s."flags", s."last_key", s."memory", s."contribution", f."task"'
+_COLUMNS = (
+    'f."stream_id", f."case_no", s."id", s."state", s."flags", s."last_key", s."memory", s."contribution", f."task"'
+)
+# One JSON object of streams with their numbers, and one range of rows. CROSS JOIN keeps SQLite from another order.
 _BY_NUMBER = {
-    "sqlite": 'f."case_no" IN (SELECT value FROM json_each(?)) AND f."stream_id" = ?',
-    "postgresql": 'f."case_no" = ANY(%s) AND f."stream_id" = %s',
+    "sqlite": "FROM json_each(?) j CROSS JOIN json_each(j.value) n CROSS JOIN {fact} f "
+    'ON f."stream_id" = CAST(j.key AS INTEGER) AND f."case_no" = n.value CROSS JOIN {state} s ON s."id" = f."id"',
+    "postgresql": "FROM unnest(%s::int[], %s::text[]) n(stream_id, case_no) JOIN {fact} f "
+    'ON f."stream_id" = n.stream_id AND f."case_no" = n.case_no JOIN {state} s ON s."id" = f."id"',
 }
 _BY_ID = {
-    "sqlite": 'f."id" IN (SELECT value FROM json_each(?))',
-    "postgresql": 'f."id" = ANY(%s)',
+    "sqlite": 'FROM {fact} f JOIN {state} s ON s."id" = f."id" WHERE f."id" IN (SELECT value FROM json_each(?))',
+    "postgresql": 'FROM {fact} f JOIN {state} s ON s."id" = f."id" WHERE f."id" = ANY(%s)',
 }
 # UNION and not UNION ALL: a chain that some fault had closed into a ring must not run for ever.
 _WALK = (
@@ -55,12 +61,24 @@ _FACT_COLUMNS = ("task", "organisation", "division", "channel", "began_at")
 _STATE_COLUMNS = ("state", "flags", "last_key", "memory", "contribution")
 
 
+CaseName = tuple[int, str]
+"""What names a case: the id of its stream, and its number."""
+
+
 @cache
-def _select_sql(tables: CaseTables, condition: str) -> str:
-    return (
-        f'SELECT {_COLUMNS} FROM "{tables.fact.name}" f '  # noqa: S608 - constants.
-        f'JOIN "{tables.state.name}" s ON s."id" = f."id" WHERE {condition}'
-    )
+def _select_sql(tables: CaseTables, origin: str) -> str:
+    return f"SELECT {_COLUMNS} {origin.format(fact=tables.fact.name, state=tables.state.name)}"
+
+
+def _names_parameter(dialect: str, names: Collection[CaseName]) -> tuple[Any, ...]:
+    """Return the parameters that find cases by name, sorted, so that the table is read in its own order."""
+    ordered = sorted(names)
+    if dialect == "postgresql":
+        return [stream_id for stream_id, _ in ordered], [number for _, number in ordered]
+    by_stream: dict[int, list[str]] = {}
+    for stream_id, number in ordered:
+        by_stream.setdefault(stream_id, []).append(number)
+    return (json.dumps(by_stream),)
 
 
 class StoredStep(NamedTuple):
@@ -88,12 +106,13 @@ class CaseRow:
         "last_key",
         "memory",
         "stored_last",
+        "stream_id",
         "task",
     )
 
-    def __init__(self, number: int, case_no: str) -> None:
+    def __init__(self, number: int, name: CaseName) -> None:
         self.id = number
-        self.case_no = case_no
+        self.stream_id, self.case_no = name
         self.memory = CaseMemory()
         self.contribution = b""
         self.last_key = 0
@@ -104,6 +123,11 @@ class CaseRow:
         self.is_new = True
         self.begun = False
         self.changed = False
+
+    @property
+    def name(self) -> CaseName:
+        """What names the case."""
+        return self.stream_id, self.case_no
 
     def begin(self, facts: Facts | None) -> None:
         """Take what the first record in effect says (None: no record is in effect)."""
@@ -125,33 +149,32 @@ class CaseRow:
 
 
 class CaseRows:
-    """The cases of one stream and one kind that a transaction touches."""
+    """The cases of one kind that a transaction touches."""
 
-    def __init__(self, transaction: Transaction, stream_id: int, tables: CaseTables) -> None:
+    def __init__(self, transaction: Transaction, tables: CaseTables) -> None:
         self._tables = tables
         self._connection = transaction.connection
         self._dialect = transaction.dialect
-        self._stream_id = stream_id
-        self._rows: dict[str, CaseRow] = {}
+        self._rows: dict[CaseName, CaseRow] = {}
         self._next_id = 0
 
-    def load(self, numbers: Collection[str]) -> None:
-        """Read the cases with these numbers, as far as they exist."""
-        (parameter,) = in_parameter(self._dialect, sorted(numbers))
+    def load(self, names: Collection[CaseName]) -> None:
+        """Read the cases with these names, as far as they exist."""
         sql = _select_sql(self._tables, _BY_NUMBER[self._dialect])
-        self._keep(self._connection.exec_driver_sql(sql, (parameter, self._stream_id)))
+        self._keep(self._connection.exec_driver_sql(sql, _names_parameter(self._dialect, names)))
 
-    def load_ids(self, ids: Iterable[int]) -> dict[int, str]:
-        """Read the cases with these ids and return their numbers by id, as far as they exist."""
+    def load_ids(self, ids: Iterable[int]) -> dict[int, CaseName]:
+        """Read the cases with these ids and return their names by id, as far as they exist."""
         wanted = set(ids)
         sql = _select_sql(self._tables, _BY_ID[self._dialect])
         self._keep(self._connection.exec_driver_sql(sql, in_parameter(self._dialect, sorted(wanted))))
-        return {row.id: row.case_no for row in self._rows.values() if row.id in wanted}
+        return {row.id: row.name for row in self._rows.values() if row.id in wanted}
 
     def _keep(self, found: Iterable[Any]) -> None:
-        for case_no, number, state, flags, last_key, memory, contribution, task in found:
+        for stream_id, case_no, number, state, flags, last_key, memory, contribution, task in found:
             row = CaseRow.__new__(CaseRow)
             row.id = number
+            row.stream_id = stream_id
             row.case_no = case_no
             row.memory = CaseMemory.unpack(state, flags, memory)
             row.contribution = contribution
@@ -159,27 +182,27 @@ class CaseRows:
             row.task = task
             row.findings = None
             row.is_new = row.begun = row.changed = False
-            self._rows[case_no] = row
+            self._rows[stream_id, case_no] = row
 
     def tasks(self) -> set[str]:
         """Return the item codes of the cases read so far."""
         return {row.task for row in self._rows.values() if row.task is not None}
 
-    def case(self, number: str) -> CaseRow:
-        """Return the case with this number, made new when there is none; ids follow the order of asking."""
-        row = self._rows.get(number)
+    def case(self, name: CaseName) -> CaseRow:
+        """Return the case with this name, made new when there is none; ids follow the order of asking."""
+        row = self._rows.get(name)
         if row is None:
             if not self._next_id:
                 highest = self._connection.execute(select(func.max(self._tables.fact.c.id))).scalar()
                 self._next_id = self._tables.first_id if highest is None else highest + 1
-            row = self._rows[number] = CaseRow(self._next_id, number)
+            row = self._rows[name] = CaseRow(self._next_id, name)
             self._next_id += 1
         return row
 
-    def histories(self, rows: Iterable[CaseRow]) -> dict[str, list[StoredStep]]:
+    def histories(self, rows: Iterable[CaseRow]) -> dict[CaseName, list[StoredStep]]:
         """Return what the journal holds of each case, in stream order: a walk by primary key."""
-        starts = {row.stored_last: row.case_no for row in rows if row.stored_last}
-        steps: dict[str, list[StoredStep]] = {}
+        starts = {row.stored_last: row.name for row in rows if row.stored_last}
+        steps: dict[CaseName, list[StoredStep]] = {}
         if starts:
             parameter = in_parameter(self._dialect, sorted(starts))
             for start, *values in self._connection.exec_driver_sql(_HISTORY[self._dialect], parameter):
@@ -223,7 +246,7 @@ class CaseRows:
         for table in (self._tables.state, self._tables.fact):
             self._connection.execute(delete(table).where(table.c.id == row.id))
         self._connection.execute(delete(self._tables.finding).where(self._tables.finding.c.case_id == row.id))
-        del self._rows[row.case_no]
+        del self._rows[row.name]
 
     def write(self) -> None:
         """Insert the new cases and update the changed ones, one executemany per table, sorted by id."""
@@ -234,7 +257,7 @@ class CaseRows:
         self._many(insert_sql(state, self._dialect), [(row.id, *_state_values(row)) for row in new])
         self._many(
             insert_sql(fact, self._dialect),
-            [(row.id, self._stream_id, row.case_no, *row.facts) for row in new],
+            [(row.id, row.stream_id, row.case_no, *row.facts) for row in new],
         )
         self._many(update_sql(state, self._dialect, _STATE_COLUMNS), [(*_state_values(row), row.id) for row in moved])
         self._many(update_sql(fact, self._dialect, _FACT_COLUMNS), [(*row.facts, row.id) for row in moved if row.begun])

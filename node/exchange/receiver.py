@@ -26,7 +26,7 @@ How a slice is judged
     6. Parse and validate each record from its own bytes. What fails now *cannot be refused*: the origin has signed it,
        and refusing would stop its stream for ever. It is stored and *quarantined* at its position: ``invalid``,
        ``unknown type``, ``newer version`` or ``no authority`` (``trust.authority``).
-    7. One transaction for all slices: ``Journal.extend``, which calls the projections. Then, and never before, the
+    7. One transaction for all slices: ``Journal.extend_all``, which calls the projections. Then, and never before, the
        caller has receipts signed.
 
     ``trust`` goes first, in a transaction of its own, because the other slices of the package may be judged by the tree
@@ -70,6 +70,7 @@ from node.journal.entries import DEFERRED_REASONS, NO_AUTHORITY, Entry, pack
 from node.journal.forks import any_stopped, forks, stopped
 from node.journal.merkle import root_of
 from node.journal.replay import read_entry
+from node.journal.streams import Extension
 from node.standard.codec import check_canonical, leaf_hash
 from node.standard.seals import TRUST, StreamName
 from node.trust.authority import check_authority
@@ -205,22 +206,31 @@ class Receiver:
             transaction.connection, [slices[number].stream for number in changing]
         )
         moved: list[int] = []
-        for number, one in changing.items():
-            # A stream's second slice has to see what the first one did.
-            held = standing.pop(slices[number].stream, None)
-            if not self._take(transaction, slices[number], one, held):
+        extending: dict[StreamName, tuple[Extension, _Judged]] = {}
+        for number, judged in changing.items():
+            one = slices[number]
+            held = standing.get(one.stream)
+            if not judged.entries:
+                self._context.journal.learn_announced(transaction, one.stream, judged.seen)
+            elif one.stream in extending or (0 if held is None else held.size) != judged.held:
+                # A stream's second slice is judged again: it has to see what the first one did.
                 moved.append(number)
+            else:
+                extension = Extension(
+                    stream=one.stream,
+                    entries=judged.entries,
+                    checkpoint=one.checkpoint,
+                    announced=one.announced,
+                    held=held,
+                )
+                extending[one.stream] = (extension, judged)
+        self._context.journal.extend_all(transaction, [extension for extension, _ in extending.values()])
+        for extension, judged in extending.values():
+            self._note_taken(transaction, extension, judged)
         return moved
 
-    def _take(self, transaction: Transaction, one: Slice, judged: _Judged, held: Held | None) -> bool:
-        journal = self._context.journal
-        if not judged.entries:
-            journal.learn_announced(transaction, one.stream, judged.seen)
-            return True
-        held = held or journal.held(transaction.connection, one.stream)
-        if (0 if held is None else held.size) != judged.held:
-            return False
-        journal.extend(transaction, one.stream, judged.entries, one.checkpoint, one.announced, held=held)
+    def _note_taken(self, transaction: Transaction, one: Extension, judged: _Judged) -> None:
+        """Alarm over an uncanonical record of a slice that was taken, and say what of the stream is deferred."""
         if judged.uncanonical is not None:
             raise_alarm(
                 transaction,
@@ -233,7 +243,6 @@ class Receiver:
         if any(entry.quarantine in DEFERRED_REASONS for entry in judged.entries):
             deferred = quarantine.deferred(transaction.connection, one.stream)
             judged.verdict = replace(judged.verdict, deferred=deferred)
-        return True
 
 
 class _Judge:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 
 from node.journal import holdings
 from node.journal.forks import keep_fork
-from node.journal.statements import for_dialect, values_sql
+from node.journal.statements import for_dialect, in_parameter, values_sql
 from node.journal.tables import checkpoint as table
 from node.journal.tables import moment_number, moment_of
 from node.journal.tables import stream as stream_table
@@ -40,6 +40,11 @@ bytes = coalesce(checkpoint.bytes, excluded.bytes)
 _BEYOND: Final = (
     "SELECT size, root, sealed_at, signer, signature FROM checkpoint WHERE stream_id = ? AND size > ? ORDER BY size"
 )
+_BEYOND_HELD: Final = {
+    dialect: "SELECT stream_id, checkpoint.size, root, sealed_at, signer, signature FROM stream JOIN checkpoint "  # noqa: S608
+    f"ON stream_id = stream.id AND checkpoint.size > stream.size WHERE stream.id {among} ORDER BY checkpoint.size"
+    for dialect, among in (("sqlite", "IN (SELECT value FROM json_each(?))"), ("postgresql", "= ANY(%s)"))
+}
 _AT: Final = """
 SELECT origin, audience, checkpoint.size, root, sealed_at, signer, signature FROM {} AS place
 JOIN stream ON origin = place.column1 AND audience = place.column2
@@ -60,7 +65,11 @@ def save(
     ``total_bytes`` gives the stream's raw bytes by size, as far as known. At one size the newest seal stays; saving
     again what is saved changes nothing.
     """
-    rows = [
+    _save_rows(transaction, _rows(held, checkpoints, total_bytes))
+
+
+def _rows(held: Held, checkpoints: Iterable[Checkpoint], total_bytes: Mapping[int, int]) -> list[tuple[object, ...]]:
+    return [
         (
             held.stream_id,
             one.size,
@@ -72,24 +81,37 @@ def save(
         )
         for one in checkpoints
     ]
+
+
+def _save_rows(transaction: Transaction, rows: list[tuple[object, ...]]) -> None:
     if rows:
         transaction.connection.exec_driver_sql(for_dialect(_SAVE, transaction.dialect), rows)
 
 
 def settle(
     transaction: Transaction,
+    said: Iterable[tuple[Held, int, Iterable[Checkpoint], Mapping[int, Standing]]],
+    *,
+    tree: str = "",
+) -> None:
+    """Save what fits: per stream, what was said of it up to a size, all in the standings, must have the root there.
+
+    One that does not fit, validly signed as it is, is a fork (``node.journal.forks``) and is not kept here; ``tree`` is
+    the tree's fingerprint. Those beyond the size are announced; beyond ANNOUNCED_MAX they are not taken: they will be
+    said again.
+    """
+    rows = [row for one in said for row in _fitting(transaction, *one, tree)]
+    _save_rows(transaction, rows)
+
+
+def _fitting(
+    transaction: Transaction,
     held: Held,
     size: int,
     checkpoints: Iterable[Checkpoint],
     standings: Mapping[int, Standing],
-    *,
-    tree: str = "",
-) -> None:
-    """Save what fits: checkpoints up to ``size``, all in ``standings``, must have the root there; others are announced.
-
-    One that does not fit, validly signed as it is, is a fork (``node.journal.forks``) and is not kept here; ``tree`` is
-    the tree's fingerprint. Announced ones beyond ANNOUNCED_MAX are not taken: they will be said again.
-    """
+    tree: str,
+) -> list[tuple[object, ...]]:
     fitting: list[Checkpoint] = []
     beyond: list[Checkpoint] = []
     for one in checkpoints:
@@ -102,7 +124,17 @@ def settle(
     if beyond:
         fitting += _announce(transaction, held, size, beyond, tree)
     total_bytes = {at: found.total_bytes for at, found in standings.items() if found.total_bytes is not None}
-    save(transaction, held, fitting, total_bytes=total_bytes)
+    return _rows(held, fitting, total_bytes)
+
+
+def beyond_many(connection: Connection, helds: Iterable[Held]) -> dict[int, list[Checkpoint]]:
+    """Return the announced checkpoints of streams by stream id, smallest size first: those beyond what is held."""
+    streams = {held.stream_id: held.stream for held in helds}
+    found: dict[int, list[Checkpoint]] = {}
+    dialect = connection.dialect.name
+    for number, *row in connection.exec_driver_sql(_BEYOND_HELD[dialect], in_parameter(dialect, sorted(streams))):
+        found.setdefault(number, []).append(_plain(streams[number], row))
+    return found
 
 
 def beyond(connection: Connection, held: Held) -> list[Checkpoint]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from node.standard.compression import compress_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from node.journal.store import Transaction
     from node.standard.facts import Facts
@@ -75,15 +75,19 @@ class Batch:
 class Projection(Protocol):
     """Something derived from records inside the transaction that appends them (02, R9).
 
-    It must be a function of the records held: any interleaving of streams and any cut into batches gives the same.
+    It must be a function of the records held: any interleaving of streams and any cut into batches gives the same. So
+    it takes batches of several streams at once, and a package costs as many statements as one slice.
     """
 
     name: str
     cuts: frozenset[str]
     """Record types that always form a batch of their own, so that what is derived is exact just before them."""
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in a batch; its rows are inserted right after, with what was set on the entries."""
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Take in batches, each of another stream, the streams all of one audience.
+
+        Their rows are inserted right after, with what was set on the entries.
+        """
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Take in formerly quarantined records whose rows exist and whose flags are cleared; not consecutive."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from node.journal.cutting import Part
     from node.journal.store import Transaction
 
 _COLUMNS: Final = tuple(stream_table.columns)
@@ -122,19 +123,20 @@ def opened(transaction: Transaction, stream: StreamName, *, own: bool) -> Held:
     return known(transaction.connection, stream)
 
 
-def move(transaction: Transaction, held: Held, *, read: int, size: int, frontier: bytes, total_bytes: int) -> None:
-    """Move a stream from the size that was read to a new one.
+def move(transaction: Transaction, moves: Sequence[tuple[Held, int, Part]]) -> None:
+    """Move streams, each from the size that was read to the end of its part.
 
-    Raises StoreBusyError (the whole work is redone) when somebody else moved it, which only a store whose lock does not
-    lock allows. A received stream is sealed as far as it goes: each slice ends at a checkpoint.
+    Raises StoreBusyError (the whole work is redone) when somebody else moved one, which only a store whose lock does
+    not lock allows. A received stream is sealed as far as it goes: each slice ends at a checkpoint.
     """
-    sealed = held.sealed if held.own else size
-    moved = transaction.connection.exec_driver_sql(
-        for_dialect(_MOVE, transaction.dialect), (size, frontier, total_bytes, sealed, held.stream_id, read)
-    )
-    if moved.rowcount != 1:
+    rows = [
+        (part.size, part.frontier, part.total_bytes, held.sealed if held.own else part.size, held.stream_id, read)
+        for held, read, part in moves
+    ]
+    moved = transaction.connection.exec_driver_sql(for_dialect(_MOVE, transaction.dialect), rows)
+    if moved.rowcount != len(rows):
         raise StoreBusyError(
-            f"{held.stream} moved while it was written.",
+            f"{', '.join(str(held.stream) for held, _, _ in moves)} moved while it was written.",
             why="another process of this home wrote at the same moment",
             action="nothing to do: it is tried again",
         )

@@ -113,7 +113,7 @@ def rebuild(transaction: Transaction, projections: Sequence[Projection]) -> int:
         for group in cut(entries, cuts):
             batch = _batch(streams[run.stream_id], group)
             for projection in projections:
-                projection.apply(transaction, batch)
+                projection.apply(transaction, [batch])
             records.save_outcomes(transaction, group)
         replayed += len(entries)
     transaction.announce()

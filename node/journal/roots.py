@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from node.journal.store import Transaction
 
 
-def save_tiles(transaction: Transaction, stream_id: int, tiles: list[Tile]) -> None:
-    """Insert the tiles that an extension completed."""
+def save_tiles(transaction: Transaction, tiles: list[tuple[int, Tile]]) -> None:
+    """Insert the tiles that extensions completed, each beside the id of its stream."""
     if tiles:
-        rows = [(stream_id, made.level, made.number, made.root) for made in tiles]
+        rows = [(stream_id, made.level, made.number, made.root) for stream_id, made in tiles]
         transaction.connection.exec_driver_sql(insert_sql(tile, transaction.dialect), rows)
 
 

@@ -17,11 +17,12 @@ How records are appended
        own, so that everything derived is exact just before it. A day's summary, for instance, must count exactly the
        records before it, at its origin and at every holder, however packages were cut on the way.
     3. Per batch: positions and keys are given, projections are called in order, rows are inserted, completed tiles are
-       saved, an ``arrival`` row says that this batch came now, and the stream's row moves.
+       saved, an ``arrival`` row says that this batch came now, and the stream's row moves. The first batches of all
+       slices of a package go together, then the second ones: what a statement costs is paid once for all of them.
     4. The transaction commits (durably: ``synchronous=FULL``), and only then is anybody told.
 
 How a received slice differs
-    ``extend`` computes the root at the slice's end before anything is written and compares it with the origin's
+    ``extend_all`` computes the root at the slice's end before anything is written and compares it with the origin's
     checkpoint, whose signature the caller has verified. If they differ, nothing of the slice is kept. So no node ever
     holds a record that its origin has not signed for. Announced checkpoints on the way are checked against the same
     computation; one that does not fit, validly signed as it is, is evidence of a fork: it raises an alarm and is not
@@ -42,8 +43,8 @@ What can go wrong
       because size moved in the same transaction; the source offers again, and its keys make that harmless.
     - Two processes append at once: one waits for the lock, a few seconds at most, then gets ``StoreBusyError`` ("try
       later"), never a wrong position. The ``WHERE size = :read`` would catch a store whose lock does not lock.
-    - A slice arrives twice, or in part: the caller cuts off what is held; ``extend`` takes only what follows the held
-      size directly.
+    - A slice arrives twice, or in part: the caller cuts off what is held; ``extend_all`` takes only what follows the
+      held size directly.
     - The frontier was damaged on disk: the next root does not match its checkpoint, or ``root_at`` (which computes from
       tiles and leaf hashes, not from the frontier) differs; both stop the stream loudly, none repairs in silence.
     - A projection was wrong: ``rebuild`` drops everything derived and replays all records in order of arrival.
@@ -51,6 +52,8 @@ What can go wrong
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from node.errors import SealMismatchError
@@ -79,9 +82,24 @@ if TYPE_CHECKING:
     from node.standard.seals import Checkpoint, StreamName
 
 
-__all__ = ["Held", "Journal"]
+__all__ = ["Extension", "Held", "Journal"]
 
 _ARRIVAL: Final = ("stream_id", "first", "last", "arrived_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """A received slice: ``entries`` follow directly what is held of ``stream``, and end at ``checkpoint``.
+
+    The caller has verified that, and the signatures of ``checkpoint`` and ``announced``. ``held`` is the stream as it
+    was read in this transaction, None when it was not.
+    """
+
+    stream: StreamName
+    entries: Sequence[Entry]
+    checkpoint: Checkpoint
+    announced: Sequence[Checkpoint] = ()
+    held: Held | None = None
 
 
 class Journal:
@@ -125,7 +143,7 @@ class Journal:
         if held.size < (self.high_water.sizes() or {}).get(stream, 0):
             raise in_doubt(f"{stream} holds {held.size} records, fewer than were shown to others")
         parts, _ = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
-        self._write(transaction, held, parts)
+        self._write_all(transaction, [(held, parts)])
         return held.size + 1, held.size + len(entries)
 
     def extend(
@@ -135,34 +153,46 @@ class Journal:
         entries: Sequence[Entry],
         checkpoint: Checkpoint,
         announced: Sequence[Checkpoint] = (),
-        *,
-        held: Held | None = None,
     ) -> None:
-        """Take a received slice that follows the held size directly and ends at ``checkpoint``.
+        """Take one received slice; see ``Extension`` and ``extend_all``."""
+        one = Extension(stream=stream, entries=entries, checkpoint=checkpoint, announced=announced)
+        self.extend_all(transaction, [one])
 
-        The caller has verified the signatures of ``checkpoint`` and ``announced``, and that the slice begins at held
-        + 1; ``held`` is the stream as it read it in this transaction, None when it did not. Saves the checkpoints.
-        Raises SealMismatchError, with nothing written, when the slice does not end at the checkpoint's size with its
-        root.
+    def extend_all(self, transaction: Transaction, extensions: Sequence[Extension]) -> None:
+        """Take received slices, each of another stream, together; save their checkpoints.
+
+        Raises SealMismatchError, with nothing written, when one does not end at its checkpoint's size with its root.
         """
-        if stream.origin == self.node_code or not entries:
-            message = f"node {self.node_code} cannot extend {stream} by {len(entries)} entries"
+        connection = transaction.connection
+        helds = [one.held or self._opened(transaction, one.stream) for one in extensions]
+        beyond = checkpoints.beyond_many(connection, helds)
+        planned = [
+            self._planned(one, held, beyond.get(held.stream_id, ()))
+            for one, held in zip(extensions, helds, strict=True)
+        ]
+        for _, some in itertools.groupby(sorted(planned, key=_audience), key=_audience):
+            self._write_all(transaction, [(one.held, one.parts) for one in some])
+        for one in planned:
+            for said in one.signed:
+                if said.size <= one.held.size:
+                    one.standings[said.size] = self._standing(connection, one.held, said.size)
+        settled = [(one.held, one.end, one.signed, one.standings) for one in planned]
+        checkpoints.settle(transaction, settled, tree=self.tree)
+
+    def _planned(self, one: Extension, held: Held, beyond: Iterable[Checkpoint]) -> _Planned:
+        if one.stream.origin == self.node_code or not one.entries:
+            message = f"node {self.node_code} cannot extend {one.stream} by {len(one.entries)} entries"
             raise ValueError(message)
-        held = held or self._opened(transaction, stream)
-        signed = [checkpoint, *announced, *checkpoints.beyond(transaction.connection, held)]
-        points = {one.size for one in signed}
-        parts, standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts(), points)
-        end = held.size + len(entries)
-        if checkpoint.size != end or standings[end].root != checkpoint.root:
+        signed = [one.checkpoint, *one.announced, *beyond]
+        points = {said.size for said in signed}
+        parts, standings = plan(held.compact_range(), held.total_bytes, one.entries, self._cuts(), points)
+        end = held.size + len(one.entries)
+        if one.checkpoint.size != end or standings[end].root != one.checkpoint.root:
             raise SealMismatchError(
-                f"A slice of {stream} does not end at its checkpoint.",
-                why=f"records {held.size + 1} to {end}, checkpoint at {checkpoint.size}",
+                f"A slice of {one.stream} does not end at its checkpoint.",
+                why=f"records {held.size + 1} to {end}, checkpoint at {one.checkpoint.size}",
             )
-        self._write(transaction, held, parts)
-        for one in announced:
-            if one.size <= held.size:
-                standings[one.size] = self._standing(transaction.connection, held, one.size)
-        checkpoints.settle(transaction, held, end, signed, standings, tree=self.tree)
+        return _Planned(held=held, end=end, parts=parts, signed=signed, standings=standings)
 
     def adopt(
         self,
@@ -191,7 +221,7 @@ class Journal:
         root = standings[end].root if fresh else self._standing(transaction.connection, held, end).root
         if checkpoint.size != end or root != checkpoint.root:
             raise SealMismatchError(f"A slice of {stream} does not end at its checkpoint.", why=f"{first} to {end}")
-        self._write(transaction, held, parts)
+        self._write_all(transaction, [(held, parts)])
         if held.own and held.sealed < end:
             holdings.set_sealed(transaction, held, end)
         checkpoints.save(transaction, held, [checkpoint], total_bytes={})
@@ -209,7 +239,7 @@ class Journal:
         standings = {
             one.size: self._standing(transaction.connection, held, one.size) for one in signed if one.size <= held.size
         }
-        checkpoints.settle(transaction, held, held.size, signed, standings, tree=self.tree)
+        checkpoints.settle(transaction, [(held, held.size, signed, standings)], tree=self.tree)
 
     def requeue(self, transaction: Transaction, keys: Iterable[int]) -> list[int]:
         """Read quarantined records again and apply those that can be applied now; return their keys.
@@ -310,24 +340,45 @@ class Journal:
     def _cuts(self) -> frozenset[str]:
         return frozenset().union(*(projection.cuts for projection in self.projections))
 
-    def _write(self, transaction: Transaction, held: Held, parts: list[Part]) -> None:
-        at = self.clock.now()
-        size = held.size
-        for part in parts:
-            batch = _numbered(held, size, part)
-            for projection in self.projections:
-                projection.apply(transaction, batch)
-            records.insert_entries(transaction, part.entries, at)
-            roots.save_tiles(transaction, held.stream_id, part.tiles)
-            transaction.connection.exec_driver_sql(
-                insert_sql(arrival, transaction.dialect, _ARRIVAL),
-                (held.stream_id, batch.first, batch.last, moment_number(at)),
-            )
-            holdings.move(
-                transaction, held, read=size, size=part.size, frontier=part.frontier, total_bytes=part.total_bytes
-            )
-            size = part.size
+    def _write_all(self, transaction: Transaction, planned: Sequence[tuple[Held, Sequence[Part]]]) -> None:
+        """Write the parts of several streams of one audience: the first ones together, then the second ones."""
+        sizes = {held.stream_id: held.size for held, _ in planned}
+        for round_ in itertools.count():
+            turn = [(held, parts[round_]) for held, parts in planned if round_ < len(parts)]
+            if not turn:
+                break
+            self._write(transaction, [(held, sizes[held.stream_id], part) for held, part in turn])
+            sizes.update((held.stream_id, part.size) for held, part in turn)
         transaction.announce()
+
+    def _write(self, transaction: Transaction, turn: Sequence[tuple[Held, int, Part]]) -> None:
+        """Write one part of each stream, which holds as many records as the number beside it."""
+        at = self.clock.now()
+        batches = [_numbered(held, size, part) for held, size, part in turn]
+        for projection in self.projections:
+            projection.apply(transaction, batches)
+        records.insert_entries(transaction, [entry for batch in batches for entry in batch.entries], at)
+        roots.save_tiles(transaction, [(held.stream_id, tile) for held, _, part in turn for tile in part.tiles])
+        transaction.connection.exec_driver_sql(
+            insert_sql(arrival, transaction.dialect, _ARRIVAL),
+            [(batch.stream_id, batch.first, batch.last, moment_number(at)) for batch in batches],
+        )
+        holdings.move(transaction, turn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """A slice as it will be written: its parts, what was signed of its stream, and how that stands at each size."""
+
+    held: Held
+    end: int
+    parts: list[Part]
+    signed: list[Checkpoint]
+    standings: dict[int, Standing]
+
+
+def _audience(one: _Planned) -> str:
+    return one.held.stream.audience
 
 
 def _numbered(held: Held, size: int, part: Part) -> Batch:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
@@ -23,7 +23,7 @@ from node.statistics.indicators import INDICATOR_NAMES, FigureKey, Figures, with
 from node.statistics.tables import changed_day, counter, dimension
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -66,6 +66,26 @@ class Counters:
         """Return the book of one stream; ``own``: days that change are to be published by this node."""
         return StreamBook(self, transaction, stream_id, own=own)
 
+    def close(self, transaction: Transaction, books: Iterable[StreamBook]) -> None:
+        """Write the sums of books that were opened for this transaction, sorted, in one executemany.
+
+        Notes the days of those whose stream is this node's own.
+        """
+        rows: list[tuple[int, int, int, int, int]] = []
+        own_days: set[int] = set()
+        for book in books:
+            found = book.rows()
+            rows += found
+            if book.own:
+                own_days.update(row[1] for row in found)
+            if book.interned:
+                transaction.after_commit(partial(self.learn, book.interned))
+        if rows:
+            sql = upsert_sql(counter, transaction.dialect, add=("amount",))
+            transaction.connection.exec_driver_sql(sql, sorted(rows))
+        if own_days:
+            mark_days(transaction, own_days)
+
     def clear(self, transaction: Transaction) -> None:
         """Drop all counters; interned dimensions stay, since other processes may remember them."""
         transaction.connection.execute(delete(counter))
@@ -82,17 +102,20 @@ class Counters:
 
 
 class StreamBook:
-    """The counters of one stream, open for one transaction; ``close`` writes the sums."""
+    """The counters of one stream, open for one transaction; ``Counters.close`` writes the sums.
 
-    __slots__ = ("_interned", "_own", "_owner", "_stream_id", "_sums", "_transaction")
+    ``interned`` are the dimensions that it found or made.
+    """
+
+    __slots__ = ("_owner", "_stream_id", "_sums", "_transaction", "interned", "own")
 
     def __init__(self, owner: Counters, transaction: Transaction, stream_id: int, *, own: bool) -> None:
         self._owner = owner
         self._transaction = transaction
         self._stream_id = stream_id
-        self._own = own
+        self.own = own
         self._sums: dict[tuple[int, int, int], int] = {}
-        self._interned: dict[_DimensionKey, int] = {}
+        self.interned: dict[_DimensionKey, int] = {}
 
     def add(self, facts: Facts, amounts: Sequence[tuple[int, int]]) -> bytes:
         """Count what a record adds on its day and return the bytes by which it can be taken back."""
@@ -111,18 +134,9 @@ class StreamBook:
         for key, amount in unpack(packed):
             self._count(key, -amount)
 
-    def close(self) -> None:
-        """Write the sums, sorted, in one executemany; note the days when the stream is this node's own."""
-        rows = [(self._stream_id, *key, amount) for key, amount in sorted(self._sums.items()) if amount]
-        if self._interned:
-            interned = dict(self._interned)
-            self._transaction.after_commit(lambda: self._owner.learn(interned))
-        if not rows:
-            return
-        dialect = self._transaction.dialect
-        self._transaction.connection.exec_driver_sql(upsert_sql(counter, dialect, add=("amount",)), rows)
-        if self._own:
-            mark_days(self._transaction, {row[1] for row in rows})
+    def rows(self) -> list[tuple[int, int, int, int, int]]:
+        """Return the sums that are not zero as rows of the table."""
+        return [(self._stream_id, *key, amount) for key, amount in self._sums.items() if amount]
 
     def _count(self, key: tuple[int, int, int], amount: int) -> None:
         if abs(amount) >> PART_BITS:
@@ -136,10 +150,10 @@ class StreamBook:
 
     def _intern(self, key: _DimensionKey) -> int:
         """Return the id of a dimension, made new when there is none; remembered only if the transaction commits."""
-        number = self._interned.get(key)
+        number = self.interned.get(key)
         if number is None:
             number = _dimension_id(self._transaction, key)
-            self._interned[key] = number
+            self.interned[key] = number
         return number
 
 

@@ -26,7 +26,7 @@ from node.statistics.stated import RECORD_TYPE, Stated, differing_keys, part_of,
 from node.statistics.tables import changed_day, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -68,8 +68,12 @@ class SummaryProjection:
     name = "statistics"
     cuts: frozenset[str] = frozenset({RECORD_TYPE})
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in a summary record; only the last part of one changes anything."""
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Take in summary records; only the last part of one changes anything."""
+        for batch in batches:
+            self._take(transaction, batch)
+
+    def _take(self, transaction: Transaction, batch: Batch) -> None:
         if batch.stream.audience != ANCESTORS:
             return
         for entry in batch.entries:

@@ -42,6 +42,8 @@ from node.trust.tables import certificate_notice, issued_certificate, node_tree
 from node.trust.tree import DIGEST_SETTING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.clock import Clock
     from node.journal.entries import Batch, Entry
     from node.journal.store import Transaction
@@ -64,8 +66,12 @@ class TreeProjection:
         self._book = book
         self._clock = clock
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in a batch."""
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Take in batches."""
+        for batch in batches:
+            self._take(transaction, batch)
+
+    def _take(self, transaction: Transaction, batch: Batch) -> None:
         if batch.stream.audience not in {TRUST, ANCESTORS}:
             return
         for entry in batch.entries:
@@ -79,7 +85,7 @@ class TreeProjection:
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Take in records that were quarantined; the order does not matter."""
-        self.apply(transaction, batch)
+        self._take(transaction, batch)
 
     def clear(self, transaction: Transaction) -> None:
         """Drop the tree; the book stays, because certificates also come from elsewhere."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from node.evidence.making import make_evidence
 from node.evidence.verifying import verify_evidence
 from node.journal import checkpoints, holdings
+from node.journal.cutting import Part
 from node.journal.merkle import TILE_BITS, subtree_root
 from node.journal.roots import frontier_at
 from node.journal.statements import insert_sql
@@ -79,7 +80,8 @@ def _load(transaction: Transaction, node: Node, stream: StreamName, size: int, b
     for number, roots in enumerate(_levels(level), start=1):
         _insert(transaction, tile, [(held.stream_id, number, at, root) for at, root in enumerate(roots)])
     frontier = frontier_at(transaction.connection, held.stream_id, size)
-    holdings.move(transaction, held, read=0, size=size, frontier=frontier.to_bytes(), total_bytes=size * 1_000)
+    end = Part(entries=[], size=size, frontier=frontier.to_bytes(), total_bytes=size * 1_000, tiles=[])
+    holdings.move(transaction, [(held, 0, end)])
     checkpoint = Checkpoint(
         stream=stream,
         size=size,

@@ -21,8 +21,10 @@ from tests.simulation.history import HistoryFailedError, play, settled_tree
 from tests.simulation.storage import SimulatedStore
 
 if TYPE_CHECKING:
-    from node.exchange.head import Slice
+    from collections.abc import Sequence
+
     from node.journal.store import Transaction
+    from node.journal.streams import Extension
     from node.standard.seals import Checkpoint, StreamName
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(300)]
@@ -54,77 +56,60 @@ def failure(seed: int) -> str | None:
 
 
 def test_a_receipt_signed_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Receiver._take
+    honest = Receiver._note_taken
 
-    def take(self: Receiver, transaction: Transaction, one: Slice, judged: Any, held: Any) -> bool:
-        taken = honest(self, transaction, one, judged, held)
+    def note_taken(self: Receiver, transaction: Transaction, one: Extension, judged: Any) -> None:
+        honest(self, transaction, one, judged)
         context = self._context
         receipt = Receipt(
             holder=context.code,
             stream=one.stream,
-            size=one.last,
+            size=one.checkpoint.size,
             root=one.checkpoint.root,
             received_at=context.clock.now(),
             signer=context.identity.fingerprint,
         )
         context.identity.sign(receipt.text(context.identity.tree))
-        return taken
 
-    monkeypatch.setattr(Receiver, "_take", take)
+    monkeypatch.setattr(Receiver, "_note_taken", note_taken)
     found("I8: .* signed for")
 
 
 def test_a_lost_record_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Journal.extend
+    honest = Journal.extend_all
 
-    def extend(
-        self: Journal,
-        transaction: Transaction,
-        stream: StreamName,
-        entries: Any,
-        checkpoint: Checkpoint,
-        *rest: Any,
-        **named: Any,
-    ) -> None:
-        honest(self, transaction, stream, entries, checkpoint, *rest, **named)
-        if checkpoint.size > 8:
-            transaction.connection.execute(delete(record).where(record.c.key == entries[-1].key))
+    def extend_all(self: Journal, transaction: Transaction, extensions: Sequence[Extension]) -> None:
+        honest(self, transaction, extensions)
+        for one in extensions:
+            if one.checkpoint.size > 8:
+                transaction.connection.execute(delete(record).where(record.c.key == one.entries[-1].key))
 
-    monkeypatch.setattr(Journal, "extend", extend)
+    monkeypatch.setattr(Journal, "extend_all", extend_all)
     found("I2: .* has gaps|IndexError")
 
 
 def test_a_reordered_stream_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Journal.extend
+    honest = Journal.extend_all
 
-    def extend(
-        self: Journal,
-        transaction: Transaction,
-        stream: StreamName,
-        entries: Any,
-        checkpoint: Checkpoint,
-        *rest: Any,
-        **named: Any,
-    ) -> None:
-        honest(self, transaction, stream, entries, checkpoint, *rest, **named)
-        if len(entries) > 2:
-            for one, other in ((entries[0], entries[1]), (entries[1], entries[0])):
+    def extend_all(self: Journal, transaction: Transaction, extensions: Sequence[Extension]) -> None:
+        honest(self, transaction, extensions)
+        for first, second, *_ in (one.entries for one in extensions if len(one.entries) > 2):
+            for one, other in ((first, second), (second, first)):
                 query = update(record).where(record.c.key == one.key).values(leaf=other.leaf)
                 transaction.connection.execute(query)
 
-    monkeypatch.setattr(Journal, "extend", extend)
+    monkeypatch.setattr(Journal, "extend_all", extend_all)
     found("I2: .* differs")
 
 
 def test_a_record_without_a_seal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def extend(
-        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, *_rest: Any, **_named: Any
-    ) -> None:
-        held = self._opened(transaction, stream)
-        parts, _standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
-        self._write(transaction, held, parts)
+    def extend_all(self: Journal, transaction: Transaction, extensions: Sequence[Extension]) -> None:
+        for one in extensions:
+            held = self._opened(transaction, one.stream)
+            parts, _standings = plan(held.compact_range(), held.total_bytes, one.entries, self._cuts())
+            self._write_all(transaction, [(held, parts)])
 
-    monkeypatch.setattr(Journal, "extend", extend)
+    monkeypatch.setattr(Journal, "extend_all", extend_all)
     found("without its origin's seal")
 
 
@@ -171,13 +156,13 @@ def test_a_stream_that_goes_to_siblings_is_found(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_counter_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Journal.extend
+    honest = Journal.extend_all
 
-    def extend(self: Journal, transaction: Transaction, *arguments: Any, **named: Any) -> None:
-        honest(self, transaction, *arguments, **named)
+    def extend_all(self: Journal, transaction: Transaction, extensions: Sequence[Extension]) -> None:
+        honest(self, transaction, extensions)
         transaction.connection.execute(delete(counter).where(counter.c.amount == 2))
 
-    monkeypatch.setattr(Journal, "extend", extend)
+    monkeypatch.setattr(Journal, "extend_all", extend_all)
     found("I3: |I4: |raised an alarm")
 
 

@@ -58,9 +58,10 @@ class TallyProjection:
     def make_table(self, store: Store) -> None:
         store.write(lambda transaction: self.table.create(transaction.connection))
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        self.batches.append((str(batch.stream), batch.first, batch.last))
-        self._take(transaction, batch)
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            self.batches.append((str(batch.stream), batch.first, batch.last))
+            self._take(transaction, batch)
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         self.requeued_keys += [entry.key for entry in batch.entries]

@@ -76,11 +76,11 @@ def test_a_slice_whose_stream_keeps_moving_is_busy(monkeypatch: pytest.MonkeyPat
     outgoing = sent(nodes)
     tries: list[int] = []
 
-    def take(*_: object) -> bool:
+    def take_all(_: Receiver, __: object, ___: object, changing: dict[int, object]) -> list[int]:
         tries.append(1)
-        return False
+        return list(changing)
 
-    monkeypatch.setattr(Receiver, "_take", take)
+    monkeypatch.setattr(Receiver, "_take_all", take_all)
     accepted = nodes[CITY].exchange.accept_package(outgoing.data, EAST)
     assert [(one.word, one.reason) for one in accepted.verdicts] == [("BUSY", "moved")]
     assert len(tries) == JUDGED_MAX
@@ -93,7 +93,7 @@ def test_a_failing_store_raises_and_signs_nothing(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> bool:
         raise StoreUnavailableError("The disk is full.")
 
-    monkeypatch.setattr(Receiver, "_take", fail)
+    monkeypatch.setattr(Receiver, "_take_all", fail)
     with pytest.raises(StoreUnavailableError):
         nodes[CITY].exchange.accept_package(outgoing.data, EAST)
     monkeypatch.undo()

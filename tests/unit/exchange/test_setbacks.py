@@ -19,6 +19,7 @@ from tests.support.exchanging import ExchangeNode, carrier_to, settle, settled_n
 from tests.support.identities import AT, FOUR, child_of, root_identity
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from node.exchange.composing import Outgoing
@@ -138,13 +139,13 @@ class Picky:
         self.cuts: frozenset[str] = frozenset()
         self.refused: StreamName | None = refused
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
         assert transaction.connection
-        if batch.stream == self.refused:
+        if any(batch.stream == self.refused for batch in batches):
             raise ZeroDivisionError
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
-        self.apply(transaction, batch)
+        self.apply(transaction, [batch])
 
     def clear(self, transaction: Transaction) -> None:
         """Hold nothing."""

@@ -28,6 +28,8 @@ from tests.support.journals import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.journal.entries import Batch
     from node.journal.store import Store, Transaction
     from node.journal.streams import Journal
@@ -160,10 +162,10 @@ def test_a_rebuild_knows_why_a_record_was_set_aside(memory: Store) -> None:
     seen: dict[int, tuple[str | None, bool]] = {}
 
     class Looking(TallyProjection):
-        def apply(self, transaction: Transaction, batch: Batch) -> None:
-            entries = batch.entries
+        def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+            entries = [entry for batch in batches for entry in batch.entries]
             seen.update({entry.key: (entry.quarantine, entry.facts is not None) for entry in entries})
-            super().apply(transaction, batch)
+            super().apply(transaction, batches)
 
     _filled(memory, frozenset())
     looking = Looking("looking")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +12,12 @@ from node.errors import IntegrityError, SealMismatchError, StoreBusyError, Store
 from node.journal import holdings
 from node.journal.alarms import alarms
 from node.journal.checkpoints import announced, at, newest
-from node.journal.cutting import cut
+from node.journal.cutting import Part, cut
 from node.journal.entries import INVALID, NO_AUTHORITY, UNKNOWN_TYPE, Batch, pack
 from node.journal.forks import FORK_ALARM, forks
 from node.journal.merkle import EMPTY_ROOT, root_of
 from node.journal.store import open_store
+from node.journal.streams import Extension
 from node.journal.tables import HELD_BACK, QUARANTINED, REDACTED, arrival, record, record_key, tile
 from node.journal.tables import stream as stream_table
 from node.standard.seals import StreamName
@@ -34,6 +36,8 @@ from tests.support.journals import (
 from tests.support.stores import new_memory_store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.journal.entries import Entry
     from node.journal.store import Store, Transaction
     from node.journal.streams import Journal
@@ -281,12 +285,12 @@ def test_projections_are_called_in_order_before_rows_stand_and_what_they_set_is_
     order: list[str] = []
 
     class Noting(TallyProjection):
-        def apply(self, transaction: Transaction, batch: Batch) -> None:
+        def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
             order.append(self.name)
             stored = transaction.connection.scalar(select(func.count()).select_from(record))
             assert stored == 0
-            super().apply(transaction, batch)
-            for entry in batch.entries:
+            super().apply(transaction, batches)
+            for entry in batches[0].entries:
                 entry.previous = entry.key - 1 if entry.position > 1 else None
                 entry.held_back = entry.position == 3
 
@@ -317,9 +321,9 @@ def test_projections_are_called_in_order_before_rows_stand_and_what_they_set_is_
 
 def test_a_projection_that_fails_undoes_the_append(any_store: Store) -> None:
     class Failing(TallyProjection):
-        def apply(self, transaction: Transaction, batch: Batch) -> None:
-            super().apply(transaction, batch)
-            if batch.first > 2:
+        def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+            super().apply(transaction, batches)
+            if batches[0].first > 2:
                 raise ArithmeticError("mine")
 
     tally = Failing()
@@ -359,10 +363,11 @@ def test_a_cutting_record_sees_the_stream_as_it_stands_before_it(any_store: Stor
     seen: list[tuple[int, int, bytes]] = []
 
     class Looking(TallyProjection):
-        def apply(self, transaction: Transaction, batch: Batch) -> None:
-            held = holdings.known(transaction.connection, batch.stream)
-            seen.append((batch.first, held.size, held.root))
-            super().apply(transaction, batch)
+        def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+            for batch in batches:
+                held = holdings.known(transaction.connection, batch.stream)
+                seen.append((batch.first, held.size, held.root))
+            super().apply(transaction, batches)
 
     tally = Looking(cuts=frozenset({"StatisticsSummary"}))
     tally.make_table(any_store)
@@ -425,6 +430,57 @@ def test_packing_before_the_lock_is_the_same_as_packing_inside(memory: Store) ->
         assert connection.scalars(select(record.c.body).order_by(record.c.key)).all()[0] == packed
 
 
+def test_slices_of_several_streams_are_taken_together_round_by_round(any_store: Store) -> None:
+    """The first parts of all streams of one audience go together; a record of a cut type still stands alone."""
+    calls: list[list[tuple[str, int, int]]] = []
+
+    class Noting(TallyProjection):
+        def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+            calls.append([(str(batch.stream), batch.first, batch.last) for batch in batches])
+            super().apply(transaction, batches)
+
+    tally = Noting(cuts=frozenset({"StreamReturn"}))
+    tally.make_table(any_store)
+    journal = journal_on(any_store, tally)
+    third = StreamName("360104", "ancestors")
+    down = StreamName("360103", "descendants")
+    streams = {
+        OTHER: plain_entries(1, 2),
+        third: [*plain_entries(3, 1), *plain_entries(4, 1, record_type="StreamReturn")],
+        down: plain_entries(5, 1),
+    }
+    extensions = [
+        Extension(
+            stream=stream,
+            entries=entries,
+            checkpoint=checkpoint(len(entries), root_of([one.leaf for one in entries]), stream),
+        )
+        for stream, entries in streams.items()
+    ]
+    any_store.write(lambda transaction: journal.extend_all(transaction, extensions))
+    assert calls[0] == [(str(OTHER), 1, 2), (str(third), 1, 1)]
+    assert [(str(third), 2, 2)] in calls
+    assert [(str(down), 1, 1)] in calls
+    with any_store.reading() as connection:
+        for stream, entries in streams.items():
+            held = journal.held(connection, stream)
+            assert held is not None
+            assert (held.size, held.sealed) == (len(entries), len(entries))
+            assert journal.leaves(connection, stream, 1, len(entries)) == [one.leaf for one in entries]
+            assert newest(connection, stream) == checkpoint(len(entries), held.root, stream)
+
+
+def test_one_slice_that_does_not_end_at_its_checkpoint_keeps_all_of_them_out(memory: Store) -> None:
+    journal = journal_on(memory)
+    entries = plain_entries(1, 2)
+    good = Extension(stream=OTHER, entries=entries, checkpoint=checkpoint(2, root_of([one.leaf for one in entries])))
+    bad = replace(good, stream=StreamName("360104", "ancestors"), entries=plain_entries(5, 2))
+    with pytest.raises(SealMismatchError):
+        memory.write(lambda transaction: journal.extend_all(transaction, [good, bad]))
+    with memory.reading() as connection:
+        assert journal.streams(connection) == []
+
+
 # --- what goes wrong ---------------------------------------------------------------------------------------------
 
 
@@ -436,7 +492,7 @@ def test_a_stream_that_moved_in_between_is_never_written(any_store: Store) -> No
         held = holdings.known(transaction.connection, OWN)
         transaction.connection.execute(update(stream_table).values(size=3))
         with pytest.raises(StoreBusyError, match="moved"):
-            holdings.move(transaction, held, read=2, size=4, frontier=b"", total_bytes=0)
+            holdings.move(transaction, [(held, 2, Part(entries=[], size=4, frontier=b"", total_bytes=0, tiles=[]))])
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -455,8 +511,8 @@ def test_a_postgresql_that_goes_away_while_records_are_copied_is_unavailable(pos
     store, killer = open_store(postgres_url), open_store(postgres_url)
 
     class Pulling(TallyProjection):
-        def apply(self, transaction: Transaction, batch: Batch) -> None:
-            super().apply(transaction, batch)
+        def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+            super().apply(transaction, batches)
             (pid,) = transaction.connection.exec_driver_sql("SELECT pg_backend_pid()").one()
             with killer.reading() as connection:
                 connection.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,))

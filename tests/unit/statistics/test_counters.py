@@ -37,7 +37,7 @@ def test_what_was_added_can_be_taken_back(any_store: Store) -> None:
         book = counters.open(transaction, 1, own=True)
         packed = book.add(facts("Application"), [(APPLIED, 1)])
         packed += book.add(facts("Fee"), [(FEES, 10_000), (APPLIED, 1)])
-        book.close()
+        counters.close(transaction, [book])
         return packed
 
     packed = any_store.write(add)
@@ -51,7 +51,7 @@ def test_what_was_added_can_be_taken_back(any_store: Store) -> None:
     def take_back(transaction: Transaction) -> None:
         book = counters.open(transaction, 1, own=False)
         book.take_back(packed)
-        book.close()
+        counters.close(transaction, [book])
 
     any_store.write(take_back)
     with any_store.reading() as connection:
@@ -60,9 +60,10 @@ def test_what_was_added_can_be_taken_back(any_store: Store) -> None:
 
 def test_another_streams_days_are_not_this_nodes_to_publish(memory: Store) -> None:
     def add(transaction: Transaction) -> None:
-        book = Counters().open(transaction, 2, own=False)
+        counters = Counters()
+        book = counters.open(transaction, 2, own=False)
         book.add(facts("Application"), [(APPLIED, 1)])
-        book.close()
+        counters.close(transaction, [book])
 
     memory.write(add)
     with memory.reading() as connection:
@@ -75,7 +76,7 @@ def test_an_interned_key_of_a_rolled_back_transaction_is_forgotten(memory: Store
     def add(transaction: Transaction, *, fails: bool) -> None:
         book = counters.open(transaction, 1, own=True)
         book.add(facts("Application"), [(APPLIED, 1)])
-        book.close()
+        counters.close(transaction, [book])
         if fails:
             raise LookupError
 
@@ -95,7 +96,7 @@ def test_an_interned_key_is_found_by_another_process(memory: Store) -> None:
             book = counters.open(transaction, 1, own=True)
             book.add(facts("Application"), [(APPLIED, 1)])
             book.add(facts("Application"), [(APPLIED, 1)])
-            book.close()
+            counters.close(transaction, [book])
 
         memory.write(add)
     with memory.reading() as connection:
@@ -121,18 +122,18 @@ def test_a_sum_beyond_64_bits_is_cut_when_read_and_exact_when_taken_back(any_sto
     def add(transaction: Transaction) -> bytes:
         book = counters.open(transaction, 1, own=False)
         packed = b"".join(book.add(facts("Fee"), [(FEES, largest)]) for _ in range(1_000 // batches))
-        book.close()
+        counters.close(transaction, [book])
         return packed
 
     def add_small(transaction: Transaction) -> None:
         book = counters.open(transaction, 1, own=False)
         book.add(facts("Fee"), [(FEES, small)])
-        book.close()
+        counters.close(transaction, [book])
 
     def take_back(transaction: Transaction, packed: bytes) -> None:
         book = counters.open(transaction, 1, own=False)
         book.take_back(packed)
-        book.close()
+        counters.close(transaction, [book])
 
     added = b"".join(any_store.write(add) for _ in range(batches))
     any_store.write(add_small)
