@@ -177,23 +177,27 @@ class Accepting:
         """Hold a package with early slices until its predecessor came, two seconds at most.
 
         ``wait`` waits for news at most that many seconds and tells whether there was any. Without it, and while another
-        package of the link is held already, nothing is waited for.
+        package of the link waits already, nothing is waited for. One that is being judged waits no more: its successor,
+        which is under way by then, takes its place.
         """
         conversation = self._conversations.of(accepted.peer)
-        if wait is None or not accepted.early or not conversation.begin_early():
+        if wait is None or not accepted.early:
             return
+        # News is counted from here on; what came since it was judged first is not slept through.
+        wait(0.0)
+        self.judge(accepted)
         clock = self._context.clock
         end_s = clock.monotonic_s() + self._context.limits.early_wait_s
-        try:
-            while accepted.early and (left_s := end_s - clock.monotonic_s()) > 0:
-                began_s = clock.monotonic_s()
+        while accepted.early and (left_s := end_s - clock.monotonic_s()) > 0 and conversation.begin_early():
+            began_s = clock.monotonic_s()
+            try:
                 news = wait(min(left_s, EARLY_LOOK_S))
-                self.judge(accepted)
-                if not news and clock.monotonic_s() == began_s:
-                    # Nobody waits any more (the node stops), or time stands still (a simulation).
-                    break
-        finally:
-            conversation.end_early()
+            finally:
+                conversation.end_early()
+            self.judge(accepted)
+            if not news and clock.monotonic_s() == began_s:
+                # Nobody waits any more (the node stops), or time stands still (a simulation).
+                break
 
     def replies(self, accepted: Accepted) -> Replies:
         """Return what to tell the sender: a verdict a slice (what is still early is a gap), and receipts."""

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from node.errors import PackageRefusedError, PeerUnavailableError
+from node.exchange.accepting import Accepting
 from node.exchange.carriers.memory import MemoryCarrier
 from node.exchange.head import ANSWER, PUSH, Head, Statement, Verdict, write_head
 from node.exchange.limits import Limits
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from node.exchange.accepting import Accepted
     from node.exchange.composing import Outgoing
     from node.standard.seals import Checkpoint
 
@@ -603,6 +605,51 @@ def test_only_one_early_package_of_a_link_is_held(link: Link) -> None:
     conversation.end_early()
     link.city.exchange.answer(second.data, EAST, wait=lambda _: False)
     assert not conversation.early_held
+
+
+def test_an_early_package_that_is_judged_leaves_its_place_to_its_successor(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sent_and_unanswered(link)
+    link.county.write(2, first=20)
+    second = link.county.exchange.next_package(CITY)
+    assert second is not None
+    conversation = link.city.exchange.conversation(EAST)
+    taken: list[bool] = []
+    honest = Accepting.judge
+
+    def judge(self: Accepting, accepted: Accepted) -> None:
+        taken.append(conversation.early_held)
+        honest(self, accepted)
+
+    def come() -> None:
+        assert conversation.early_held
+        link.city.exchange.accept_package(first.data, EAST)
+
+    monkeypatch.setattr(Accepting, "judge", judge)
+    _, wait = waits(link, come)
+    answer = head_of(link, link.city.exchange.answer(second.data, EAST, wait=wait), CITY)
+    assert [one.word for one in answer.verdicts] == ["HELD"]
+    assert taken[-1:] == [False]
+
+
+def test_what_came_after_an_early_package_was_judged_is_not_slept_through(link: Link) -> None:
+    first = sent_and_unanswered(link)
+    link.county.write(2, first=20)
+    second = link.county.exchange.next_package(CITY)
+    assert second is not None
+    slept: list[float] = []
+
+    def wait(timeout_s: float) -> bool:
+        if timeout_s:
+            slept.append(timeout_s)
+        elif not link.city.size(STREAM):
+            link.city.exchange.accept_package(first.data, EAST)
+        return False
+
+    answer = head_of(link, link.city.exchange.answer(second.data, EAST, wait=wait), CITY)
+    assert [one.word for one in answer.verdicts] == ["HELD"]
+    assert slept == []
 
 
 def test_a_newer_signature_of_a_silent_stream_is_shown_with_its_last_record(link: Link) -> None:
