@@ -71,8 +71,10 @@ class Receipts:
         """
         if find_doubt(connection) is not None:
             return []
-        found = (self._context.journal.held(connection, stream) for stream in dict.fromkeys(streams))
-        signed = [self._sign(held) for held in found if held is not None and held.size and not held.own]
+        wanted = list(dict.fromkeys(streams))
+        found = self._context.journal.held_many(connection, wanted)
+        helds = [found[stream] for stream in wanted if stream in found]
+        signed = [self._sign(held) for held in helds if held.size and not held.own]
         # Before anybody can read them.
         self._context.journal.high_water.raise_to({one.stream: one.size for one in signed})
         return signed

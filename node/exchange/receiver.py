@@ -262,6 +262,8 @@ class _Judge:
         self._stopped = stopped(connection, ids) if any_stopped(connection) else frozenset()
         places = ((one.stream, said.size) for one in slices for said in (one.checkpoint, *one.announced))
         self._known = checkpoints.at_many(connection, places)
+        whole = [(one.stream, one.first, one.last) for one in slices if one.last <= self._size(one.stream)]
+        self._leaves = dict(zip(whole, context.journal.leaves_many(connection, whole), strict=True))
 
     def judge(self, package: Package, number: int) -> _Judged:
         """Return what is to be done with slice ``number``; reads the body only for records that are not held."""
@@ -269,8 +271,7 @@ class _Judge:
         refusal = self._refuse_stream(one)
         if refusal is not None:
             return _Judged(verdict=refusal)
-        held = self._held.get(one.stream)
-        size = 0 if held is None else held.size
+        size = self._size(one.stream)
         if one.first > size + 1:
             return _Judged(verdict=_verdict(one, EARLY, held=size))
         reason = self._refuse_checkpoints(one)
@@ -278,10 +279,15 @@ class _Judge:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason=reason))
         if one.last <= size:
             return self._compare_held(one, size)
+        held = self._held.get(one.stream)
         judged = self._judge_new(one, package.records(number), held)
         if judged.entries and held is not None and held.stream_id in self._stopped and not self._ends_fork(one, judged):
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="fork"))
         return judged
+
+    def _size(self, stream: StreamName) -> int:
+        held = self._held.get(stream)
+        return 0 if held is None else held.size
 
     def _ends_fork(self, one: Slice, judged: _Judged) -> bool:
         """Tell whether a slice of a stopped stream brings the origin's word that the other checkpoint is abandoned."""
@@ -328,7 +334,7 @@ class _Judge:
             if self._context.book.certificate(self._connection, checkpoint.signer) is None:
                 return "signer"
             try:
-                self._context.book.verify_checkpoint(self._connection, checkpoint)
+                self._context.book.verify_checkpoint(self._connection, checkpoint, tree=self._tree)
             except IdentityError:
                 return "seal"
         return None
@@ -341,10 +347,12 @@ class _Judge:
             for checkpoint in (one.checkpoint, *one.announced)
             if checkpoint != self._known.get((checkpoint.stream, checkpoint.size))
         )
-        if journal.root_at(self._connection, one.stream, one.last) != one.checkpoint.root:
+        # A checkpoint that is kept here already was compared with the root when it came.
+        known = self._known.get((one.stream, one.last)) == one.checkpoint
+        if not known and journal.root_at(self._connection, one.stream, one.last) != one.checkpoint.root:
             # The origin has signed both: the journal raises the alarm of a fork.
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="fork"), seen=seen)
-        if _hash_of(journal.leaves(self._connection, one.stream, one.first, one.last)) != one.leaves_hash:
+        if _hash_of(self._leaves[one.stream, one.first, one.last]) != one.leaves_hash:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="leaves"))
         return _Judged(verdict=_verdict(one, HELD, held=size), seen=seen)
 

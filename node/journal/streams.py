@@ -310,6 +310,13 @@ class Journal:
         """Return the leaf hashes of the held records among ``first`` … ``last``."""
         return records.leaves(connection, holdings.known(connection, stream).stream_id, first, last)
 
+    def leaves_many(self, connection: Connection, ranges: Sequence[tuple[StreamName, int, int]]) -> list[list[bytes]]:
+        """Return the leaf hashes of several ranges (stream, first, last), in order, with two statements for all."""
+        found = holdings.find_many(connection, [stream for stream, _, _ in ranges])
+        return records.leaves_many(
+            connection, [(found[stream].stream_id, first, last) for stream, first, last in ranges if stream in found]
+        )
+
     def record_at(self, connection: Connection, key: int) -> StoredRecord:
         """Return the record with this key; LookupError when it is not held."""
         return records.record_at(connection, key)

@@ -221,18 +221,28 @@ class CertificateBook:
 
     # --- verifying -----------------------------------------------------------------------------------------------
 
-    def verify_checkpoint(self, connection: Connection, checkpoint: Checkpoint, at: datetime | None = None) -> None:
+    def verify_checkpoint(
+        self,
+        connection: Connection,
+        checkpoint: Checkpoint,
+        at: datetime | None = None,
+        *,
+        tree: Tree | None = None,
+    ) -> None:
         """Check that the stream's origin signed the checkpoint; IdentityError says what does not stand.
 
-        ``at``: additionally, the signer's certificate must be valid at this moment (aware).
+        ``at``: additionally, the signer's certificate must be valid at this moment (aware). ``tree`` is the tree as
+        this connection sees it, for whoever has read it already.
         """
-        signer = self.signer(connection, checkpoint.signer, checkpoint.stream.origin, at)
+        signer = self.signer(connection, checkpoint.signer, checkpoint.stream.origin, at, tree=tree)
         _check_lasting(signer, checkpoint.sealed_at)
         _check_signature(signer, checkpoint.text(self._tree), checkpoint.signature)
 
-    def verify_receipt(self, connection: Connection, receipt: Receipt, at: datetime | None = None) -> None:
-        """Check that its holder signed the receipt; IdentityError says what does not stand. ``at`` as above."""
-        signer = self.signer(connection, receipt.signer, receipt.holder, at)
+    def verify_receipt(
+        self, connection: Connection, receipt: Receipt, at: datetime | None = None, *, tree: Tree | None = None
+    ) -> None:
+        """Check that its holder signed the receipt; IdentityError says what does not stand. The rest as above."""
+        signer = self.signer(connection, receipt.signer, receipt.holder, at, tree=tree)
         _check_lasting(signer, receipt.received_at)
         _check_signature(signer, receipt.text(self._tree), receipt.signature)
 
@@ -242,10 +252,12 @@ class CertificateBook:
         """Check that the node ``code`` signed ``text`` with the certificate ``signer``; IdentityError otherwise."""
         _check_signature(self.signer(connection, signer, code, at), text, signature)
 
-    def signer(self, connection: Connection, name: str, code: str, at: datetime | None = None) -> Certificate:
+    def signer(
+        self, connection: Connection, name: str, code: str, at: datetime | None = None, *, tree: Tree | None = None
+    ) -> Certificate:
         """Return the certificate ``name`` when it is a node certificate of the node ``code`` and stands by the tree.
 
-        ``at``: it must be valid at this moment. Raises IdentityError otherwise.
+        ``at``: it must be valid at this moment. ``tree`` as above. Raises IdentityError otherwise.
         """
         known = self._find(connection, name)
         if known is None:
@@ -255,13 +267,12 @@ class CertificateBook:
             raise IdentityError(
                 f"A signature of {code} was made by another.", why=f"the {certificate.kind} key of {certificate.code}"
             )
-        self._check_issuers(connection, known)
+        self._check_issuers(connection, known, tree or self._tree_of(connection))
         if at is not None:
             check_time(certificate, at)
         return certificate
 
-    def _check_issuers(self, connection: Connection, known: _Known) -> None:
-        tree = self._tree_of(connection)
+    def _check_issuers(self, connection: Connection, known: _Known, tree: Tree) -> None:
         seen, standing = self._standing
         if seen is not tree:
             standing = frozenset()

@@ -470,6 +470,17 @@ def test_slices_of_several_streams_are_taken_together_round_by_round(any_store: 
             assert newest(connection, stream) == checkpoint(len(entries), held.root, stream)
 
 
+def test_leaf_hashes_of_many_ranges_are_those_of_each(any_store: Store) -> None:
+    journal = journal_on(any_store)
+    append(journal, plain_entries(1, 5))
+    other = StreamName(OWN.origin, "descendants")
+    append(journal, plain_entries(11, 3), other)
+    ranges = [(other, 2, 3), (OWN, 1, 4), (OWN, 5, 5), (other, 1, 9)]
+    with any_store.reading() as connection:
+        assert journal.leaves_many(connection, ranges) == [journal.leaves(connection, *one) for one in ranges]
+        assert journal.leaves_many(connection, []) == []
+
+
 def test_one_slice_that_does_not_end_at_its_checkpoint_keeps_all_of_them_out(memory: Store) -> None:
     journal = journal_on(memory)
     entries = plain_entries(1, 2)
