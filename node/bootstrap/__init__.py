@@ -217,7 +217,8 @@ class Node:
         return self.store.write(lambda transaction: self.reviewing.requeue(transaction, keys))
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and of the process that helps to read packages."""
+        self.exchange.close()
         self.store.close()
 
     def _retain(self, transaction: Transaction, *, stream: StreamName) -> int:

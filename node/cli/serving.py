@@ -79,6 +79,7 @@ class Service:
         self._face.bind()
         self._link.bind()
         self._node.start()
+        self._node.exchange.read_beside()
         self._node.wakeups.start()
         self._worker.start()
         self._face.start()

@@ -11,13 +11,11 @@ here, as are all that follow. When this process dies, the worker's input ends, a
 
 from __future__ import annotations
 
-import logging
-import os
 import pickle
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from node.beside import PROCESSORS_MIN, Beside, processors
 from node.departments.candidates import Candidate
 from node.departments.collector import seldom_collected
 from node.departments.prepare import Prepared, new_salts, prepare_salted
@@ -37,17 +35,8 @@ if TYPE_CHECKING:
 HERE_MAX: Final = 4
 """Batches that are prepared here before a worker is started, which takes as long as they do. Our own choice, measured:
 docs/performance.md."""
-LEAVE_S: Final = 5.0
-"""Seconds a worker may take to leave once its input has ended."""
-_PROCESSORS_MIN: Final = 2
+_MODULE: Final = "node.departments.preparing"
 _PROTOCOL: Final = 5
-_PIPE_BYTES: Final = 1_048_576
-"""Room for a whole batch, so that whoever writes it need not wait for its reader: the most that Linux gives without
-being asked by root."""
-# -P: a folder named `node` where the user happens to stand must not be taken for ours.
-_WORKER: Final = (sys.executable, "-P", "-m", "node.departments.preparing")
-
-_log = logging.getLogger(__name__)
 
 
 def prepared_batches(
@@ -57,7 +46,7 @@ def prepared_batches(
 
     At most one batch further is read than was yielded.
     """
-    for _ in range(HERE_MAX if _processors() >= _PROCESSORS_MIN else sys.maxsize):
+    for _ in range(HERE_MAX if processors() >= PROCESSORS_MIN else sys.maxsize):
         batch = next(numbered, None)
         if batch is None:
             return
@@ -74,77 +63,32 @@ def prepared_batches(
         yield worker.finish()
 
 
-class Worker:
+class Worker(Beside):
     """The worker of one delivery: a batch is begun, then finished, then the next one."""
 
     def __init__(self, channel: str) -> None:
+        super().__init__(_MODULE)
         self._channel = channel
         self._batch: tuple[Sequence[Candidate], list[bytes]] = ((), [])
-        self._process = self._started()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        self.leave()
 
     def begin(self, candidates: Sequence[Candidate], salts: list[bytes]) -> None:
         """Give the worker a batch; the one before it must be finished."""
         self._batch = candidates, salts
-        if self._process is not None and self._process.stdin is not None:
-            try:
-                pickle.dump((self._channel, salts, [_told(one) for one in candidates]), self._process.stdin, _PROTOCOL)
-                self._process.stdin.flush()
-            except OSError as error:
-                self._lost(error)
+        self.tell((self._channel, salts, [_told(one) for one in candidates]))
 
     def finish(self) -> list[Prepared]:
         """Return the batch that was begun, prepared; raises what ``prepare`` raises."""
         candidates, salts = self._batch
-        answers = self._heard()
+        answers: list[_Answer] | None = self.hear()
         if answers is None:
             return prepare_salted(candidates, salts, channel=self._channel)
         return [_prepared(candidate, answer) for candidate, answer in zip(candidates, answers, strict=True)]
-
-    def _heard(self) -> list[_Answer] | None:
-        if self._process is None or self._process.stdout is None:
-            return None
-        try:
-            answers: list[_Answer] = pickle.load(self._process.stdout)  # noqa: S301 - from our own worker.
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
-            self._lost(error)
-            return None
-        return answers
-
-    def _started(self) -> subprocess.Popen[bytes] | None:
-        try:
-            # In a session of its own: what is typed at the terminal is for this process, which ends the worker.
-            return subprocess.Popen(  # noqa: S603 - our own program, no shell.
-                _WORKER,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                pipesize=_PIPE_BYTES,
-            )
-        except OSError as error:
-            _log.warning("no worker can be started; batches are prepared here", extra={"reason": str(error)})
-            return None
-
-    def _lost(self, error: Exception) -> None:
-        _log.warning("the worker was lost; batches are prepared here", extra={"reason": type(error).__name__})
-        self._leave()
-
-    def _leave(self) -> None:
-        """End the worker's input and wait until it has left; kill one that does not."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        try:
-            process.communicate(timeout=LEAVE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -201,11 +145,6 @@ def _prepared(candidate: Candidate, answer: _Answer) -> Prepared:
     return Prepared(
         candidate=candidate, entry=entry, source_key=source_key, content_hash=content_hash, problems=problems
     )
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":

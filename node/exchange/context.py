@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from node.clock import Clock
     from node.exchange.evidence import Evidence
     from node.exchange.limits import Limits
+    from node.exchange.reading import RecordReader
     from node.journal.returning import Comeback
     from node.journal.store import Store
     from node.journal.streams import Journal
@@ -53,6 +54,7 @@ class Context:
     life: Life
     comeback: Comeback
     salt: Callable[[], bytes]
+    reader: RecordReader
 
     @property
     def start_id(self) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from node.beside import PROCESSORS_MIN, processors
 from node.exchange.accepting import Accepted, Accepting
 from node.exchange.answering import Answering
 from node.exchange.asking import Asking, Progress
@@ -25,6 +26,7 @@ from node.exchange.head import PUSH
 from node.exchange.limits import Limits
 from node.exchange.link_states import LinkStates
 from node.exchange.opening import Opening
+from node.exchange.reading import RecordReader
 from node.exchange.receipts import Receipts
 from node.exchange.receiver import Receiver
 from node.exchange.sender import Sender
@@ -91,6 +93,7 @@ class Exchange:
             life=Life(start_id=randomness.token(START_ID_BYTES).hex()),
             comeback=comeback or NoDoors(),
             salt=partial(randomness.token, SALT_BYTES),
+            reader=RecordReader(),
         )
         self._randomness = randomness
         self.links: Final = LinkStates(self.context, randomness)
@@ -106,6 +109,14 @@ class Exchange:
         parts = (self.context, self._conversations, accepting, composer, opening, self.settling)
         self._asking = Asking(*parts)
         self._answering = Answering(*parts, receipts=receipts, links=self.links)
+
+    def read_beside(self) -> None:
+        """Read large packages with the help of another process from now on: for a node that runs for good."""
+        self.context.reader.shares = processors() >= PROCESSORS_MIN
+
+    def close(self) -> None:
+        """End the process that helps to read, if there is one."""
+        self.context.reader.close()
 
     @property
     def counted(self) -> Mapping[tuple[str, str], int]:

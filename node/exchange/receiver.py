@@ -60,6 +60,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from node.errors import IdentityError, NeedsPersonError, RecordRefusedError, TryLaterError
@@ -69,9 +70,8 @@ from node.journal.alarms import raise_alarm
 from node.journal.entries import DEFERRED_REASONS, NO_AUTHORITY, Entry, pack
 from node.journal.forks import any_stopped, forks, stopped
 from node.journal.merkle import root_of
-from node.journal.replay import read_entry
 from node.journal.streams import Extension
-from node.standard.codec import check_canonical, leaf_hash
+from node.standard.codec import check_canonical, leaf_hash, parse_unvalidated
 from node.standard.seals import TRUST, StreamName
 from node.trust.authority import check_authority
 from node.trust.forks import RETURN, abandoned_in
@@ -105,12 +105,14 @@ _LOG: Final = logging.getLogger(__name__)
 class _Judged:
     """What is to be done with one slice: a verdict that stands, or entries to commit behind ``held``.
 
+    ``fresh``: bytes and leaf hashes of records whose place in the stream is proved, of which ``entries`` are made.
     ``seen``: validly signed checkpoints that came with it and are not stored yet. ``uncanonical``: position of the
     sampled record when its bytes are not in canonical form.
     """
 
     verdict: Verdict
     held: int = 0
+    fresh: list[tuple[bytes, bytes]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     seen: tuple[Checkpoint, ...] = ()
     uncanonical: int | None = None
@@ -164,10 +166,23 @@ class Receiver:
             judge = _Judge(self._context, connection, tree, peer, [package.head.slices[number] for number in chosen])
             judge.returning = returning
             judged = {number: judge.judge(package, number) for number in chosen}
-        for one in judged.values():
+        entries = iter(self._context.reader.read([record for one in judged.values() for record in one.fresh]))
+        for number, one in judged.items():
+            stream = package.head.slices[number].stream
+            one.entries = [self._authorised(tree, stream, entry) for entry in islice(entries, len(one.fresh))]
+            if one.entries and not _is_canonical(one.entries[0]):
+                one.uncanonical = one.held + 1
             # Compressing is the dearest work that can be done before the lock is taken.
             pack(one.entries)
         return judged
+
+    def _authorised(self, tree: Tree, stream: StreamName, entry: Entry) -> Entry:
+        """Quarantine a record that its origin may not write into the stream; return the entry."""
+        if entry.quarantine is None:
+            reason = check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
+            if reason is not None:
+                entry.quarantine, entry.detail = NO_AUTHORITY, reason
+        return entry
 
     def _commit(self, package: Package, judged: dict[int, _Judged]) -> list[int]:
         """Commit what stands, in one transaction; return the slices whose streams had moved."""
@@ -369,34 +384,16 @@ class _Judge:
         new = leaves[overlap:]
         if (root_of(new) if held is None else held.extended_root(new)) != one.checkpoint.root:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="root"))
-        entries: list[Entry] = []
-        uncanonical = None
-        for body, leaf in zip(records[overlap:], new, strict=True):
-            entry = self._entry(one.stream, body, leaf)
-            if not entries and not _is_canonical(entry):
-                uncanonical = size + 1
-            if entry.facts is not None and entry.facts.case_no is not None:
-                # The tree of a record that belongs to a case ends here: hundreds of them that live on until the commit
-                # cost more to free than all facts to read (docs/performance.md), and hardly a projection wants them.
-                entry.element = None
-            entries.append(entry)
-        return _Judged(verdict=_verdict(one, HELD, held=one.last), held=size, entries=entries, uncanonical=uncanonical)
-
-    def _entry(self, stream: StreamName, body: bytes, leaf: bytes) -> Entry:
-        entry = read_entry(body, leaf=leaf)
-        if entry.quarantine is None:
-            reason = check_authority(self._tree, stream, entry.record_type, entry.facts, entry.element)
-            if reason is not None:
-                entry.quarantine, entry.detail = NO_AUTHORITY, reason
-        return entry
+        fresh = list(zip(records[overlap:], new, strict=True))
+        return _Judged(verdict=_verdict(one, HELD, held=one.last), held=size, fresh=fresh)
 
 
 def _is_canonical(entry: Entry) -> bool:
     """Tell whether a sampled record that follows the standard is in canonical form too."""
-    if entry.quarantine is not None or entry.element is None:
+    if entry.quarantine is not None:
         return True
     try:
-        check_canonical(entry.body, entry.element)
+        check_canonical(entry.body, parse_unvalidated(entry.body))
     except RecordRefusedError:
         return False
     return True

@@ -37,6 +37,7 @@ def open_node(home: Path, identity: Identity, clock: Clock, *, database_url: str
     node = build_node(config, clock=clock, randomness=SystemRandomness(), store=store, identity=identity)
     try:
         node.start()
+        node.exchange.read_beside()
         yield node
     finally:
         node.close()

@@ -6,7 +6,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from node.bootstrap import Node
     from node.journal.entries import Entry
     from node.standard.seals import StreamName
+    from node.trust.tree import Tree
 
 STEPS_MIN, STEPS_MAX = 80, 200
 UNKNOWN_YET = "ReviewStep"
@@ -112,16 +113,16 @@ def _play(world: World, steps: int | None) -> None:
 @contextmanager
 def old_program(world: World) -> Iterator[None]:
     """Let the node of ``world.old_program`` not know one record type that others write, as before an upgrade."""
-    honest = receiver._Judge._entry
+    honest = receiver.Receiver._authorised
 
-    def entry(self: Any, stream: StreamName, body: bytes, leaf: bytes) -> Entry:
-        made = honest(self, stream, body, leaf)
+    def authorised(self: receiver.Receiver, tree: Tree, stream: StreamName, entry: Entry) -> Entry:
+        made = honest(self, tree, stream, entry)
         if self._context.code == world.old_program and made.record_type == UNKNOWN_YET and made.quarantine is None:
             made.quarantine, made.detail, made.facts, made.element = UNKNOWN_TYPE, "a newer type", None, None
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receiver._Judge, "_entry", entry)
+        patch.setattr(receiver.Receiver, "_authorised", authorised)
         yield
 
 

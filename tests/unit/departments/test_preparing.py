@@ -69,7 +69,7 @@ def batched(size: int) -> Iterator[list[Candidate]]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparing, "HERE_MAX", 0)
-    monkeypatch.setattr(preparing, "_processors", lambda: 2)
+    monkeypatch.setattr(preparing, "processors", lambda: 2)
 
 
 def expected() -> list[Any]:
@@ -141,7 +141,7 @@ def test_a_worker_lost_at_work_is_noticed() -> None:
 def test_without_a_program_to_start_everything_is_prepared_here(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(preparing, "_WORKER", ("/nowhere/python",))
+    monkeypatch.setattr(Worker, "command", ("/nowhere/python",))
     found = list(prepared_batches(batched(3), channel="IMPORT", randomness=SeededRandomness(7)))
     assert plain([one for batch in found for one in batch]) == expected()
     assert any("no worker can be started" in message for message in caplog.messages)
@@ -158,7 +158,7 @@ def test_a_worker_is_for_long_deliveries_on_more_than_one_processor(
             workers.append(channel)
             super().__init__(channel)
 
-    monkeypatch.setattr(preparing, "_processors", lambda: processors)
+    monkeypatch.setattr(preparing, "processors", lambda: processors)
     monkeypatch.setattr(preparing, "HERE_MAX", here)
     monkeypatch.setattr(preparing, "Worker", Counted)
     found = list(prepared_batches(batched(5), channel="IMPORT", randomness=SeededRandomness(7)))

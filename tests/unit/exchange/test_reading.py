@@ -1,0 +1,161 @@
+"""Reading records with the help of another process: the same comes out as here, whatever happens to it."""
+
+from __future__ import annotations
+
+import pickle
+import select
+import signal
+import subprocess
+import sys
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from node.exchange import exchange, reading
+from node.exchange.reading import RecordReader, serve
+from node.journal.merkle import leaf_hash
+from node.standard.compression import expand_record
+from node.standard.facts import Facts
+from tests.support.exchanging import ExchangeNode
+from tests.support.identities import identities
+from tests.support.journals import alarm_body
+from tests.support.samples import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from node.journal.entries import Entry
+
+READY_WITHIN_S = 20.0
+CITY = "360100"
+
+
+def fresh_of_all_kinds() -> list[tuple[bytes, bytes]]:
+    """Return records of cases and others, of an unknown type, invalid ones, and bytes that are no XML."""
+    bodies = [
+        record("Fee"),
+        alarm_body(1),
+        record("Application"),
+        record("Fee", FeeState="9"),
+        record("Fee").replace(b"Fee ", b"Levy ").replace(b"</Fee>", b"</Levy>"),
+        b"no xml",
+        record("Conclusion"),
+        alarm_body(2),
+    ]
+    return [(body, leaf_hash(body)) for body in bodies * 2]
+
+
+def plain(entries: Sequence[Entry]) -> list[Any]:
+    return [
+        (
+            one.record_type,
+            one.body,
+            one.leaf,
+            one.quarantine,
+            one.detail,
+            one.element is None,
+            one.facts and {name: getattr(one.facts, name) for name in Facts.__slots__},
+        )
+        for one in entries
+    ]
+
+
+def expected() -> list[Any]:
+    return plain(RecordReader().read(fresh_of_all_kinds()))
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordReader]:
+    """Give a reader that shares every package, whose process is there."""
+    monkeypatch.setattr(reading, "SHARED_RECORDS_MIN", 2)
+    made = RecordReader()
+    made.shares = True
+    made.read(fresh_of_all_kinds())
+    assert made._helper is not None
+    process = made._helper._process
+    assert process is not None
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], READY_WITHIN_S)[0]
+    yield made
+    made.close()
+
+
+def test_what_two_processes_read_is_what_one_reads(reader: RecordReader) -> None:
+    for _ in range(2):
+        entries = reader.read(fresh_of_all_kinds())
+        assert plain(entries) == expected()
+        packed = [one for one in entries if one.packed is not None]
+        assert [expand_record(one.packed or b"") for one in packed] == [one.body for one in packed]
+        assert len(packed) == 3
+
+
+def test_a_small_package_needs_no_other_process() -> None:
+    small = RecordReader()
+    small.shares = True
+    assert plain(small.read(fresh_of_all_kinds())) == expected()
+    assert small._helper is None
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_processor_is_not_shared(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    node = ExchangeNode(identities()[CITY])
+    monkeypatch.setattr(exchange, "processors", lambda: count)
+    node.exchange.read_beside()
+    assert node.exchange.context.reader.shares == (count > 1)
+    node.exchange.close()
+
+
+def test_a_package_that_comes_while_another_is_shared_is_read_here(reader: RecordReader) -> None:
+    with reader._lock:
+        assert plain(reader.read(fresh_of_all_kinds())) == expected()
+
+
+@pytest.mark.parametrize("when", ["at work", "at rest"])
+def test_what_a_lost_process_had_is_read_here(reader: RecordReader, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    assert plain(reader.read(fresh_of_all_kinds())) == expected()
+    helper = reader._helper
+    assert helper is not None
+    process = helper._process
+    assert process is not None
+
+    def lose(request: object) -> bool:
+        told = type(helper).tell(helper, request)
+        process.kill()
+        process.wait()
+        return told
+
+    if when == "at work":
+        monkeypatch.setattr(helper, "tell", lose)
+        process.send_signal(signal.SIGSTOP)
+    else:
+        process.kill()
+        process.wait()
+    assert plain(reader.read(fresh_of_all_kinds())) == expected()
+    assert plain(reader.read(fresh_of_all_kinds())) == expected()
+    assert reader._helper is not helper
+
+
+def test_the_process_serves_until_its_input_ends() -> None:
+    bodies = [body for body, _ in fresh_of_all_kinds()]
+    with subprocess.Popen(
+        [sys.executable, "-m", "node.exchange.reading"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert pickle.load(process.stdout) == "ready"
+        pickle.dump(bodies, process.stdin)
+        process.stdin.flush()
+        told = pickle.load(process.stdout)
+        process.stdin.close()
+        assert process.wait(10) == 0
+    assert [one is not None for one in told[:8]] == [True, False, True, False, False, False, True, False]
+
+
+def test_the_process_leaves_when_nobody_asks() -> None:
+    with subprocess.Popen(["sleep", "30"], stdout=subprocess.PIPE) as silent:
+        assert silent.stdout is not None
+        answers = BytesIO()
+        serve(silent.stdout, answers, 0.01)  # type: ignore[arg-type]
+        silent.kill()
+    assert pickle.loads(answers.getvalue()) == "ready"
