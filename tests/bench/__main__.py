@@ -1,6 +1,7 @@
 """``python -m tests.bench [--json] [--quick] [--postgresql]``: run everything in a temporary folder and report.
 
-``--rows N`` imports one table of N rows instead (tests/bench/rows.py) and leaves with 1 when something does not hold.
+``--rows N`` imports one table of N rows instead (tests/bench/rows.py), ``--long`` takes millions of records
+(tests/bench/long.py). All leave with 1 when something does not hold or a first bar is missed; ``--quick`` asks no bar.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from node.clock import MachineClock
+from tests.bench import long, rows
 from tests.bench.hopping import measure_hop
 from tests.bench.idle_tree import measure_idle_tree
 from tests.bench.importing import measure_intake
+from tests.bench.long import QUICK_LONG, LongPlan, measure_long
 from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.proving import measure_proving
 from tests.bench.receiving import measure_receiver
 from tests.bench.report import document, receiving_documents, table
-from tests.bench.rows import lines, measure_rows
+from tests.bench.rows import measure_rows
 from tests.support.postgres import NoServerError, postgres_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,17 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--postgresql", action="store_true", help="measure PostgreSQL too, when a server can be started"
     )
     parser.add_argument("--rows", type=int, metavar="N", help="import one table of N rows instead, e.g. 1000000")
+    parser.add_argument("--long", action="store_true", help="two million records instead, then the cost at ten million")
     given = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="yizhan-bench-") as folder:
         if given.rows:
-            return _rows(Path(folder), given.rows, as_json=given.json)
+            return _said(measure_rows(Path(folder), MachineClock(), given.rows), rows.lines, as_json=given.json)
+        if given.long:
+            plan = QUICK_LONG if given.quick else LongPlan()
+            return _said(measure_long(Path(folder), MachineClock(), plan), long.lines, as_json=given.json)
         answer = measure(Path(folder), QUICK if given.quick else FULL, postgresql=given.postgresql)
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n" if given.json else table(answer))
-    return 0
+    return _said(answer, table, as_json=given.json)
 
 
-def _rows(folder: Path, rows: int, *, as_json: bool) -> int:
-    answer = measure_rows(folder, MachineClock(), rows)
+def _said(answer: dict[str, Any], lines: Callable[[dict[str, Any]], str], *, as_json: bool) -> int:
     sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n" if as_json else lines(answer))
     return 1 if answer["faults"] else 0
 

@@ -41,9 +41,10 @@ def join(node: DemoNode, parent: DemoNode, clock: Clock, *, port: int | None = N
 
 
 def memory_mb(node: DemoNode) -> dict[str, float]:
-    """Return resident memory of a node's process, now and at its peak, in MB."""
+    """Return resident memory of a node's process and of those it started, now and at their peaks, in MB."""
     assert node.process.process is not None
-    return memory_of(Path(f"/proc/{node.process.process.pid}/status").read_text(encoding="ascii"))
+    found = _memory_of_all(node.process.process.pid)
+    return {name: round(sum(one[name] for one in found), 1) for name in ("now", "peak")}
 
 
 def memory_of(status: str) -> dict[str, float]:
@@ -57,9 +58,14 @@ def memory_of(status: str) -> dict[str, float]:
 
 def memory_with_children_mb(process: int) -> float:
     """Return resident memory of a process and of those it started, in MB; OSError or KeyError when it has ended."""
-    task = Path(f"/proc/{process}/task/{process}")
-    everybody = [process, *map(int, (task / "children").read_text(encoding="ascii").split())]
-    return sum(memory_of(Path(f"/proc/{one}/status").read_text(encoding="ascii"))["now"] for one in everybody)
+    return sum(one["now"] for one in _memory_of_all(process))
+
+
+def _memory_of_all(process: int) -> list[dict[str, float]]:
+    # A child belongs to the thread that started it.
+    threads = Path(f"/proc/{process}/task").iterdir()
+    children = [int(one) for thread in threads for one in (thread / "children").read_text(encoding="ascii").split()]
+    return [memory_of(Path(f"/proc/{one}/status").read_text(encoding="ascii")) for one in (process, *children)]
 
 
 class CountingRelay:

@@ -8,7 +8,7 @@ import pytest
 from tests.bench.hopping import Hopping
 from tests.bench.idle_tree import IdleTree
 from tests.bench.receiving import Receiving, Rounds
-from tests.bench.report import document, table
+from tests.bench.report import document, missed, table
 from tests.bench.singles import Singles
 
 ROUNDS = Rounds(product_s=[0.002, 0.001, 0.009], floor_s=[0.0005, 0.001, 0.0001])
@@ -82,3 +82,11 @@ def test_the_table_shows_every_ratio(answer: dict[str, Any]) -> None:
     assert "not asked for" in lines[5]
     measured = {**answer, "postgresql": {"receiver": answer["sqlite"]["receiver"]}}
     assert "PostgreSQL receiver: 500 records/s, ratio 0.25" in table(measured)
+
+
+def test_a_full_run_names_the_bars_that_it_missed(answer: dict[str, Any]) -> None:
+    assert answer["faults"] == []
+    told = list(missed({**answer, "memory_mb": {"idle": 70.0, "receiving": 320.0}}))
+    assert "sqlite receiver: 0.25, the bar is 0.5" in told
+    assert "memory_mb receiving: 320, at most 300" in told
+    assert not any(line.startswith(("start", "latency", "evidence", "postgresql")) for line in told)
