@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select
 from node.cases.findings import NO_CONTENT
 from node.cases.history import CaseMemory, Outcome, Recorded, seconds_of
 from node.errors import RecordRefusedError
-from node.journal.statements import in_parameter, insert_sql, update_sql
+from node.journal.statements import in_parameter, insert_many, update_many
 from node.journal.tables import HELD_BACK, QUARANTINED, record, stream
 from node.standard.codec import parse_unvalidated
 from node.standard.compose import content_of
@@ -224,7 +224,7 @@ class CaseRows:
         changed = [
             (row.id, previous.get(key), key) for key in keys if key not in links or links[key] != previous.get(key)
         ]
-        self._many(update_sql(record, self._dialect, ("case_id", "previous")), changed)
+        update_many(self._connection, record, ("case_id", "previous"), changed)
         if not keys:
             self._drop(row)
             return False
@@ -239,8 +239,7 @@ class CaseRows:
             flags = step.flags | HELD_BACK if step.key in outcome.held_back else step.flags & ~HELD_BACK
             if (flags, outcome.states[step.key]) != (step.flags, step.state_after):
                 changed.append((flags, outcome.states[step.key], step.key))
-        if changed:
-            self._connection.exec_driver_sql(update_sql(record, self._dialect, ("flags", "state_after")), changed)
+        update_many(self._connection, record, ("flags", "state_after"), changed)
 
     def _drop(self, row: CaseRow) -> None:
         for table in (self._tables.state, self._tables.fact):
@@ -254,13 +253,11 @@ class CaseRows:
         new = [row for row in rows if row.is_new]
         moved = [row for row in rows if not row.is_new]
         state, fact = self._tables.state, self._tables.fact
-        self._many(insert_sql(state, self._dialect), [(row.id, *_state_values(row)) for row in new])
-        self._many(
-            insert_sql(fact, self._dialect),
-            [(row.id, row.stream_id, row.case_no, *row.facts) for row in new],
-        )
-        self._many(update_sql(state, self._dialect, _STATE_COLUMNS), [(*_state_values(row), row.id) for row in moved])
-        self._many(update_sql(fact, self._dialect, _FACT_COLUMNS), [(*row.facts, row.id) for row in moved if row.begun])
+        begun = [row for row in moved if row.begun]
+        insert_many(self._connection, state, [(row.id, *_state_values(row)) for row in new])
+        insert_many(self._connection, fact, [(row.id, row.stream_id, row.case_no, *row.facts) for row in new])
+        update_many(self._connection, state, _STATE_COLUMNS, [(*_state_values(row), row.id) for row in moved])
+        update_many(self._connection, fact, _FACT_COLUMNS, [(*row.facts, row.id) for row in begun])
         self._write_findings([row for row in rows if row.findings is not None])
 
     def _write_findings(self, rows: Sequence[CaseRow]) -> None:
@@ -268,14 +265,8 @@ class CaseRows:
         if old:
             table = self._tables.finding
             self._connection.execute(delete(table).where(table.c.case_id.in_(old)))
-        self._many(
-            insert_sql(self._tables.finding, self._dialect),
-            [(row.id, code, key) for row in rows for code, key in row.findings or ()],
-        )
-
-    def _many(self, statement: str, values: Sequence[tuple[object, ...]]) -> None:
-        if values:
-            self._connection.exec_driver_sql(statement, list(values))
+        found = [(row.id, code, key) for row in rows for code, key in row.findings or ()]
+        insert_many(self._connection, self._tables.finding, found)
 
 
 def _state_values(row: CaseRow) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
-from node.journal.statements import insert_sql, upsert_sql
+from node.journal.statements import insert_sql, upsert_many
 from node.statistics.indicators import INDICATOR_NAMES, FigureKey, Figures, within_range
 from node.statistics.tables import changed_day, counter, dimension
 
@@ -80,9 +80,7 @@ class Counters:
                 own_days.update(row[1] for row in found)
             if book.interned:
                 transaction.after_commit(partial(self.learn, book.interned))
-        if rows:
-            sql = upsert_sql(counter, transaction.dialect, add=("amount",))
-            transaction.connection.exec_driver_sql(sql, sorted(rows))
+        upsert_many(transaction.connection, counter, sorted(rows), add=("amount",))
         if own_days:
             mark_days(transaction, own_days)
 
