@@ -19,7 +19,7 @@ from node.standard.codec import TAG_PREFIX
 from node.standard.seals import StreamName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from node.clock import Clock
     from node.journal.entries import Batch, Entry
@@ -42,15 +42,16 @@ class ForkProjection:
         self._book = book
         self._clock = clock
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in a batch."""
-        for entry in batch.entries:
-            if entry.quarantine is None and entry.record_type in {ALARM, RETURN, RESOLUTION}:
-                self._apply(transaction, batch, entry)
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Take in batches."""
+        for batch in batches:
+            for entry in batch.entries:
+                if entry.quarantine is None and entry.record_type in {ALARM, RETURN, RESOLUTION}:
+                    self._apply(transaction, batch, entry)
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Take in records that were quarantined; the order does not matter."""
-        self.apply(transaction, batch)
+        self.apply(transaction, [batch])
 
     def clear(self, transaction: Transaction) -> None:
         """Forget decisions, before a rebuild reads them again; a fork that was met with stays."""
