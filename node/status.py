@@ -25,7 +25,7 @@ from node.departments.refused import count_refused
 from node.departments.returned import count_waiting
 from node.departments.sources import activity_by_source
 from node.exchange.clocks import is_clock_off
-from node.journal import alarms, checkpoints, cursors, links, quarantine, receipts
+from node.journal import alarms, checkpoints, cursors, hash_only, links, quarantine, receipts
 from node.journal.doubt import find_doubt
 from node.statistics.verdict import statistics_state
 from node.trust.holders import travels
@@ -77,6 +77,7 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
             ],
             "records": sum(stream.size for stream in held),
             "quarantined": quarantine.count(connection),
+            **dict(zip(("redacted", "awaited"), hash_only.counts(connection), strict=True)),
             "refused": count_refused(connection),
             "cases": count_cases(connection),
             "findings": count_findings(connection),

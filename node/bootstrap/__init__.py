@@ -7,11 +7,12 @@ happened. ``node.cli.serving`` calls it whenever there is news, the simulation w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from node.bootstrap.jobs import write_alarms
+from node.bootstrap.redacting import Traces, carry_out, watch_awaited
 from node.bootstrap.rejections import Rejections
 from node.bootstrap.reviewing import Reviewing
 from node.bootstrap.waiting import NodeWakeups
@@ -32,6 +33,7 @@ from node.exchange.limits import Limits
 from node.journal.cursors import lowest_of
 from node.journal.entries import DEFERRED_REASONS
 from node.journal.high_water import FILE_NAME, HighWaterFile, HighWaterMemory
+from node.journal.redactions import RedactionProjection
 from node.journal.retention import retain
 from node.journal.room import DiskRoom
 from node.journal.schema import check_schema
@@ -39,6 +41,7 @@ from node.journal.seal import seal
 from node.journal.store import open_store
 from node.journal.streams import Journal
 from node.statistics.counters import Counters
+from node.statistics.erasure import unsettle
 from node.statistics.indicators import contribution
 from node.statistics.summaries import SummaryProjection
 from node.statistics.summary import publish_statistics
@@ -80,13 +83,18 @@ class WorkDone:
     """What one call of ``Node.work`` did: records written, cases re-projected, records let in late, checkpoints.
 
     All 0 while the node is in doubt about its database: then it owes nothing yet (02, R12).
+    ``awaited``: streams in which the bytes of records are missing for too long; ``cleared``: 1 when traces of redacted
+    records were.
     """
 
     certificates: int = 0
+    redacted: int = 0
     repaired: int = 0
     verdicts: int = 0
     reviewed: int = 0
     rejections: int = 0
+    awaited: int = 0
+    cleared: int = 0
     alarms: int = 0
     reoffered: int = 0
     sealed: int = 0
@@ -111,6 +119,11 @@ class Node:
     wakeups: NodeWakeups
     reviewing: Reviewing
     rejections: Rejections
+    traces: Traces = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what rests on the other parts alone."""
+        self.traces = Traces(self.store, self.exchange.context.evidence)
 
     @property
     def code(self) -> str:
@@ -162,11 +175,14 @@ class Node:
         me = self.config.code
         return {
             "certificates": self._repeat_certificates,
+            "redacted": lambda: carry_out(self.store, node_code=me, produce=self.produce, clock=self.clock),
             "repaired": lambda: _until_done(lambda: repair_cases(self.store, self.cases)),
             "verdicts": lambda: publish_verdicts(self.store, node_code=me, produce=self.produce),
             "reviewed": self.reviewing.after_tree_change,
             "rejections": lambda: self.rejections.write(self.produce),
             "reoffered": lambda: _until_done(Reoffering(self.intake).offer),
+            "awaited": lambda: watch_awaited(self.store, clock=self.clock),
+            "cleared": self.traces.clear,
             "alarms": lambda: write_alarms(self.store, node_code=me, produce=self.produce),
             "sealed": self.seal,
         }
@@ -271,8 +287,8 @@ def build_node(
     book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
     cases = CaseProjection(contribution=contribution, counters=Counters())
     told = (TreeProjection(identity, book, clock), ForkProjection(identity, book, clock))
-    projections: tuple[Projection, ...] = (*told, *_projections(cases))
-    journal = Journal(store, node_code=config.code, clock=clock, projections=projections, tree=identity.tree)
+    derived = _with_redactions(*told, *_projections(cases), config=config, clock=clock)
+    journal = Journal(store, node_code=config.code, clock=clock, projections=derived, tree=identity.tree)
     journal.high_water = high_water or _high_water(config, identity)
     exchange = _exchange(
         config,
@@ -336,6 +352,11 @@ def _exchange(
 def _high_water(config: NodeConfig, identity: Identity) -> HighWater:
     """Return the home's high-water file; a node whose keys lie in no home has it in memory only."""
     return HighWaterMemory() if identity.files is None else HighWaterFile(config.home / FILE_NAME)
+
+
+def _with_redactions(*others: Projection, config: NodeConfig, clock: Clock) -> tuple[Projection, ...]:
+    """Return projections with what erases records for all of them, which comes last."""
+    return (*others, RedactionProjection(others, node_code=config.code, clock=clock, before=unsettle))
 
 
 def _checked_store(config: NodeConfig) -> Store:

@@ -276,6 +276,7 @@ class _Work:
             row = self.rows.case(name)
             if not self.rows.splice(row, histories.get(name, []), joining.get(name, ()), keys):
                 del self.replays[name]
+                self._book(row).take_back(row.contribution)
 
     def finish(self) -> None:
         """Replay what has to be replayed, then write everything once."""

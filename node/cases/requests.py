@@ -7,13 +7,17 @@ case finds them by its number. Their clocks are the business of supervision.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select
 
 from node.cases.history import seconds_of
 from node.cases.tables import request
+from node.journal.records import records_at
+from node.journal.replay import entries_of
 from node.journal.statements import upsert_sql
+from node.journal.tables import record, record_key
 from node.standard.families import RECORD_TYPES, REQUEST_HEADER, record_number
 from node.standard.seals import ANCESTORS
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 REQUEST_RECORD_TYPES: frozenset[str] = frozenset(
     name for name, entry in RECORD_TYPES.items() if entry.header == REQUEST_HEADER
 )
+_PAGE_RECORDS: Final = 500
 _PUT = ("record_key", "data_version", "case_no", "organisation", "division", "state", "asked_at")
 
 Key = tuple[int, str]
@@ -61,8 +66,29 @@ class RequestProjection:
             self._put(transaction, batch.stream_id, newest)
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in requests that can be applied now."""
+        """Take in requests that can be applied now; one whose bytes are gone makes way for the version before it."""
+        if batch.stream.audience != ANCESTORS:
+            return
         self._take(transaction, batch)
+        gone = [entry.key for entry in batch.entries if not entry.body]
+        for row in transaction.connection.execute(select(request).where(request.c.record_key.in_(gone))).all():
+            self._fall_back(transaction, batch, row)
+
+    def _fall_back(self, transaction: Transaction, batch: Batch, row: Any) -> None:
+        """Drop the version in effect of a request, and put the best of what is left of it in its place.
+
+        No index leads to the versions of a request: the records of its type are read, which only erasing does.
+        """
+        connection = transaction.connection
+        connection.execute(delete(request).where(request.c.record_key == row.record_key))
+        low, high = record_key(batch.stream_id, 1), record_key(batch.stream_id + 1, 0) - 1
+        query = select(record.c.key).where(record.c.key.between(low, high), record.c.type_number == row.type_number)
+        keys = list(connection.execute(query.order_by(record.c.key)).scalars())
+        for at in range(0, len(keys), _PAGE_RECORDS):
+            entries = entries_of(records_at(connection, keys[at : at + _PAGE_RECORDS]))
+            same = [one for one in entries if one.facts is not None and one.facts.record_key == row.key]
+            if same:
+                self._take(transaction, replace(batch, entries=same))
 
     def clear(self, transaction: Transaction) -> None:
         """Drop all requests."""

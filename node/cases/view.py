@@ -6,7 +6,7 @@ What is masked decides the privacy mark in the schema, never a list of element n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from node.cases.penalty_states import PENALTY_STATE_LABELS, PenaltyState
 from node.cases.states import STATE_LABELS, State
 from node.cases.tables import CASE_TABLES, PENALTY_TABLES, CaseTables, finding, request
 from node.errors import RecordRefusedError
+from node.journal import hash_only
 from node.journal.holdings import find
 from node.journal.records import history, records_at, stored
 from node.journal.tables import HELD_BACK, QUARANTINED, REDACTED, position_of
@@ -47,7 +48,9 @@ _SHOWN_LENGTH_MIN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordView:
-    """One record: ``standing`` is ``applied``, ``quarantined``, ``held back`` or ``redacted``.
+    """One record: ``standing`` is ``applied``, ``quarantined``, ``held back``, ``redacted``, or ``awaited``.
+
+    Of the last two only the leaf hash is here: by a Redaction, or until its bytes or its Redaction arrive.
 
     ``state`` is the case's state after it (None: it belongs to no case). ``content`` is masked, and None when the
     record does not follow the standard or its bytes are gone.
@@ -150,7 +153,7 @@ def _show(connection: Connection, kind: _Kind, case_no: str, origin: str | None)
         division=row.division,
         channel=row.channel,
         began_at=None if row.began_at is None else datetime.fromtimestamp(row.began_at, tz=UTC),
-        records=tuple(_view(one) for one in history(connection, row.id, row.last_key)),
+        records=_records(connection, row),
         findings=_findings(connection, kind.tables, row.id),
         requests=_requests(connection, case_no) if kind.has_requests else (),
         also_at=tuple(other.origin for other in rows if other.origin != row.origin),
@@ -167,7 +170,11 @@ def list_records(connection: Connection, stream: StreamName, *, first: int = 1, 
         message = f"{stream} is not held"
         raise LookupError(message)
     last = first + min(limit, PAGE_MAX) - 1
-    return [_view(one) for one in stored(connection, held.stream_id, first, last)]
+    awaited = {
+        at for at, one in hash_only.among(connection, held.stream_id, first, last).items() if one.redaction is None
+    }
+    views = [_view(one) for one in stored(connection, held.stream_id, first, last)]
+    return [replace(one, standing="awaited") if one.position in awaited else one for one in views]
 
 
 def count_cases(connection: Connection) -> int:
@@ -221,6 +228,13 @@ def _masked_value(value: Any, shape: ElementShape) -> Any:
     if isinstance(value, str):
         return mask_text(value, shape.privacy) if shape.privacy and value else value
     return [_masked_value(one, shape) for one in value] if isinstance(value, Sequence) else value
+
+
+def _records(connection: Connection, row: Any) -> tuple[RecordView, ...]:
+    """Return the history of a case, with the records that were redacted in it at their places."""
+    gone = [one.key for one in hash_only.of_case(connection, row.stream_id, row.case_no)]
+    found = [*history(connection, row.id, row.last_key), *records_at(connection, gone)]
+    return tuple(_view(one) for one in sorted(found, key=lambda one: one.key))
 
 
 def _view(record: StoredRecord) -> RecordView:

@@ -37,6 +37,7 @@ COMMANDS = {
     "publish": "node.cli.publish:publish",
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",
+    "redact": "node.cli.redact:redact",
     "evidence": "node.cli.evidence:evidence",
     "verify": "node.cli.evidence:verify",
     "divisions": "node.cli.divisions:divisions",

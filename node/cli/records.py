@@ -10,12 +10,18 @@ import click
 from node.cli.arguments import StreamArgument
 from node.cli.frame import Frame, LazyGroup, pass_frame
 from node.cli.home import node_of
-from node.cli.output import write_json, write_table
+from node.cli.output import say, write_json, write_table
 from node.errors import NotFoundError
+from node.journal.hash_only import among
+from node.journal.redactions import redaction_of
 from node.journal.tables import HELD_BACK, QUARANTINED, REDACTED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from node.journal.hash_only import HashOnly
     from node.journal.records import StoredRecord
+    from node.journal.redactions import StandingRedaction
     from node.standard.seals import StreamName
 
 FLAGS = {QUARANTINED: "quarantined", HELD_BACK: "held back", REDACTED: "redacted"}
@@ -43,17 +49,18 @@ def list_records(frame: Frame, stream: StreamName, first: int | None, limit: int
             )
         begin = first or max(1, held.size - limit + 1)
         found = node.journal.stored(connection, stream, begin, min(held.size, begin + limit - 1))
+        missing = among(connection, held.stream_id, begin, held.size)
     if frame.json:
         write_json(
             {
                 "schema": "yizhan.records/1",
                 "stream": str(stream),
                 "size": held.size,
-                "records": [_document(r) for r in found],
+                "records": [_document(r, missing) for r in found],
             }
         )
         return
-    rows = [(r.position, r.record_type, r.length, " ".join(_flags(r)), r.leaf.hex()[:16]) for r in found]
+    rows = [(r.position, r.record_type, r.length, " ".join(_flags(r, missing)), r.leaf.hex()[:16]) for r in found]
     write_table(frame, str(stream), ("position", "type", "bytes", "flags", "leaf"), rows)
 
 
@@ -66,6 +73,8 @@ def show(frame: Frame, stream: StreamName, position: int) -> None:
     with node_of(frame) as node, node.store.reading() as connection:
         held = node.journal.held(connection, stream)
         found = node.journal.stored(connection, stream, position, position) if held else []
+        missing = among(connection, held.stream_id, position, position) if held else {}
+        by = redaction_of(connection, missing.get(position))
     if not found:
         raise NotFoundError(
             f"{stream} has no record at {position}",
@@ -74,20 +83,47 @@ def show(frame: Frame, stream: StreamName, position: int) -> None:
         )
     if frame.json:
         body = None if found[0].body is None else found[0].body.decode()
-        write_json({"schema": "yizhan.record/1", "stream": str(stream), **_document(found[0]), "body": body})
+        write_json(
+            {
+                "schema": "yizhan.record/1",
+                "stream": str(stream),
+                **_document(found[0], missing),
+                "body": body,
+                **({} if by is None else {"redaction": by.as_json()}),
+            }
+        )
         return
-    sys.stdout.buffer.write((found[0].body or b"") + b"\n")
+    if found[0].body is None:
+        _say_gone(frame, found[0], by)
+        return
+    sys.stdout.buffer.write(found[0].body + b"\n")
 
 
-def _document(record: StoredRecord) -> dict[str, object]:
+def _say_gone(frame: Frame, record: StoredRecord, by: StandingRedaction | None) -> None:
+    """Say in words what has become of the bytes of a record that are not here."""
+    leaf = record.leaf.hex()
+    if by is None:
+        say(frame, f"缺原文，擦除记录未到；叶摘要 {leaf}", f"Neither its bytes nor its Redaction is here; leaf {leaf}")
+        return
+    say(
+        frame,
+        f"已擦除：批准文号 {by.said.approval}，擦除记录在位置 {by.position}；叶摘要 {leaf}",
+        f"Redacted by approval {by.said.approval}, the Redaction stands at {by.position}; leaf {leaf}",
+    )
+
+
+def _document(record: StoredRecord, missing: Mapping[int, HashOnly]) -> dict[str, object]:
     return {
         "position": record.position,
         "type": record.record_type,
         "bytes": record.length,
-        "flags": _flags(record),
+        "flags": _flags(record, missing),
         "leaf": record.leaf,
     }
 
 
-def _flags(record: StoredRecord) -> list[str]:
+def _flags(record: StoredRecord, missing: Mapping[int, HashOnly]) -> list[str]:
+    gone = missing.get(record.position)
+    if gone is not None and gone.redaction is None:
+        return ["awaited"]
     return [name for bit, name in FLAGS.items() if record.flags & bit]

@@ -83,8 +83,8 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
 
 def _show_counts(frame: Frame, document: dict[str, Any], agreement: str) -> None:
     """Show what is counted, whether the summaries below agree, and what the disk has left."""
-    names = ("cases", "findings", "penalties", "penalty_findings", "quarantined", "refused", "alarms")
-    counts = [(name, document[name]) for name in names]
+    names = "cases findings penalties penalty_findings quarantined redacted awaited refused alarms"
+    counts = [(name, document[name]) for name in names.split()]
     disk = document["disk"] or {}
     known = [(f"disk_{name}", value) for name, value in disk.items() if value is not None]
     rows = [*counts, ("statistics", agreement), *known]

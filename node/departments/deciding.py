@@ -1,6 +1,7 @@
 """Deciding: what becomes of each prepared candidate, in the transaction that writes it.
 
-A record is *repeated* (same source key, same content), *refused* (problems, other content under a known key, no
+A record is *repeated* (same source key, same content; or the record under that key was redacted: what its source says
+under it again must not come back, and is not kept), *refused* (problems, other content under a known key, no
 authority, a foreign number that stands for another case) or *accepted*. Nothing is written here but what the decisions
 rest on; ``node.departments.accept`` appends what was accepted and keeps what was refused.
 """
@@ -14,6 +15,7 @@ from node.departments.numbering import RULE_FOREIGN_NUMBER, ForeignNumber, is_us
 from node.departments.prepare import Prepared, reversioned, unversioned_hash_of
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, Verdict
 from node.errors import Problem
+from node.journal.erasing import ERASED_HASH
 from node.journal.source_keys import RETURNED, SourceKey, has_returned, lookup_many
 from node.journal.tables import position_of
 
@@ -110,7 +112,7 @@ class Decision:
                 break
             newest = held.content_hash if held is not None else beside.content_hash  # type: ignore[union-attr]
             version += 1
-        if newest == content_hash:
+        if newest in {content_hash, ERASED_HASH}:
             reversioned(one, version)
 
     def _decide_one(self, source: Source, one: Prepared, entry: Entry, known: _Known) -> None:
@@ -118,7 +120,7 @@ class Decision:
         beside = self._accepted.get((source.name, one.source_key))
         if before is not None or beside is not None:
             content_hash = before.content_hash if before is not None else beside.content_hash  # type: ignore[union-attr]
-            if content_hash == one.content_hash:
+            if content_hash in {one.content_hash, ERASED_HASH}:
                 self._repeated[id(one)] = before.record_key if before is not None else _entry_of(beside)
             else:
                 self._refuse(one, RULE_CONFLICT, _CONFLICT)

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
+from node.standard.seals import StreamName
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from node.exchange.limits import Limits
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 PACKAGE_SUFFIX: Final = ".package.xml"
 RECEIPT_SUFFIX: Final = ".receipt.txt"
 
+_SLICE: Final = re.compile(
+    rb"<Slice><Origin>(\w+)</Origin><Audience>(\w+)</Audience><First>(\d+)</First><Last>(\d+)</Last>"
+)
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -55,6 +62,23 @@ class Evidence:
             return None
         return path
 
+    def drop(self, places: Mapping[StreamName, Iterable[int]]) -> int:
+        """Drop the packages with slices over any of these positions, whose records were redacted; return how many.
+
+        Their Heads say so. What is no package at all says nothing about what it holds, and goes with the bound.
+        """
+        if self._folder is None or not places:
+            return 0
+        dropped = 0
+        for path in sorted(self._folder.glob(f"*/*{PACKAGE_SUFFIX}")):
+            try:
+                if _covers(path.read_bytes(), places):
+                    path.unlink()
+                    dropped += 1
+            except OSError as error:
+                _LOG.warning("evidence not dropped", extra={"path": str(path), "cause": error.strerror})
+        return dropped
+
     def _trim(self, folder: Path) -> None:
         files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
         total = sum(file.stat().st_size for file in files)
@@ -62,3 +86,11 @@ class Evidence:
             oldest = files.pop(0)
             total -= oldest.stat().st_size
             oldest.unlink()
+
+
+def _covers(data: bytes, places: Mapping[StreamName, Iterable[int]]) -> bool:
+    for origin, audience, first, last in _SLICE.findall(data):
+        positions = places.get(StreamName(origin.decode(), audience.decode()), ())
+        if any(int(first) <= position <= int(last) for position in positions):
+            return True
+    return False

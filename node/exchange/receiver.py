@@ -51,6 +51,10 @@ What can go wrong
     - A projection fails on a record, which is a defect of this program: nothing of the transaction is kept, and each
       slice is committed alone. The one at fault is ``BUSY`` until an upgrade takes it, its stream waits, an alarm and
       the log say so; the others go on. Quarantine would be wrong: nothing is known to be wrong with the record.
+    - A record comes as ``Redacted``, by its leaf hash alone: the checkpoint proves it like any other, so it is taken.
+      It is *awaited* until the Redaction behind it in its stream arrives; nothing is derived from it, and summaries
+      above it wait. A neighbour that keeps bytes back gains little by that: they are taken as soon as a slice brings
+      them, although it is held already, and after seven days without a Redaction an alarm names the record.
     - A record that is valid but not in canonical form: the origin should not have made it. A sample is looked at; a
       breach raises an alarm and quarantines nothing.
 """
@@ -60,11 +64,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from node.errors import IdentityError, NeedsPersonError, RecordRefusedError, TryLaterError
 from node.exchange.head import BUSY, EARLY, HELD, REFUSED, Slice, Verdict
+from node.exchange.missing import missing_bodies
 from node.journal import checkpoints, quarantine
 from node.journal.alarms import raise_alarm
 from node.journal.entries import DEFERRED_REASONS, NO_AUTHORITY, Entry, pack
@@ -105,15 +110,17 @@ _LOG: Final = logging.getLogger(__name__)
 class _Judged:
     """What is to be done with one slice: a verdict that stands, or entries to commit behind ``held``.
 
-    ``fresh``: bytes and leaf hashes of records whose place in the stream is proved, of which ``entries`` are made.
-    ``seen``: validly signed checkpoints that came with it and are not stored yet. ``uncanonical``: position of the
-    sampled record when its bytes are not in canonical form.
+    ``fresh``: bytes (none where redacted) and leaf hashes of records whose place in the stream is proved, of which
+    ``entries`` are made. ``found``: held records that came without their bytes, and have them here. ``seen``: validly
+    signed checkpoints that came with it and are not stored yet. ``uncanonical``: position of the sampled record when
+    its bytes are not in canonical form.
     """
 
     verdict: Verdict
     held: int = 0
     fresh: list[tuple[bytes, bytes]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    found: list[Entry] = field(default_factory=list)
     seen: tuple[Checkpoint, ...] = ()
     uncanonical: int | None = None
 
@@ -166,27 +173,24 @@ class Receiver:
             judge = _Judge(self._context, connection, tree, peer, [package.head.slices[number] for number in chosen])
             judge.returning = returning
             judged = {number: judge.judge(package, number) for number in chosen}
-        entries = iter(self._context.reader.read([record for one in judged.values() for record in one.fresh]))
+        # Of a redacted record there is nothing to read.
+        read = iter(self._context.reader.read([one for each in judged.values() for one in each.fresh if one[0]]))
         for number, one in judged.items():
             stream = package.head.slices[number].stream
-            one.entries = [self._authorised(tree, stream, entry) for entry in islice(entries, len(one.fresh))]
+            one.entries = [
+                authorised(tree, stream, next(read)) if body else Entry(record_type="", body=b"", leaf=leaf)
+                for body, leaf in one.fresh
+            ]
             if one.entries and not _is_canonical(one.entries[0]):
                 one.uncanonical = one.held + 1
             # Compressing is the dearest work that can be done before the lock is taken.
             pack(one.entries)
+            pack(one.found)
         return judged
-
-    def _authorised(self, tree: Tree, stream: StreamName, entry: Entry) -> Entry:
-        """Quarantine a record that its origin may not write into the stream; return the entry."""
-        if entry.quarantine is None:
-            reason = check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
-            if reason is not None:
-                entry.quarantine, entry.detail = NO_AUTHORITY, reason
-        return entry
 
     def _commit(self, package: Package, judged: dict[int, _Judged]) -> list[int]:
         """Commit what stands, in one transaction; return the slices whose streams had moved."""
-        changing = {number: one for number, one in judged.items() if one.entries or one.seen}
+        changing = {number: one for number, one in judged.items() if one.entries or one.seen or one.found}
         if not changing:
             return []
         try:
@@ -225,8 +229,11 @@ class Receiver:
         for number, judged in changing.items():
             one = slices[number]
             held = standing.get(one.stream)
+            if judged.found:
+                self._context.journal.fill(transaction, one.stream, judged.found)
             if not judged.entries:
-                self._context.journal.learn_announced(transaction, one.stream, judged.seen)
+                if judged.seen:
+                    self._context.journal.learn_announced(transaction, one.stream, judged.seen)
             elif one.stream in extending or (0 if held is None else held.size) != judged.held:
                 # A stream's second slice is judged again: it has to see what the first one did.
                 moved.append(number)
@@ -293,11 +300,13 @@ class _Judge:
         if reason is not None:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason=reason))
         if one.last <= size:
-            return self._compare_held(one, size)
+            return self._compare_held(one, self._held.get(one.stream), package, number)
         held = self._held.get(one.stream)
         judged = self._judge_new(one, package.records(number), held)
-        if judged.entries and held is not None and held.stream_id in self._stopped and not self._ends_fork(one, judged):
+        if judged.fresh and held is not None and held.stream_id in self._stopped and not self._ends_fork(one, judged):
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="fork"))
+        if judged.verdict.word == HELD:
+            judged.found = self._found(one, held, package, number)
         return judged
 
     def _size(self, stream: StreamName) -> int:
@@ -311,7 +320,8 @@ class _Judge:
             for fork in forks(self._connection)
             if fork.stream == one.stream and fork.resolved_at is None
         }
-        returns = (entry.element for entry in judged.entries if entry.record_type == RETURN and not entry.quarantine)
+        read = (read_entry(body, leaf=leaf) for body, leaf in judged.fresh if body)
+        returns = (entry.element for entry in read if entry.record_type == RETURN and not entry.quarantine)
         return others <= {each for element in returns if element is not None for each in abandoned_in(element)}
 
     def _is_trust_short(self) -> bool:
@@ -330,7 +340,8 @@ class _Judge:
             return _verdict(one, REFUSED, reason="stream")
         if self._trust_short and stream.audience != TRUST:
             return _verdict(one, BUSY, reason="trust first")
-        return _verdict(one, REFUSED, reason="redacted") if one.redacted else None
+        # Nothing of trust is ever redacted: whoever says so keeps the tree from us.
+        return _verdict(one, REFUSED, reason="redacted") if one.redacted and stream.audience == TRUST else None
 
     def _may_return(self, stream: StreamName) -> bool:
         """Tell whether both sides hold a stream of another origin, so that what was lost of it may come back."""
@@ -354,9 +365,10 @@ class _Judge:
                 return "seal"
         return None
 
-    def _compare_held(self, one: Slice, size: int) -> _Judged:
-        """Judge a slice that is held whole, without its body."""
+    def _compare_held(self, one: Slice, held: Held | None, package: Package, number: int) -> _Judged:
+        """Judge a slice that is held whole, without its body, but for records whose bytes are missing here."""
         journal = self._context.journal
+        size = 0 if held is None else held.size
         seen = tuple(
             checkpoint
             for checkpoint in (one.checkpoint, *one.announced)
@@ -369,13 +381,25 @@ class _Judge:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="fork"), seen=seen)
         if _hash_of(self._leaves[one.stream, one.first, one.last]) != one.leaves_hash:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="leaves"))
-        return _Judged(verdict=_verdict(one, HELD, held=size), seen=seen)
+        found = self._found(one, held, package, number)
+        return _Judged(verdict=_verdict(one, HELD, held=size), seen=seen, found=found)
+
+    def _found(self, one: Slice, held: Held | None, package: Package, number: int) -> list[Entry]:
+        """Return the records of a slice that are held without their bytes, and have them here."""
+        found: list[Entry] = []
+        for position, body, leaf in missing_bodies(self._connection, one, held, partial(package.records, number)):
+            found.append(entry := authorised(self._tree, one.stream, read_entry(body, leaf=leaf)))
+            entry.position = position
+        return found
 
     def _judge_new(self, one: Slice, records: list[bytes], held: Held | None) -> _Judged:
         """Judge a slice that brings records behind what is held; some of its first ones may be held."""
         journal = self._context.journal
         size = 0 if held is None else held.size
-        leaves = [leaf_hash(body) for body in records]
+        redacted = dict(one.redacted)
+        leaves = [
+            leaf_hash(body) if body else redacted[position] for position, body in enumerate(records, start=one.first)
+        ]
         overlap = size - one.first + 1
         if _hash_of(leaves) != one.leaves_hash:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="leaves"))
@@ -386,6 +410,15 @@ class _Judge:
             return _Judged(verdict=_verdict(one, REFUSED, held=size, reason="root"))
         fresh = list(zip(records[overlap:], new, strict=True))
         return _Judged(verdict=_verdict(one, HELD, held=one.last), held=size, fresh=fresh)
+
+
+def authorised(tree: Tree, stream: StreamName, entry: Entry) -> Entry:
+    """Quarantine a record that its origin may not write into the stream; return the entry."""
+    if entry.quarantine is None:
+        reason = check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
+        if reason is not None:
+            entry.quarantine, entry.detail = NO_AUTHORITY, reason
+    return entry
 
 
 def _is_canonical(entry: Entry) -> bool:

@@ -91,6 +91,8 @@ CHECKPOINT_BYTES: Final = 600
 """Bytes of Head that each further checkpoint costs; a long one has some 500."""
 LENGTH_BYTES: Final = 7
 """Bytes of Head that one record's length costs: six digits and a space."""
+REDACTED_BYTES: Final = 150
+"""Bytes of Head that a redacted record costs beside: its position and its leaf hash."""
 REFRESH_S: Final = 3_600.0
 """How often newly signed checkpoints of silent streams are looked for; they are signed once a day."""
 
@@ -301,7 +303,7 @@ class _Loader:
     def _cut(self, points: Sequence[Checkpoint], held: Held, offset: int, bytes_max: int) -> _Cut | None:
         """Return the longest slice that fits into ``bytes_max``; None when none does."""
         lengths = self.journal.lengths(self.connection, held.stream, offset + 1, points[-1].size)
-        costs = [0, *itertools.accumulate(length + LENGTH_BYTES for length in lengths)]
+        costs = [0, *itertools.accumulate((length or REDACTED_BYTES) + LENGTH_BYTES for length in lengths)]
         marked = frozenset(landmarks([point.size for point in points], lengths, offset))
         inside = [point for point in points if point.size in marked]
         for point in reversed(points):

@@ -56,9 +56,15 @@ def raise_alarm(
     """
     name = None if stream is None else str(stream)
     moment = None if raised_at is None else moment_number(raised_at)
-    row = ("|".join((kind, name or "", subject)), kind, name, subject, text, moment, False)
+    row = (_key(kind, name, subject), kind, name, subject, text, moment, False)
     statement = insert_sql(table, transaction.dialect, _COLUMNS, ignore=True)
     return transaction.connection.exec_driver_sql(statement, row).rowcount == 1
+
+
+def is_raised(connection: Connection, kind: str, subject: str, stream: StreamName | None = None) -> bool:
+    """Tell whether an alarm stands, for jobs that would write nothing new."""
+    key = _key(kind, None if stream is None else str(stream), subject)
+    return connection.execute(select(table.c.key).where(table.c.key == key)).first() is not None
 
 
 def alarms(connection: Connection, *, recorded: bool | None = None, limit: int = LISTED_MAX) -> list[Alarm]:
@@ -88,3 +94,7 @@ def count_alarms(connection: Connection) -> int:
 def mark_recorded(transaction: Transaction, keys: Iterable[str]) -> None:
     """Say that the ``Alarm`` records of these alarms are written; to be called in the same transaction."""
     transaction.connection.execute(update(table).where(table.c.key.in_(list(keys))).values(recorded=True))
+
+
+def _key(kind: str, stream: str | None, subject: str) -> str:
+    return "|".join((kind, stream or "", subject))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
+from node.journal import hash_only
 from node.journal.entries import pack
 from node.journal.statements import for_dialect, in_parameter, insert_sql, update_sql, values_sql
 from node.journal.tables import (
@@ -76,7 +77,7 @@ class StoredRecord:
 
 
 def insert_entries(transaction: Transaction, entries: Sequence[Entry], at: datetime) -> None:
-    """Insert the rows of entries whose key is set, and a quarantine row for each that cannot be applied."""
+    """Insert the rows of entries whose key is set, and note each that cannot be applied or came without its bytes."""
     pack(entries)
     rows = [
         (
@@ -93,6 +94,9 @@ def insert_entries(transaction: Transaction, entries: Sequence[Entry], at: datet
         for entry in entries
     ]
     _insert_rows(transaction, rows)
+    without = [entry.key for entry in entries if not entry.body]
+    if without:
+        hash_only.note(transaction, without, at)
     set_aside = [
         (entry.key, entry.quarantine, entry.record_type, entry.detail, moment_number(at))
         for entry in entries

@@ -149,6 +149,21 @@ class Store:
             callback()
         return result
 
+    def empty_log(self) -> bool:
+        """Write SQLite's write-ahead log back into its file and cut it to nothing; False while a reader needs it.
+
+        A log that was merely written back keeps old content until it is written over. True where there is none.
+        """
+        if self.file is None:
+            return True
+        with self._alone():
+            connection = self._writer.raw_connection()
+            try:
+                busy, _, _ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.close()
+        return not busy
+
     def listen(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` on every ``announce``: in-process wake-ups."""
         self._listeners.append(listener)

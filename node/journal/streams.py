@@ -57,7 +57,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from node.errors import SealMismatchError
-from node.journal import checkpoints, holdings, quarantine, records, replay, returning, roots, sealing
+from node.journal import checkpoints, erasing, holdings, quarantine, records, replay, returning, roots, sealing
 from node.journal.cutting import Part, Standing, plan
 from node.journal.doubt import Returned, check_no_doubt, in_doubt
 from node.journal.entries import Batch
@@ -248,6 +248,14 @@ class Journal:
         this time.
         """
         return replay.requeue(transaction, self.projections, keys)
+
+    def fill(self, transaction: Transaction, stream: StreamName, found: Sequence[Entry]) -> int:
+        """Take in the bytes of held records that came without them; return how many were missing.
+
+        ``found`` (at least one) have their positions, were read like records of a slice, and have the leaf hashes held.
+        """
+        held = holdings.known(transaction.connection, stream)
+        return erasing.fill(transaction, self.projections, held, found, at=self.clock.now())
 
     def rebuild(self) -> int:
         """Drop everything derived and replay every record in order of arrival.

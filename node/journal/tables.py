@@ -206,6 +206,25 @@ quarantine = Table(
     Column("quarantined_at", Moment, nullable=False),
 )
 
+hash_only = Table(
+    "hash_only",
+    metadata,
+    Column("record_key", BIG_KEY, primary_key=True, autoincrement=False),
+    Column("since", Moment, nullable=False),
+    Column("redaction", BigInteger),
+    Column("case_no", Text),
+    Index("hash_only_case", "case_no"),
+)
+"""Records of which only the leaf hash is here. ``redaction`` is the key of the Redaction that took the bytes, NULL
+while none is held; ``case_no`` is the case that it names. Not derived: what is gone cannot be replayed."""
+
+redaction_order = Table(
+    "redaction_order",
+    metadata,
+    Column("record_key", BIG_KEY, primary_key=True, autoincrement=False),
+)
+"""Redactions that ancestors direct to this node about its own streams, until it has carried them out."""
+
 alarm = Table(
     "alarm",
     metadata,

@@ -13,6 +13,9 @@ The number of a type is what the journal stores; it is never given to another ty
     node that it is directed to
 ``issuer``
     by the node that issues certificates to its children, with divisions of its branch, or by the root in ``trust``
+``redactor``
+    the origin about a record of the same stream; in a directed stream also an ancestor of the node that it is directed
+    to, about a record of that node
 ``any``
     every node about its own streams and its own doings
 """
@@ -135,7 +138,7 @@ _OTHER = (
     (95, "Alarm", "警报", "control", "ancestors directed", "any"),
     (96, "ForkResolution", "分叉裁定", "control", "descendants trust", "root"),
     (97, "StreamReturn", "数据流归位", "control", "ancestors descendants directed trust", "any"),
-    (98, "Redaction", "数据擦除", "control", "ancestors descendants directed", "any"),
+    (98, "Redaction", "数据擦除", "control", "ancestors descendants directed", "redactor"),
     (99, "CertificateIssued", "证书签发", "control", "ancestors trust", "issuer"),
     (100, "Revocation", "证书吊销", "control", "ancestors trust", "issuer"),
     (101, "Move", "节点迁移", "control", "trust", "root"),

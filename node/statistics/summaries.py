@@ -1,8 +1,8 @@
 """The summaries that a node holds: its own and, at an ancestor, those of everyone below.
 
 ``SummaryProjection`` asks the journal to cut batches at summaries, so that the counters stand at exactly the records
-before one when it is compared. What cannot be compared yet (a quarantined record stands below it) stays pending;
-``node.statistics.verdict`` settles it later from the records.
+before one when it is compared. What cannot be compared yet (a quarantined or awaited record stands below it) stays
+pending; ``node.statistics.verdict`` settles it later from the records.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
 
+from node.journal.hash_only import first_awaited, is_redacted_across
 from node.journal.records import stored
 from node.journal.statements import upsert_sql
 from node.journal.tables import QUARANTINED, position_of, quarantine, record_key, stream_id_of
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 PENDING = 0
 AGREED = 1
 DISPUTED = 2
+ERASED = 3
+"""Nobody can recompute it any more: a record that it counted was redacted after it (node.statistics.erasure)."""
 
 DIFFERING_MAX = 200
 """How many differing figures a verdict names; chosen by us (the schema allows 1000)."""
@@ -50,7 +53,7 @@ Difference = tuple[str, str, str, str, str, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldSummary:
-    """One complete summary as held; verdicts are ``PENDING``, ``AGREED`` or ``DISPUTED``."""
+    """One complete summary as held; verdicts are ``PENDING``, ``AGREED``, ``DISPUTED`` or ``ERASED``."""
 
     stream_id: int
     first_position: int
@@ -91,7 +94,7 @@ class SummaryProjection:
             return
         complete: set[tuple[int, int]] = set()
         for entry in batch.entries:
-            if entry.record_type == RECORD_TYPE:
+            if entry.record_type == RECORD_TYPE and entry.quarantine is None:
                 part, parts = part_of(_element(entry))
                 if parts <= PARTS_MAX:
                     complete.add((entry.key + parts - part, parts))
@@ -115,8 +118,10 @@ class SummaryProjection:
         known = stated.definition_version == DEFINITION_VERSION
         verdict = AGREED if batch.own else PENDING
         differing: list[Difference] = []
-        if exact and known and not batch.own and not _quarantined_below(connection, last_key):
-            verdict, differing = compare(stated.own, figures_of_day(connection, batch.stream_id, day))
+        if exact and known and not batch.own and not _unread_below(connection, last_key):
+            verdict, differing = compare_own(
+                connection, last_key, stated, figures_of_day(connection, batch.stream_id, day)
+            )
         row = (
             last_key,
             last_key - parts + 1,
@@ -150,11 +155,27 @@ def compare(stated: Mapping[FigureKey, int], computed: Mapping[FigureKey, int]) 
     return (DISPUTED if keys else AGREED), differing
 
 
-def first_quarantined(connection: Connection, stream_id: int) -> int | None:
-    """Return the key of the first quarantined record of a stream; held-back ones come behind one."""
+def compare_own(
+    connection: Connection, last_key: int, stated: Stated, computed: Mapping[FigureKey, int]
+) -> tuple[int, list[Difference]]:
+    """Return the verdict on the own figures of the summary with this key, and the first differences.
+
+    Where a record before it was redacted by something behind it, only agreement proves anything.
+    """
+    verdict, differing = compare(stated.own, computed)
+    if verdict == DISPUTED and is_redacted_across(connection, stream_id_of(last_key), last_key):
+        return ERASED, []
+    return verdict, differing
+
+
+def first_unread(connection: Connection, stream_id: int) -> int | None:
+    """Return the key of the first record of a stream that may still count: quarantined, or awaited without its bytes.
+
+    Held-back ones come behind a quarantined one.
+    """
     keys = quarantine.c.key.between(record_key(stream_id, 0), record_key(stream_id + 1, 0) - 1)
-    first: int | None = connection.scalar(select(func.min(quarantine.c.key)).where(keys))
-    return first
+    first = connection.scalar(select(func.min(quarantine.c.key)).where(keys))
+    return min((key for key in (first, first_awaited(connection, stream_id)) if key is not None), default=None)
 
 
 def newest_summary(connection: Connection, stream_id: int, day: int) -> HeldSummary | None:
@@ -201,8 +222,8 @@ def held_summary(row: Any) -> HeldSummary:
     )
 
 
-def _quarantined_below(connection: Connection, key: int) -> bool:
-    first = first_quarantined(connection, stream_id_of(key))
+def _unread_below(connection: Connection, key: int) -> bool:
+    first = first_unread(connection, stream_id_of(key))
     return first is not None and first < key
 
 

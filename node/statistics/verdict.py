@@ -1,7 +1,7 @@
 """Verdicts: every holder recomputes a summary and says whether it agrees, in a record to the summary's origin.
 
 Own figures were compared when the summary arrived, with the counters at exactly its position
-(``node.statistics.summaries``); where a quarantined record stood below it, the comparison waits until that is applied
+(``node.statistics.summaries``); where an unread record stood below it, the comparison waits until that is applied
 and is then made from the records, for all summaries of a stream in one reading of it. The subtree is compared with own
 figures plus the children's summaries at the positions that it names; it waits until those are held.
 ``publish_verdicts`` is called by a job; its records have keys derived from the summary, so none is written twice.
@@ -30,11 +30,13 @@ from node.statistics.summaries import (
     AGREED,
     DIFFERING_MAX,
     DISPUTED,
+    ERASED,
     PENDING,
     Difference,
     HeldSummary,
     compare,
-    first_quarantined,
+    compare_own,
+    first_unread,
     held_summary,
     newest_summary,
     stated_by,
@@ -58,7 +60,7 @@ RECORD_TYPE = "SummaryVerdict"
 VERDICTS_MAX = 500
 """How many summaries one call judges; the next call goes on. Chosen by us."""
 
-_WORDS = {PENDING: "pending", AGREED: "agreed", DISPUTED: "disputed"}
+_WORDS = {PENDING: "pending", AGREED: "agreed", DISPUTED: "disputed", ERASED: "erased"}
 NONE = "none"
 _STORE_TROUBLE = (DBAPIError, StoreBusyError, StoreUnavailableError)
 """What fails for every summary alike, and passes: the caller tries again later."""
@@ -80,7 +82,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticsState:
-    """``overall`` and per origin: ``agreed``, ``disputed``, ``pending``, or ``none`` where no summary is held.
+    """``overall`` and per origin: ``agreed``, ``disputed``, ``pending``, ``erased``, ``none`` where no summary is held.
 
     Of every day only the newest version counts.
     """
@@ -92,7 +94,7 @@ class StatisticsState:
 def publish_verdicts(store: Store, *, node_code: str, produce: Producer) -> int:
     """Judge the summaries held that can be judged, write the verdicts, and return how many were written.
 
-    What has to wait (a quarantined record below, a child's summary not held yet) stays pending for the next call. A
+    What has to wait (an unread record below, a child's summary not held yet) stays pending for the next call. A
     summary that cannot be judged or answered is logged and left open; it does not keep the others from their verdicts.
     """
     _recount(store)
@@ -162,7 +164,7 @@ def subtree_figures(connection: Connection, node_code: str, first_day: str, last
 
 
 def _overall(verdicts: set[int]) -> str:
-    for verdict in (DISPUTED, PENDING, AGREED):
+    for verdict in (DISPUTED, PENDING, ERASED, AGREED):
         if verdict in verdicts:
             return _WORDS[verdict]
     return NONE
@@ -183,7 +185,7 @@ def _recountable(connection: Connection) -> Iterator[list[HeldSummary]]:
     left = VERDICTS_MAX
     for number in connection.execute(select(summary.c.stream_id).where(*pending).distinct()).scalars().all():
         query = select(summary).where(*pending, summary.c.stream_id == number)
-        lowest = first_quarantined(connection, number)
+        lowest = first_unread(connection, number)
         if lowest is not None:
             query = query.where(summary.c.first_key < lowest)
         waiting = [held_summary(row) for row in connection.execute(query.order_by(summary.c.last_key).limit(left))]
@@ -202,7 +204,7 @@ def _recounted(
     for held, counted in zip(waiting, figures_at(connection, waiting[0].stream_id, wanted), strict=True):
         stated = _alone(partial(stated_by, connection, held), origins[held.stream_id], held.position)
         if stated is not None:
-            verdict, differing = compare(stated.own, counted)
+            verdict, differing = compare_own(connection, record_key(held.stream_id, held.position), stated, counted)
             yield held, verdict, json.dumps(differing)
 
 
@@ -261,7 +263,7 @@ def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | 
         position=held.position,
         key=record_key(held.stream_id, held.position),
         day=stated.day,
-        verdict=max(held.own_verdict, below),
+        verdict=DISPUTED if below == DISPUTED else held.own_verdict,
         differing=tuple(dict.fromkeys([*held.own_differing, *below_differing])),
     )
 
@@ -287,13 +289,15 @@ def _children(connection: Connection, origin: str, children: dict[str, int]) -> 
 
 
 def _write(transaction: Transaction, verdict: Verdict, node_code: str, produce: Producer) -> int:
-    """Write one verdict record and note that it is written; 1 when it is new."""
+    """Write one verdict record and note that it is written; 1 when it is new. What was erased nobody can judge."""
     values: dict[str, Any] = {
         "verdict": verdict.verdict,
         "differing": json.dumps(verdict.differing),
         "recorded": True,
     }
     transaction.connection.execute(update(summary).where(summary.c.last_key == verdict.key).values(**values))
+    if verdict.verdict == ERASED:
+        return 0
     stream = StreamName(node_code, verdict.origin)
     key = f"{RECORD_TYPE}:{verdict.origin}:{verdict.position}"
     return int(produce(transaction, stream, RECORD_TYPE, _content(verdict), key))

@@ -25,8 +25,9 @@ def check_authority(
 ) -> str | None:
     """Return why a record of ``record_type`` may not stand in ``stream``, None when it may.
 
-    ``facts`` gives the record's division; ``element`` is needed for ``issuer`` records only (CertificateIssued,
-    Revocation). The reason is for people and names codes only. A type that is not known here is not judged: None.
+    ``facts`` gives the record's division; ``element`` is needed for ``issuer`` records (CertificateIssued,
+    Revocation) and for Redaction. The reason is for people and names codes only. A type that is not known here is not
+    judged: None.
     """
     known = RECORD_TYPES.get(record_type)
     if known is None:
@@ -94,6 +95,17 @@ def _issuer(tree: Tree, stream: StreamName, _: Facts | None, element: Any) -> st
     return check_divisions(tree, stream.origin, subject, divisions)
 
 
+def _redactor(tree: Tree, stream: StreamName, _: Facts | None, element: Any) -> str | None:
+    """An origin erases in its own streams; an ancestor asks the node below it to do so, in what it directs to it."""
+    named = _text(element, "Stream")
+    if named == str(stream):
+        return None
+    addressee = stream.directed_to
+    if addressee is None or named is None or named.partition("/")[0] != addressee:
+        return f"a Redaction in {stream} may not name a record of {named}"
+    return _ancestor_of_addressee(tree, stream, None, None)
+
+
 def _any(_: Tree, __: StreamName, ___: Facts | None, ____: Any) -> str | None:
     return None
 
@@ -110,5 +122,6 @@ _RULES: Final[dict[str, Callable[[Tree, StreamName, Facts | None, Any], str | No
     "descendant_of_addressee": _descendant_of_addressee,
     "supervisor": _supervisor,
     "issuer": _issuer,
+    "redactor": _redactor,
     "any": _any,
 }

@@ -99,6 +99,8 @@ class _StatusCollector:
 
 _COUNTS = {
     "quarantined": "Records that hold a position but are not applied.",
+    "redacted": "Records that were redacted: only their leaf hash is held.",
+    "awaited": "Records without their bytes whose Redaction is not held.",
     "refused": "Refused deliveries that wait for a decision.",
     "cases": "Cases known to this node.",
     "findings": "Findings about cases.",

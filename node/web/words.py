@@ -43,12 +43,14 @@ WORDS: dict[str, Word] = {
     "agreed": Word("一致", "agreed", "●", "good"),
     "disputed": Word("不一致", "disputed", "■", "bad"),
     "pending": Word("待核对", "pending", "▲", "late"),
+    "erased": Word("因擦除无法复核", "not to be recomputed after a redaction", "▲", "late"),
     "none": Word("尚无", "none yet", "？", "rest"),
     # What became of a record.
     "applied": Word("已应用", "applied"),
     "quarantined": Word("隔离", "quarantined"),
     "held back": Word("暂缓", "held back"),
-    "redacted": Word("已抹除", "redacted"),
+    "redacted": Word("已擦除", "redacted"),
+    "awaited": Word("缺原文", "bytes missing"),
     # Roles and audiences.
     "parent": Word("上级", "parent"),
     "child": Word("下级", "child"),

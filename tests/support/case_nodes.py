@@ -13,7 +13,9 @@ from node.cases.reference import ReferenceProjection
 from node.cases.requests import RequestProjection
 from node.cases.tables import CASE_TABLES, PENALTY_TABLES, CaseTables, case_fact, case_state, finding, request
 from node.clock import SetClock
+from node.journal.entries import Entry
 from node.journal.merkle import root_of
+from node.journal.redactions import RedactionProjection
 from node.journal.replay import read_entry
 from node.journal.streams import Journal
 from node.journal.tables import position_of, record
@@ -21,6 +23,7 @@ from node.journal.tables import stream as stream_table
 from node.standard.compose import compose
 from node.standard.seals import Checkpoint, StreamName
 from node.statistics.counters import Counters, day_text, unpack
+from node.statistics.erasure import unsettle
 from node.statistics.indicators import INDICATOR_NAMES, contribution
 from node.statistics.summaries import SummaryProjection
 from node.statistics.tables import counter, dimension
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from node.journal.entries import Entry
+    from node.journal.records import StoredRecord
     from node.journal.store import Store, Transaction
     from node.standard.compose import Content
 
@@ -50,7 +53,9 @@ class CaseNode:
         self.summaries = SummaryProjection()
         self.penalties = penalty_projection()
         self.requests = RequestProjection()
-        projections = (self.cases, self.penalties, self.requests, self.reference, self.summaries)
+        others = (self.cases, self.penalties, self.requests, self.reference, self.summaries)
+        redactions = RedactionProjection(others, node_code=code, clock=self.clock, before=unsettle)
+        projections = (*others, redactions)
         self.journal = Journal(store, node_code=code, clock=self.clock, projections=projections)
         self.produced: set[tuple[str, str]] = set()
 
@@ -81,15 +86,15 @@ class CaseNode:
         with other.store.reading() as connection:
             held = other.journal.held(connection, stream)
             size = held.size if held else 0
-            bodies = [one.body or b"" for one in other.journal.stored(connection, stream, 1, size)] if held else []
+            stored = other.journal.stored(connection, stream, 1, size) if held else []
         with self.store.reading() as connection:
             mine = self.journal.held(connection, stream)
         at = mine.size if mine else 0
         lengths = [*cuts, size]
         for length in lengths:
-            chunk = bodies[at : at + length]
+            chunk = stored[at : at + length]
             if chunk:
-                self.receive([read_entry(body) for body in chunk], other.code, audience)
+                self.receive([_read(one) for one in chunk], other.code, audience)
             at += len(chunk)
 
     def produce(
@@ -104,6 +109,18 @@ class CaseNode:
         assert entry.quarantine is None, entry.detail
         self.journal.append(transaction, stream, [entry])
         return True
+
+    def redact(self, position: int, *, audience: str = "ancestors", **changes: str) -> int:
+        """Append the Redaction of a record of an own stream and return its position; ``changes`` make it a bad one."""
+        stream = StreamName(self.code, audience)
+        with self.store.reading() as connection:
+            held = self.journal.held(connection, stream)
+            (leaf,) = self.journal.leaves(connection, stream, position, position) or (b"",)
+        size = held.size if held else 0
+        said = {"Stream": str(stream), "Position": str(position), "ApprovalNo": "赣〔2026〕1号", "LeafHash": leaf.hex()}
+        header = {"RecordKey": f"redaction/{size}", "EventTime": NOW.isoformat()}
+        self.append([compose("Redaction", {**header, **said, **changes}, salt=SALT)], audience)
+        return size + 1
 
     def tables(self) -> dict[str, Any]:
         """Return everything derived, by names instead of row numbers, sorted: equal for equal contents."""
@@ -120,6 +137,11 @@ class CaseNode:
         with self.store.reading() as connection:
             query = select(finding.c.code).join(case_fact, case_fact.c.id == finding.c.case_id)
             return sorted(connection.execute(query.where(case_fact.c.case_no == case_no)).scalars())
+
+
+def _read(one: StoredRecord) -> Entry:
+    """Return a record as it travels: one without bytes by its leaf hash alone."""
+    return Entry(record_type="", body=b"", leaf=one.leaf) if one.body is None else read_entry(one.body)
 
 
 def derived_tables(store: Store) -> dict[str, Any]:

@@ -310,7 +310,14 @@ _OTHER: dict[str, dict[str, Any]] = {
             }
         ],
     },
-    "Redaction": {"Stream": "360102/ancestors", "Position": "3", "ApprovalNo": "赣〔2026〕1号", "LeafHash": HASH},
+    "Redaction": {
+        "Stream": "360102/ancestors",
+        "Position": "3",
+        "CaseNo": CASE_NO,
+        "ApprovalNo": "赣〔2026〕1号",
+        "LeafHash": HASH,
+        "Reason": "当事人信息误填",
+    },
     "CertificateIssued": {
         "NodeCode": "360102",
         "NodeName": "东湖区",

@@ -72,12 +72,12 @@ def test_records_are_listed_with_their_standing(memory: Store) -> None:
     forbidden.quarantine = NO_AUTHORITY
     behind = entry("Acceptance", hour=1)
     unreadable = Entry(record_type="", body=b"<?", leaf=behind.leaf, quarantine=INVALID)
-    redacted = Entry(record_type="Fee", body=b"", leaf=behind.leaf)
-    node.receive([forbidden, behind, unreadable, redacted], "360102")
+    missing = Entry(record_type="Fee", body=b"", leaf=behind.leaf)
+    node.receive([forbidden, behind, unreadable, missing], "360102")
     stream = StreamName("360102", "ancestors")
     with memory.reading() as connection:
         shown = list_records(connection, stream)
-        assert [one.standing for one in shown] == ["quarantined", "held back", "quarantined", "redacted"]
+        assert [one.standing for one in shown] == ["quarantined", "held back", "quarantined", "awaited"]
         assert [one.position for one in list_records(connection, stream, first=2, limit=2)] == [2, 3]
         assert shown[2].content is None
         assert shown[3].content is None

@@ -50,6 +50,7 @@ CALLS = (
     ("status",),
     ("records", "list", "360102/ancestors"),
     ("records", "show", "360102/ancestors", "1"),
+    ("redact", "360102/ancestors/1", "--approval", "赣〔2026〕1号", "--reason", "x", "--yes"),
     ("evidence", "360102/ancestors/1", "-o", "x"),
     ("verify", __file__),
     ("divisions", "show", "360102"),
@@ -78,6 +79,9 @@ WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "stand
 """Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
 MISTAKES = (
     ("frobnicate",),
+    ("redact", "360102/ancestors", "--approval", "1", "--reason", "x", "--yes"),
+    ("redact", "360102/ancestors/1", "--reason", "x", "--yes"),
+    ("redact", "360102/ancestors/1", "--approval", "1", "--reason", " ", "--yes"),
     ("status", "extra"),
     ("init",),
     ("invite", "--org", "1", "--name", "x"),

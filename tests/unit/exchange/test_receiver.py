@@ -298,12 +298,6 @@ def test_two_checkpoints_of_the_origin_that_contradict_raise_an_alarm(bench: Ben
     assert bench.kept() == []
 
 
-def test_redacted_records_are_not_taken_by_this_version(bench: Bench) -> None:
-    bodies = bodies_of(1, 2)
-    one = bench.slice(bodies, lengths=(len(bodies[0]), 0), redacted=((2, leaf_hash(bodies[1])),))
-    assert bench.words(one, records=bodies[:1]) == [("REFUSED", "redacted")]
-
-
 def test_a_newer_signature_of_a_checkpoint_that_is_held_is_kept(bench: Bench) -> None:
     bench.give(3)
     bodies = bodies_of(1, 3)
