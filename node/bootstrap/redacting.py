@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from node.departments.refused import refused_naming
 from node.errors import AuthorityError, NotFoundError, StateConflictError
 from node.journal import hash_only
 from node.journal.alarms import is_raised, raise_alarm
@@ -58,6 +59,7 @@ class Redacted:
     """What was asked for: the Redaction written into ``stream``.
 
     ``ordered``: it asks the origin, whose own Redaction erases; ``new`` is False when it had been asked for before.
+    ``refused``: numbers of the open refused deliveries here that name the same case: they are for a person to discard.
     """
 
     record: StreamName
@@ -65,6 +67,7 @@ class Redacted:
     stream: StreamName
     ordered: bool
     new: bool
+    refused: tuple[int, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return the document ``yizhan.redact/1``."""
@@ -74,6 +77,7 @@ class Redacted:
             "stream": str(self.stream),
             "ordered": self.ordered,
             "new": self.new,
+            "refused": list(self.refused),
         }
 
 
@@ -90,6 +94,9 @@ def redact(node: Node, stream: StreamName, position: int, *, approval: str, reas
     StateConflictError when it is redacted already or is of a type that never is, AuthorityError when this node is
     neither its origin nor above it, RecordRefusedError when number or reason do not follow the standard.
     """
+    with node.store.reading() as connection:
+        case_no = _case_no(_redactable(node, connection, stream, position))
+        refused = tuple(refused_naming(connection, case_no)) if case_no is not None else ()
 
     def work(transaction: Transaction) -> Redacted:
         target = _redactable(node, transaction.connection, stream, position)
@@ -100,11 +107,11 @@ def redact(node: Node, stream: StreamName, position: int, *, approval: str, reas
             position=position,
             leaf=target.leaf,
             approval=approval,
-            case_no=_case_no(target),
+            case_no=case_no,
             reason=reason,
         )
         new = node.produce(transaction, into, RECORD_TYPE, _content(said), _key(said, ordered=ordered))
-        return Redacted(record=stream, position=position, stream=into, ordered=ordered, new=new)
+        return Redacted(record=stream, position=position, stream=into, ordered=ordered, new=new, refused=refused)
 
     return node.store.write(work)
 

@@ -42,6 +42,13 @@ def redact(frame: Frame, record: tuple[StreamName, int], approval: str, reason: 
         say(frame, f"已请 {stream.origin} 擦除 {name}", f"{stream.origin} is asked to redact {name}.")
     else:
         say(frame, f"{name} 已擦除，其他持有者收到后擦除", f"{name} is redacted, elsewhere when this arrives.")
+    if done.refused:
+        numbers = ", ".join(map(str, done.refused))
+        say(
+            frame,
+            f"拒收件 {numbers} 提到同一办件，不会自动删除：yizhan refused discard",
+            f"The refused deliveries {numbers} name the same case and stay: yizhan refused discard",
+        )
 
 
 def _confirm(frame: Frame, name: str) -> None:

@@ -23,6 +23,7 @@ from node.departments.stored_bytes import pressed, unpressed
 from node.departments.tables import DISCARDED, OPEN, SETTLED, WAITING
 from node.departments.tables import refused_delivery as table
 from node.errors import NotFoundError, Problem, StateConflictError
+from node.journal.erasing import overwriting
 from node.journal.settings import save_setting, setting
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ REASON_LENGTH_MAX: Final = 1000
 _PROBLEMS_KEPT: Final = 50
 _KEPT: Final = (OPEN, WAITING)
 _LINKED_MAX: Final = 50
+_PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,16 @@ def show_refused(connection: Connection, number: int) -> RefusedDelivery:
             action="See `yizhan refused list --state all`",
         )
     return _read(row, None if row.content is None else unpressed(row.content))
+
+
+def refused_naming(connection: Connection, text: str) -> list[int]:
+    """Return the numbers of the open deliveries whose content holds ``text`` (ASCII); all are read for it."""
+    wanted, found, after = text.encode(), [], 0
+    query = select(table.c.id, table.c.content).where(table.c.state == OPEN, table.c.content.is_not(None))
+    while page := connection.execute(query.where(table.c.id > after).order_by(table.c.id).limit(_PAGE)).all():
+        found += [row.id for row in page if wanted in unpressed(row.content)]
+        after = page[-1].id
+    return found
 
 
 def offer_refused(intake: Intake, number: int, *, by: str, corrected: bytes | None = None) -> ImportReport:
@@ -290,18 +302,18 @@ def _settle(transaction: Transaction, number: int, state: str, at: datetime, by:
     if size is None:
         return False
     count, total = _tally(connection)
-    connection.execute(
-        update(table)
-        .where(table.c.id == number)
-        .values(
-            state=state,
-            content=None,
-            size=0,
-            settled_at=at,
-            settled_by=by[:100],
-            reason=reason[:REASON_LENGTH_MAX],
+    statement = update(table).where(table.c.id == number)
+    with overwriting(transaction):
+        connection.execute(
+            statement.values(
+                state=state,
+                content=None,
+                size=0,
+                settled_at=at,
+                settled_by=by[:100],
+                reason=reason[:REASON_LENGTH_MAX],
+            )
         )
-    )
     _save_tally(transaction, count - 1, total - size)
     return True
 

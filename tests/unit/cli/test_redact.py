@@ -33,6 +33,7 @@ def test_a_redacted_record_is_shown_as_what_it_is(fed: Home) -> None:
         "stream": "360102/ancestors",
         "ordered": False,
         "new": True,
+        "refused": [],
     }
     shown = fed.call("records", "show", "360102/ancestors", "1").document
     assert (shown["flags"], shown["body"], shown["type"]) == (["redacted"], None, "")
@@ -66,6 +67,17 @@ def test_what_its_source_sends_again_does_not_come_back(fed: Home, tmp_path: Pat
         report = fed.call("import", str(path)).document
         assert (report["repeated"], report["accepted"], report["refused"]) == (6, 0, 0)
     assert fed.call("refused", "list").document["deliveries"] == []
+
+
+def test_refused_deliveries_that_name_the_case_are_told(fed: Home, tmp_path: Path) -> None:
+    table = (tmp_path / "applications.csv").read_text(encoding="gb18030")
+    path = tmp_path / "other.csv"
+    path.write_text(table.replace(part_of(fed, "ApplicantName"), "另一人"), encoding="gb18030")
+    fed.call("import", str(path), code=9)
+    (delivery,) = fed.call("refused", "list").document["deliveries"]
+    assert redact(fed, "--yes").document["refused"] == [delivery["id"]]
+    people = fed.call("redact", RECORD.replace("/1", "/2"), *WHY, "--yes", "--lang", "en", json_wanted=False)
+    assert "refused deliveries" not in people.err
 
 
 def test_a_second_time_there_is_nothing_left_to_do(fed: Home) -> None:
