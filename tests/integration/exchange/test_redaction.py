@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,14 @@ from node.evidence.making import make_evidence
 from node.evidence.verifying import verify_evidence
 from node.exchange.carriers.memory import MemoryCarrier
 from node.exchange.evidence import Evidence
+from node.exchange.head import Head, Slice, write_head
 from node.exchange.limits import Limits
+from node.exchange.sender import REDACTED_BYTES
 from node.journal import alarms, hash_only
 from node.journal.replay import read_entry
 from node.journal.tables import record_key
 from node.standard.compose import content_of
-from node.standard.seals import ANCESTORS, TRUST, StreamName
+from node.standard.seals import ANCESTORS, TRUST, Checkpoint, StreamName
 from node.statistics.verdict import own_figures, statistics_state, subtree_figures
 from tests.support.case_nodes import derived_tables
 from tests.support.case_records import bodies
@@ -303,3 +306,19 @@ def test_a_redaction_leaves_nothing_to_do_twice(nodes: dict[str, Node]) -> None:
     assert nodes[COUNTY].work().cleared == 1
     assert nodes[COUNTY].work().cleared == 0
     assert START.year == nodes[COUNTY].clock.now().year
+
+
+def test_many_redacted_records_are_counted_as_what_they_cost_in_the_head() -> None:
+    stream = StreamName(COUNTY, ANCESTORS)
+    leaf = b"\xff" * 32
+    position = 10**12 - 1
+    sealed = Checkpoint(stream=stream, size=position, root=leaf, sealed_at=START, signer="f" * 64, signature=b"s" * 72)
+    bare = Slice(stream=stream, first=position, last=position, checkpoint=sealed, leaves_hash=leaf, lengths=(0,))
+    costs = [len(write_head(head_with(one))) for one in (bare, replace(bare, redacted=((position, leaf),)))]
+    assert costs[1] - costs[0] <= REDACTED_BYTES
+
+
+def head_with(one: Slice) -> Head:
+    return Head(
+        tree="f" * 64, sender=COUNTY, receiver=CITY, start_id="0" * 32, sent_at=START, purpose="PUSH", slices=(one,)
+    )

@@ -100,3 +100,10 @@ def test_what_is_not_held_cannot_be_redacted(fed: Home, record: str) -> None:
 def test_people_are_told_in_their_language(fed: Home) -> None:
     done = fed.call("redact", RECORD, *WHY, "--yes", "--lang", "zh", json_wanted=False)
     assert f"{RECORD} 已擦除" in done.err
+
+
+def test_a_case_shows_the_place_of_what_was_erased_and_is_gone_without_any_record(fed: Home) -> None:
+    case_no = part_of(fed, "CaseNo")
+    redact(fed, "--yes")
+    answer = fed.call("cases", "show", case_no, code=1).document
+    assert answer["code"] == "YZ-NAME-001"
