@@ -75,6 +75,7 @@ from node.journal.alarms import raise_alarm
 from node.journal.entries import DEFERRED_REASONS, NO_AUTHORITY, Entry, pack
 from node.journal.forks import any_stopped, forks, stopped
 from node.journal.merkle import root_of
+from node.journal.replay import read_entry
 from node.journal.streams import Extension
 from node.standard.codec import check_canonical, leaf_hash, parse_unvalidated
 from node.standard.seals import TRUST, StreamName
@@ -178,7 +179,7 @@ class Receiver:
         for number, one in judged.items():
             stream = package.head.slices[number].stream
             one.entries = [
-                authorised(tree, stream, next(read)) if body else Entry(record_type="", body=b"", leaf=leaf)
+                self._authorised(tree, stream, next(read)) if body else Entry(record_type="", body=b"", leaf=leaf)
                 for body, leaf in one.fresh
             ]
             if one.entries and not _is_canonical(one.entries[0]):
@@ -187,6 +188,9 @@ class Receiver:
             pack(one.entries)
             pack(one.found)
         return judged
+
+    def _authorised(self, tree: Tree, stream: StreamName, entry: Entry) -> Entry:
+        return authorised(tree, stream, entry)
 
     def _commit(self, package: Package, judged: dict[int, _Judged]) -> list[int]:
         """Commit what stands, in one transaction; return the slices whose streams had moved."""

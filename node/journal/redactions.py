@@ -137,15 +137,16 @@ class RedactionProjection:
         self._clock = clock
         self._before = before
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
-        """Carry out the Redactions of a batch, and note the orders among them."""
-        for entry in batch.entries:
-            if entry.record_type == RECORD_TYPE and entry.quarantine is None:
-                self._take(transaction, batch, entry)
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
+        """Carry out the Redactions of batches, and note the orders among them."""
+        for batch in batches:
+            for entry in batch.entries:
+                if entry.record_type == RECORD_TYPE and entry.quarantine is None:
+                    self._take(transaction, batch, entry)
 
     def requeued(self, transaction: Transaction, batch: Batch) -> None:
         """Carry out Redactions that can be applied now."""
-        self.apply(transaction, batch)
+        self.apply(transaction, [batch])
 
     def clear(self, transaction: Transaction) -> None:
         """Drop the orders; the replay finds them again. What was erased stays erased."""
