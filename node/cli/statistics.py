@@ -1,4 +1,4 @@
-"""``yizhan statistics``: the figures of this node and its subtree, and publishing them now."""
+"""``yizhan statistics``: the figures of this node and its subtree, explaining and publishing them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 COLUMNS = ("day", "scope", "division", "organisation", "task", "channel", "indicator", "value")
 
 
-@click.group(cls=LazyGroup, short_help="Show or publish figures.")
+@click.group(
+    cls=LazyGroup,
+    commands={"explain": "node.cli.explaining:explain"},
+    short_help="Show, explain or publish figures.",
+)
 def statistics() -> None:
-    """Show or publish figures, its own and those of the nodes below."""
+    """Show, explain or publish figures, its own and those of the nodes below."""
 
 
 @statistics.command()

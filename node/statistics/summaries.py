@@ -39,6 +39,7 @@ AGREED = 1
 DISPUTED = 2
 ERASED = 3
 """Nobody can recompute it any more: a record that it counted was redacted after it (node.statistics.erasure)."""
+WORDS = {PENDING: "pending", AGREED: "agreed", DISPUTED: "disputed", ERASED: "erased"}
 
 DIFFERING_MAX = 200
 """How many differing figures a verdict names; chosen by us (the schema allows 1000)."""

@@ -32,6 +32,7 @@ from node.statistics.summaries import (
     DISPUTED,
     ERASED,
     PENDING,
+    WORDS,
     Difference,
     HeldSummary,
     compare,
@@ -60,7 +61,6 @@ RECORD_TYPE = "SummaryVerdict"
 VERDICTS_MAX = 500
 """How many summaries one call judges; the next call goes on. Chosen by us."""
 
-_WORDS = {PENDING: "pending", AGREED: "agreed", DISPUTED: "disputed", ERASED: "erased"}
 NONE = "none"
 _STORE_TROUBLE = (DBAPIError, StoreBusyError, StoreUnavailableError)
 """What fails for every summary alike, and passes: the caller tries again later."""
@@ -166,7 +166,7 @@ def subtree_figures(connection: Connection, node_code: str, first_day: str, last
 def _overall(verdicts: set[int]) -> str:
     for verdict in (DISPUTED, PENDING, ERASED, AGREED):
         if verdict in verdicts:
-            return _WORDS[verdict]
+            return WORDS[verdict]
     return NONE
 
 

@@ -45,6 +45,13 @@ WORDS: dict[str, Word] = {
     "pending": Word("待核对", "pending", "▲", "late"),
     "erased": Word("因擦除无法复核", "not to be recomputed after a redaction", "▲", "late"),
     "none": Word("尚无", "none yet", "？", "rest"),
+    # What is said of a summary that nobody here judges.
+    "own": Word("本节点", "own"),
+    "unpublished": Word("未发布", "not published", "▲", "late"),
+    # Why a child does not count in a figure.
+    "not reported": Word("未上报", "not reported"),
+    "not held": Word("此处未收到", "not held here"),
+    "no child": Word("不是其直接下级", "not its child"),
     # What became of a record.
     "applied": Word("已应用", "applied"),
     "quarantined": Word("隔离", "quarantined"),

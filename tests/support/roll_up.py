@@ -15,6 +15,7 @@ from node.statistics.stated import Stated, compose_parts
 from node.statistics.summary import publish_statistics
 from node.statistics.tables import summary
 from node.statistics.verdict import publish_verdicts, statistics_state
+from node.trust.tree import Tree, TreeNode
 from tests.support.case_nodes import CaseNode
 from tests.support.case_records import TASK
 from tests.support.samples import CREDIT_CODE
@@ -27,6 +28,32 @@ FULL = "apply accept handle review decide grant"
 DAY = "2026-01-05"
 KEY = ("360102", CREDIT_CODE, TASK, "FILE")
 TREE = {"360000": ["360100"], "360100": ["360102", "360103"], "360102": [], "360103": []}
+
+
+LEVELS = ("province", "city", "county")
+
+
+def known_tree() -> Tree:
+    """The tree as the nodes know it."""
+    parents = {child: code for code, children in TREE.items() for child in children}
+
+    def depth(code: str) -> int:
+        return depth(parents[code]) + 1 if code in parents else 0
+
+    return Tree(
+        [
+            TreeNode(
+                code=code,
+                name=f"node {code}",
+                level=LEVELS[depth(code)],
+                parent=parents.get(code),
+                divisions=(code,),
+                certificate="0" * 64,
+            )
+            for code in TREE
+        ],
+        "360000",
+    )
 
 
 def figures(**amounts: int) -> Figures:

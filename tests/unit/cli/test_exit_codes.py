@@ -57,6 +57,7 @@ CALLS = (
     ("cases", "show", "1"),
     ("penalties", "show", "1"),
     ("statistics", "show", "--from", "2026-11-01"),
+    ("statistics", "explain", "applied", "--date", "2026-11-01"),
     ("statistics", "publish"),
     ("settle",),
     ("forks", "list"),
@@ -125,6 +126,10 @@ MISTAKES = (
     ("penalties", "show", "1", "--origin", "x"),
     ("statistics", "show"),
     ("statistics", "show", "--from", "November"),
+    ("statistics", "explain"),
+    ("statistics", "explain", "happiness", "--date", "2026-11-01"),
+    ("statistics", "explain", "applied", "--records", "501", "--date", "2026-11-01"),
+    ("statistics", "explain", "applied", "--node", "x", "--date", "2026-11-01"),
     ("quarantine", "list", "--stream", "nonsense"),
     ("demo", "--cases", "0"),
 )
