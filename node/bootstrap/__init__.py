@@ -40,6 +40,8 @@ from node.journal.schema import check_schema
 from node.journal.seal import seal
 from node.journal.store import open_store
 from node.journal.streams import Journal
+from node.statistics.comparing import compare_figures
+from node.statistics.comparisons import ComparisonProjection
 from node.statistics.counters import Counters
 from node.statistics.erasure import unsettle
 from node.statistics.indicators import contribution
@@ -91,6 +93,7 @@ class WorkDone:
     redacted: int = 0
     repaired: int = 0
     verdicts: int = 0
+    compared: int = 0
     reviewed: int = 0
     rejections: int = 0
     awaited: int = 0
@@ -177,7 +180,8 @@ class Node:
             "certificates": self._repeat_certificates,
             "redacted": lambda: carry_out(self.store, node_code=me, produce=self.produce, clock=self.clock),
             "repaired": lambda: _until_done(lambda: repair_cases(self.store, self.cases)),
-            "verdicts": lambda: publish_verdicts(self.store, node_code=me, produce=self.produce),
+            "verdicts": self._publish_verdicts,
+            "compared": lambda: compare_figures(self.store, node_code=me, produce=self.produce),
             "reviewed": self.reviewing.after_tree_change,
             "rejections": lambda: self.rejections.write(self.produce),
             "reoffered": lambda: _until_done(Reoffering(self.intake).offer),
@@ -247,6 +251,12 @@ class Node:
         held = self.journal.held(connection, stream)
         done = retain(transaction, stream, below=below if below is not None or held is None else held.size)
         return done.checkpoints + done.receipts
+
+    def _publish_verdicts(self) -> int:
+        with self.store.reading() as connection:
+            tree = self.tree(connection)
+        children = tree.children(self.code) if tree.knows(self.code) else ()
+        return publish_verdicts(self.store, node_code=self.code, produce=self.produce, children=children)
 
     def _repeat_certificates(self) -> int:
         if self.code != self.identity.root_code:
@@ -320,7 +330,8 @@ def build_node(
 
 def _projections(cases: CaseProjection) -> tuple[Projection, ...]:
     """Return what is derived from records, in the order in which a batch meets it."""
-    return (cases, penalty_projection(), RequestProjection(), ReferenceProjection(cases), SummaryProjection())
+    reference = ReferenceProjection(cases)
+    return (cases, penalty_projection(), RequestProjection(), reference, SummaryProjection(), ComparisonProjection())
 
 
 def _exchange(

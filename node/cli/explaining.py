@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from node.cli.arguments import NodeCode, Words
+from node.cli.comparing import comparison_document, write_comparisons
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
@@ -81,6 +82,7 @@ def explain(  # noqa: PLR0913 - one argument an option, as click gives them.
         return
     _write_levels(frame, level)
     _write_records(frame, level)
+    write_comparisons(frame, [one for _, below in level.walk() for one in below.comparisons])
 
 
 def document(level: Level) -> dict[str, Any]:
@@ -90,6 +92,7 @@ def document(level: Level) -> dict[str, Any]:
         **plain,
         "versions": [dataclasses.asdict(one) for one in level.versions],
         "missing": [dataclasses.asdict(one) for one in level.missing],
+        "comparisons": [comparison_document(one) for one in level.comparisons],
         "records": [
             {
                 "record": f"{one.stream}/{one.position}",

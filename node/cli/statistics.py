@@ -34,7 +34,12 @@ def statistics() -> None:
 @click.option("--to", "last", type=DAY, metavar="DATE", help="Last day, YYYY-MM-DD; default: the first.")
 @pass_frame
 def show(frame: Frame, first: datetime, last: datetime | None) -> None:
-    """Show own figures (as counted now) and subtree figures (as published last) of the days given."""
+    """Show own figures (as counted now) and subtree figures (as published last) of the days given.
+
+    Where a figure of those days was disputed, what the comparison found is shown too.
+    """
+    from node.cli.comparing import comparison_document, write_comparisons
+    from node.statistics.comparisons import comparisons
     from node.statistics.verdict import own_figures, statistics_state, subtree_figures
 
     begin, end = first.date().isoformat(), (last or first).date().isoformat()
@@ -42,14 +47,22 @@ def show(frame: Frame, first: datetime, last: datetime | None) -> None:
         own = own_figures(connection, node.config.code, begin, end)
         subtree = subtree_figures(connection, node.config.code, begin, end)
         state = statistics_state(connection)
+        compared = comparisons(connection, days=(begin, end))
     rows = [row for scope, days in (("own", own), ("subtree", subtree)) for row in _rows(scope, days)]
     if frame.json:
         figures = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
         write_json(
-            {"schema": "yizhan.statistics/1", "state": state.overall, "origins": state.origins, "figures": figures}
+            {
+                "schema": "yizhan.statistics/1",
+                "state": state.overall,
+                "origins": state.origins,
+                "figures": figures,
+                "comparisons": [comparison_document(one) for one in compared],
+            }
         )
     else:
         write_table(frame, "统计 Statistics", COLUMNS, rows)
+        write_comparisons(frame, compared)
 
 
 @statistics.command()

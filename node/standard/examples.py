@@ -39,6 +39,7 @@ ORG_NAME: Final = "样例县样例局"
 _NUMBERS_OF_NAMES: Final = "甲乙丙丁戊己庚辛壬癸"
 _SET_BY_COMPOSE: Final = frozenset({"Salt", "Version"})
 _VALUE_MIN: Final = 1
+_DIGESTS_BYTES: Final = 256 * 16
 
 
 def _credit_code() -> str:
@@ -83,6 +84,8 @@ _BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
         "StartId": _HASH[:32],
         "Signature": _SIGNATURE,
         "CertificateBytes": _SIGNATURE,
+        "DigestRange": "0a",
+        "DigestSet": b64encode(bytes(_DIGESTS_BYTES)).decode(),
         "PostCode": "000000",
         "MediaTypeName": "application/pdf",
     }

@@ -131,6 +131,8 @@ _OTHER = (
     (61, "Score", "绩效得分", "assessment", "ancestors directed", "supervisor"),
     (71, "StatisticsSummary", "统计汇总", "statistics", "ancestors", "any"),
     (72, "SummaryVerdict", "汇总核对结论", "statistics", "directed", "ancestor_of_addressee"),
+    (73, "FigureComparison", "数据比对", "statistics", "directed", "ancestor_of_addressee"),
+    (74, "ComparisonAnswer", "比对答复", "statistics", "directed", "descendant_of_addressee"),
     (91, "Handover", "移交", "control", "directed", "own"),
     (92, "Takeover", "接办", "control", "ancestors directed", "own"),
     (93, "Acknowledgement", "知悉", "control", "ancestors directed", "any"),

@@ -7,7 +7,7 @@ list has a bound, and what is missing or does not add up is named, never skipped
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from node.standard.codec import parse_unvalidated
 from node.standard.compose import record_shape
 from node.standard.facts import facts_of
 from node.standard.seals import ANCESTORS, StreamName
+from node.statistics.comparisons import comparisons
 from node.statistics.contributions import counted_cases, counted_records
 from node.statistics.counters import day_number
 from node.statistics.indicators import DERIVED_INDICATORS, FigureKey, within_range
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from node.statistics.comparisons import Comparison
     from node.statistics.contributions import CountedRecord
     from node.statistics.stated import Stated
     from node.statistics.summaries import HeldSummary
@@ -140,7 +142,8 @@ class Level:
 
     ``adds_up``: subtree is own and the children's subtree. ``counted``: what the records held here add (None: not
     counted), ``record_count`` how many they are; ``after`` is the case number to go on behind, empty at the end.
-    ``waiting`` are positions that are quarantined and not counted, ``waiting_count`` how many they are.
+    ``waiting`` are positions that are quarantined and not counted, ``waiting_count`` how many they are. ``comparisons``
+    are those of the summaries in ``versions``, with the differences of what was asked for only.
     """
 
     node: str
@@ -157,6 +160,7 @@ class Level:
     waiting: tuple[int, ...]
     waiting_count: int
     missing: tuple[Missing, ...]
+    comparisons: tuple[Comparison, ...]
     children: tuple[Level, ...]
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Level]]:
@@ -220,6 +224,7 @@ class _Explainer:
             waiting=waiting,
             waiting_count=waiting_count,
             missing=tuple(opened.missing[:MISSING_MAX]),
+            comparisons=self._comparisons(code, versions),
             children=children,
         )
 
@@ -345,6 +350,13 @@ class _Explainer:
             day=one.day,
             key=one.key,
             amount=one.amount,
+        )
+
+    def _comparisons(self, code: str, versions: tuple[Version, ...]) -> tuple[Comparison, ...]:
+        positions = {one.position for one in versions if one.position is not None}
+        return tuple(
+            replace(one, found=tuple(difference for difference in one.found if self._asked.takes(difference.key)))
+            for one in comparisons(self._connection, origin=code, positions=positions)
         )
 
     def _waiting(self, code: str) -> tuple[tuple[int, ...], int]:

@@ -1,4 +1,4 @@
-"""Tables of the statistics: interned keys, counters, summaries held, verdicts on them, days to look at again."""
+"""Tables of the statistics: interned keys, counters, summaries held, verdicts, comparisons, days to look at again."""
 
 from __future__ import annotations
 
@@ -47,6 +47,27 @@ changed_day = Table(
     Column("day", Integer, primary_key=True, autoincrement=False),
 )
 """Days whose own or child figures may differ from what this node published last."""
+
+comparison = Table(
+    "comparison",
+    metadata,
+    Column("asker", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Integer, nullable=False),
+    Column("asked_number", Integer, nullable=False),
+    Column("asked_key", BigInteger, nullable=False),
+    Column("answer_number", Integer, nullable=False),
+    Column("answer_key", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("found", Text, nullable=False),
+    Index("comparison_open", "outcome", "asker"),
+)
+"""Comparisons of disputed figures, as their records say: who asks whom about the summary at ``position``.
+
+The newest question and answer are named by number and record key (0: none held); ``outcome`` is empty while it goes on;
+``found`` is a JSON list of differences, ordered by case and figure.
+"""
 
 summary = Table(
     "summary",

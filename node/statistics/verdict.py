@@ -20,9 +20,10 @@ from sqlalchemy.exc import DBAPIError
 
 from node.errors import StoreBusyError, StoreUnavailableError
 from node.journal.holdings import find
-from node.journal.tables import record_key
+from node.journal.tables import record_key, stream_id_of
 from node.journal.tables import stream as stream_table
 from node.standard.seals import ANCESTORS, StreamName
+from node.statistics.comparing import begin_comparison
 from node.statistics.counters import day_number, day_text, figures_of_day
 from node.statistics.indicators import Figures, add_figures
 from node.statistics.recount import figures_at
@@ -48,7 +49,7 @@ from node.statistics.tables import summary
 from node.trust.tables import node_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -77,6 +78,7 @@ class Verdict:
     key: int
     day: str
     verdict: int
+    own_disputed: bool
     differing: tuple[Difference, ...]
 
 
@@ -91,8 +93,11 @@ class StatisticsState:
     origins: dict[str, str]
 
 
-def publish_verdicts(store: Store, *, node_code: str, produce: Producer) -> int:
+def publish_verdicts(store: Store, *, node_code: str, produce: Producer, children: Collection[str] = ()) -> int:
     """Judge the summaries held that can be judged, write the verdicts, and return how many were written.
+
+    Where the own figures of one of ``children`` (codes of direct children) are disputed in its newest summary of the
+    day, the comparison begins that finds the cases which differ (``node.statistics.comparing``).
 
     What has to wait (an unread record below, a child's summary not held yet) stays pending for the next call. A
     summary that cannot be judged or answered is logged and left open; it does not keep the others from their verdicts.
@@ -104,7 +109,7 @@ def publish_verdicts(store: Store, *, node_code: str, produce: Producer) -> int:
     for verdict in verdicts:
         try:
             written += store.write(
-                lambda transaction, verdict=verdict: _write(transaction, verdict, node_code, produce)  # type: ignore[misc]
+                lambda transaction, verdict=verdict: _write(transaction, verdict, node_code, produce, children)  # type: ignore[misc]
             )
         except _STORE_TROUBLE:
             raise
@@ -264,6 +269,7 @@ def _judge(connection: Connection, held: HeldSummary, origin: str) -> Verdict | 
         key=record_key(held.stream_id, held.position),
         day=stated.day,
         verdict=DISPUTED if below == DISPUTED else held.own_verdict,
+        own_disputed=held.own_verdict == DISPUTED,
         differing=tuple(dict.fromkeys([*held.own_differing, *below_differing])),
     )
 
@@ -288,7 +294,9 @@ def _children(connection: Connection, origin: str, children: dict[str, int]) -> 
         yield {} if child is None else stated_by(connection, child).subtree
 
 
-def _write(transaction: Transaction, verdict: Verdict, node_code: str, produce: Producer) -> int:
+def _write(
+    transaction: Transaction, verdict: Verdict, node_code: str, produce: Producer, children: Collection[str]
+) -> int:
     """Write one verdict record and note that it is written; 1 when it is new. What was erased nobody can judge."""
     values: dict[str, Any] = {
         "verdict": verdict.verdict,
@@ -300,7 +308,22 @@ def _write(transaction: Transaction, verdict: Verdict, node_code: str, produce: 
         return 0
     stream = StreamName(node_code, verdict.origin)
     key = f"{RECORD_TYPE}:{verdict.origin}:{verdict.position}"
-    return int(produce(transaction, stream, RECORD_TYPE, _content(verdict), key))
+    written = produce(transaction, stream, RECORD_TYPE, _content(verdict), key)
+    if verdict.own_disputed and verdict.origin in children and _is_newest(transaction.connection, verdict):
+        begin_comparison(
+            transaction,
+            node_code=node_code,
+            origin=verdict.origin,
+            position=verdict.position,
+            day=verdict.day,
+            produce=produce,
+        )
+    return int(written)
+
+
+def _is_newest(connection: Connection, verdict: Verdict) -> bool:
+    newest = newest_summary(connection, stream_id_of(verdict.key), day_number(verdict.day))
+    return newest is not None and newest.position == verdict.position
 
 
 def _content(verdict: Verdict) -> dict[str, Any]:

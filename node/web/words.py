@@ -48,6 +48,15 @@ WORDS: dict[str, Word] = {
     # What is said of a summary that nobody here judges.
     "own": Word("本节点", "own"),
     "unpublished": Word("未发布", "not published", "▲", "late"),
+    # How a comparison of a disputed figure ended, and whose count of a case is wrong.
+    "NAMED": Word("差异已全部列出", "all differences are named"),
+    "MORE": Word("差异超出所列", "there are more differences than are named"),
+    "EQUAL": Word("逐件一致，公布数与各办件之和不符或已更正", "no case differs: the sum was wrong, or is corrected"),
+    "UNFIT": Word("答复与所问不符", "an answer does not fit its question"),
+    "ORIGIN": Word("来源节点计数有误", "the origin counts wrongly"),
+    "HOLDER": Word("核对节点计数有误", "the asking node counts wrongly"),
+    "QUARANTINED": Word("核对节点有记录在隔离中", "quarantined at the asking node"),
+    "UNCLEAR": Word("两方均与记录不符", "neither counts what the records say"),
     # Why a child does not count in a figure.
     "not reported": Word("未上报", "not reported"),
     "not held": Word("此处未收到", "not held here"),

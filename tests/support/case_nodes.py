@@ -22,6 +22,7 @@ from node.journal.tables import position_of, record
 from node.journal.tables import stream as stream_table
 from node.standard.compose import compose
 from node.standard.seals import Checkpoint, StreamName
+from node.statistics.comparisons import ComparisonProjection
 from node.statistics.counters import Counters, day_text, unpack
 from node.statistics.erasure import unsettle
 from node.statistics.indicators import INDICATOR_NAMES, contribution
@@ -53,7 +54,7 @@ class CaseNode:
         self.summaries = SummaryProjection()
         self.penalties = penalty_projection()
         self.requests = RequestProjection()
-        others = (self.cases, self.penalties, self.requests, self.reference, self.summaries)
+        others = (self.cases, self.penalties, self.requests, self.reference, self.summaries, ComparisonProjection())
         redactions = RedactionProjection(others, node_code=code, clock=self.clock, before=unsettle)
         projections = (*others, redactions)
         self.journal = Journal(store, node_code=code, clock=self.clock, projections=projections)

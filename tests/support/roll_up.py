@@ -10,6 +10,7 @@ from sqlalchemy import select
 from node.journal.replay import read_entry
 from node.standard.compose import compose, content_of
 from node.standard.seals import StreamName
+from node.statistics.comparing import compare_figures
 from node.statistics.indicators import FigureKey, Figures
 from node.statistics.stated import Stated, compose_parts
 from node.statistics.summary import publish_statistics
@@ -70,7 +71,22 @@ def publish(node: CaseNode, days: list[str] | None = None) -> list[tuple[str, in
 
 
 def verdicts(node: CaseNode) -> int:
-    return publish_verdicts(node.store, node_code=node.code, produce=node.produce)
+    return publish_verdicts(node.store, node_code=node.code, produce=node.produce, children=TREE[node.code])
+
+
+def talk(asker: CaseNode, origin: CaseNode, *watching: CaseNode, rounds_max: int = 40) -> int:
+    """Let two nodes compare figures until neither writes anything; return how many records that took."""
+    written = 0
+    for _ in range(rounds_max):
+        before = written
+        for speaker, hearer in ((asker, origin), (origin, asker)):
+            written += compare_figures(speaker.store, node_code=speaker.code, produce=speaker.produce)
+            for other in (hearer, *watching):
+                other.copy_from(speaker, audience=hearer.code)
+        if written == before:
+            return written
+    message = "the comparison does not end"
+    raise AssertionError(message)
 
 
 def state(node: CaseNode) -> tuple[str, dict[str, str]]:

@@ -23,6 +23,11 @@ SUMMARY_KEY = {
     "@Channel": "API",
     "Value": [{"@Indicator": "accepted", "#text": "3"}, {"@Indicator": "fees", "#text": "-1250"}],
 }
+COMPARED = {
+    "@Case": CASE_NO,
+    **{name: text for name, text in SUMMARY_KEY.items() if name != "Value"},
+    "@Indicator": "accepted",
+}
 CHECKPOINT = {
     "Origin": "360102",
     "Audience": "ancestors",
@@ -270,6 +275,36 @@ _OTHER: dict[str, dict[str, Any]] = {
                 "@Stated": "3",
                 "@Computed": "2",
             }
+        ],
+    },
+    "FigureComparison": {
+        "Origin": "360102",
+        "Position": "9",
+        "Day": "2026-01-05",
+        "Number": "4",
+        "Asked": ["0a", "ff00"],
+        "Waiting": ["-", "1b2c"],
+        "Found": [
+            {
+                **COMPARED,
+                "@Stated": "0",
+                "@Computed": "1",
+                "@Counted": "1",
+                "@Cause": "ORIGIN",
+                "Record": ["3", "4"],
+            }
+        ],
+        "More": "true",
+        "Outcome": "MORE",
+    },
+    "ComparisonAnswer": {
+        "Position": "9",
+        "Day": "2026-01-05",
+        "Number": "4",
+        "Size": "12",
+        "Told": [
+            {"@Range": "0a", "Contribution": [{**COMPARED, "@Amount": "-3"}]},
+            {"@Range": "ff00", "Digests": "A" * 5462 + "=="},
         ],
     },
     "Handover": {

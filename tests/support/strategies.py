@@ -92,7 +92,8 @@ def _value(simple: SimpleShape) -> st.SearchStrategy[str]:
     if simple.base == "boolean":
         return st.sampled_from(["true", "false", "1", "0"])
     if simple.base == "base64Binary":
-        size = {24: 16}.get(simple.length_max or 0, 16)
+        exact = simple.length_min == simple.length_max
+        size = (simple.length_max if exact else None) or 16
         return st.binary(min_size=size, max_size=size).map(lambda data: b64encode(data).decode())
     if simple.base in {"dateTime", "date"}:
         return _moment(simple)

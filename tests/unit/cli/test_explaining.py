@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from node.cli.comparing import comparison_document, write_comparisons
 from node.cli.explaining import _write_levels
 from node.cli.frame import Frame
+from node.statistics.compared import NamedDifference
+from node.statistics.comparisons import Comparison
 from node.statistics.explain import Level, Missing, Version
+from node.statistics.indicators import FigureKey
 
 if TYPE_CHECKING:
     import pytest
@@ -74,6 +79,7 @@ def test_what_does_not_count_or_fit_is_said(capsys: pytest.CaptureFixture[str]) 
         after="",
         waiting=(4, 5),
         waiting_count=2,
+        comparisons=(),
         missing=(Missing(node="360103", day="2026-11-01", why="not reported"),),
         children=(),
     )
@@ -91,3 +97,26 @@ def test_what_does_not_count_or_fit_is_said(capsys: pytest.CaptureFixture[str]) 
     chinese = capsys.readouterr().err
     for words in ("未上报", "2 条记录在隔离中", "公布本级 2，按此处记录为 1", "已重新公布（位置 9）"):
         assert words in chinese
+
+
+def test_what_a_comparison_found_is_shown(fed: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    key = FigureKey("360102", "11360102007563121U", "T", "FILE", "applied")
+    found = NamedDifference(case_no="C1", key=key, stated=0, computed=1, counted=1, cause="ORIGIN", records=(4, 5))
+    begun = Comparison(asker="360100", origin="360102", position=7, day="2026-11-01")
+    ended = replace(begun, asked_number=4, answer_number=3, outcome="NAMED", found=(found,))
+    going_on = replace(begun, asked_number=2, answer_number=1)
+    write_comparisons(Frame(lang="en"), [ended, going_on])
+    english = capsys.readouterr()
+    assert "360102/ancestors/4 360102/ancestors/5\tC1\t2026-11-01\tapplied\t0\t1\t1" in english.out
+    assert "the origin counts wrongly" in english.out
+    assert "360100 has compared it: all differences are named" in english.err
+    assert "2 questions asked, 1 answered" in english.err
+    write_comparisons(Frame(lang="zh"), [ended, going_on])
+    chinese = capsys.readouterr()
+    assert "来源节点计数有误" in chinese.out
+    assert "差异已全部列出" in chinese.err
+    assert "已问 2 次，已答 1 次" in chinese.err
+    document = comparison_document(ended)
+    assert (document["summary"], document["outcome"]) == ("360102/ancestors/7", "NAMED")
+    assert document["found"][0]["records"] == ["360102/ancestors/4", "360102/ancestors/5"]
+    assert fed.call("statistics", "show", "--from", "2026-11-01").document["comparisons"] == []
