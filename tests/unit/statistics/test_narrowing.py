@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.standard.compose import compose
+from node.statistics.compared import ANSWER, QUESTION, Answer, Question, answer_content, question_content
 from node.statistics.indicators import FigureKey
 from node.statistics.narrowing import (
     ASKED_MAX,
@@ -29,7 +30,7 @@ from node.statistics.narrowing import (
 from tests.support.samples import CREDIT_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from node.statistics.narrowing import Contribution
 
@@ -43,17 +44,14 @@ def listed(amounts: Amounts) -> list[Contribution]:
     return [(case_no, key, amount) for (case_no, key), amount in amounts.items()]
 
 
-def bytes_of(asked: Iterable[str], told: Iterable[Told]) -> int:
-    """What a question and its answer are worth in a record: digests in base64, contributions with their keys."""
-    return (
-        sum(len(one) + 20 for one in asked)
-        + sum(len(b64encode(b"".join(one.digests))) for one in told)
-        + sum(
-            len(case_no) + sum(map(len, key)) + len(str(amount)) + 90
-            for one in told
-            for case_no, key, amount in one.contributions
-        )
-    )
+def bytes_of(step: Step, told: Sequence[Told], number: int) -> int:
+    """The bytes of the two records that carry a question and its answer."""
+    header = {"RecordKey": f"FigureComparison:360102:1000001:{number}", "EventTime": "2026-01-06T00:00:00+08:00"}
+    common: dict[str, Any] = {"position": 1_000_001, "day": "2026-01-05", "number": number}
+    question = Question(origin="360102", asked=step.asked, waiting=step.waiting, more=step.more, **common)
+    answer = Answer(size=1_000_001, told=tuple(told), **common)
+    records = ((QUESTION, question_content(question)), (ANSWER, answer_content(answer)))
+    return sum(len(compose(name, {**header, **content}, salt=bytes(16))) for name, content in records)
 
 
 def compare(own: Amounts, other: Amounts) -> tuple[list[Difference], bool, int, int]:
@@ -64,7 +62,7 @@ def compare(own: Amounts, other: Amounts) -> tuple[list[Difference], bool, int, 
     while step.asked:
         questions += 1
         told = tell(listed(other), step.asked)
-        size += bytes_of(step.asked, told)
+        size += bytes_of(step, told, questions)
         more = step.more
         step = next_step(told, step.asked, step.waiting, listed(own), found_before=len(found))
         found += step.found
