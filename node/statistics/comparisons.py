@@ -22,7 +22,7 @@ from node.statistics.indicators import FigureKey
 from node.statistics.tables import comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -60,8 +60,13 @@ class ComparisonProjection:
     name = "comparisons"
     cuts: frozenset[str] = frozenset()
 
-    def apply(self, transaction: Transaction, batch: Batch) -> None:
+    def apply(self, transaction: Transaction, batches: Sequence[Batch]) -> None:
         """Take in questions and answers; a question about another node's summary than the addressee's is none."""
+        for batch in batches:
+            self.requeued(transaction, batch)
+
+    def requeued(self, transaction: Transaction, batch: Batch) -> None:
+        """Take in questions and answers that can be applied now."""
         if batch.stream.audience in {ANCESTORS, DESCENDANTS, TRUST}:
             return
         for entry in batch.entries:
@@ -69,10 +74,6 @@ class ComparisonProjection:
                 self._take_question(transaction, batch, entry)
             elif entry.quarantine is None and entry.record_type == ANSWER:
                 self._take_answer(transaction, batch, entry)
-
-    def requeued(self, transaction: Transaction, batch: Batch) -> None:
-        """Take in questions and answers that can be applied now."""
-        self.apply(transaction, batch)
 
     def clear(self, transaction: Transaction) -> None:
         """Drop all comparisons."""
