@@ -100,6 +100,14 @@ class InDoubtError(TryLaterError):
     remedy = "Let the node run and its links come up: it settles by itself; `yizhan status` names whom it waits for"
 
 
+class RebuildOvertakenError(TryLaterError):
+    """The node changed during a rebuild in a way that the rebuild could not follow."""
+
+    code = "YZ-REBUILD-001"
+    exit_code = 8
+    remedy = "Run it again: what was put right until then stays right"
+
+
 class PeerUnavailableError(TryLaterError):
     """The neighbour cannot be reached, or asked us to come again later."""
 

@@ -57,6 +57,8 @@ from node.trust.produce import produce
 from node.trust.projection import TreeProjection
 from node.trust.repeating import repeat_certificates
 from node.trust.tree import Tree, TreeSource
+from node.upkeep import rebuilding
+from node.upkeep.projected import Derived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
     from node.standard.compose import Content
     from node.standard.seals import StreamName
     from node.trust.identity import Identity
+    from node.upkeep.rebuilding import Rebuilt
+    from node.upkeep.replaying import Tell
 
 SALT_BYTES: Final = 16
 EVIDENCE_FOLDER: Final = "evidence"
@@ -236,6 +240,24 @@ class Node:
             return []
         return self.store.write(lambda transaction: self.reviewing.requeue(transaction, keys))
 
+    def derive(self) -> Derived:
+        """Return projections like this node's that remember nothing: for a rebuild in a copy."""
+        book = CertificateBook(self.identity.tree, TreeSource(self.identity.tree_path))
+        return _derived(self.identity, book, self.clock)
+
+    def rebuild(self, tell: Tell, *, check: bool, alone: bool) -> Rebuilt:
+        """Make everything derived anew in a copy, compare, and unless ``check`` put right what differs.
+
+        ``alone`` tells that no process runs this node. Raises DiskLowError when the disk has no room for the copy, and
+        what ``node.upkeep.rebuilding.rebuild`` raises.
+        """
+        if self.intake.room is not None:
+            self.intake.room.check_copy()
+        _until_done(lambda: repair_cases(self.store, self.cases))
+        if check:
+            return rebuilding.check(self.store, self.derive, tell)
+        return rebuilding.rebuild(self.store, self.derive, tell, alone=alone)
+
     def close(self) -> None:
         """Let go of the store, and of the process that helps to read packages."""
         self.exchange.close()
@@ -295,10 +317,10 @@ def build_node(
     identity = identity or load_identity(config.home, passphrase_file=config.key_passphrase_file)
     store = store or _checked_store(config)
     book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
-    cases = CaseProjection(contribution=contribution, counters=Counters())
-    told = (TreeProjection(identity, book, clock), ForkProjection(identity, book, clock))
-    derived = _with_redactions(*told, *_projections(cases), config=config, clock=clock)
-    journal = Journal(store, node_code=config.code, clock=clock, projections=derived, tree=identity.tree)
+    derived = _derived(identity, book, clock)
+    journal = Journal(
+        store, node_code=config.code, clock=clock, projections=derived.projections, tree=identity.tree
+    )
     journal.high_water = high_water or _high_water(config, identity)
     exchange = _exchange(
         config,
@@ -321,17 +343,21 @@ def build_node(
         exchange=exchange,
         intake=_intake(config, journal, tree, clock=clock, randomness=randomness),
         publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
-        cases=cases,
+        cases=derived.cases,
         wakeups=NodeWakeups(store),
         reviewing=Reviewing(store, journal, tree),
         rejections=Rejections(store, tree, node_code=config.code),
     )
 
 
-def _projections(cases: CaseProjection) -> tuple[Projection, ...]:
+def _derived(identity: Identity, book: CertificateBook, clock: Clock) -> Derived:
     """Return what is derived from records, in the order in which a batch meets it."""
-    reference = ReferenceProjection(cases)
-    return (cases, penalty_projection(), RequestProjection(), reference, SummaryProjection(), ComparisonProjection())
+    cases = CaseProjection(contribution=contribution, counters=Counters())
+    told = (TreeProjection(identity, book, clock), ForkProjection(identity, book, clock))
+    others = (penalty_projection(), RequestProjection(), ReferenceProjection(cases), SummaryProjection())
+    projections: tuple[Projection, ...] = (*told, cases, *others, ComparisonProjection())
+    erasing = RedactionProjection(projections, node_code=identity.code, clock=clock, before=unsettle)
+    return Derived(cases=cases, projections=(*projections, erasing))
 
 
 def _exchange(
@@ -363,11 +389,6 @@ def _exchange(
 def _high_water(config: NodeConfig, identity: Identity) -> HighWater:
     """Return the home's high-water file; a node whose keys lie in no home has it in memory only."""
     return HighWaterMemory() if identity.files is None else HighWaterFile(config.home / FILE_NAME)
-
-
-def _with_redactions(*others: Projection, config: NodeConfig, clock: Clock) -> tuple[Projection, ...]:
-    """Return projections with what erases records for all of them, which comes last."""
-    return (*others, RedactionProjection(others, node_code=config.code, clock=clock, before=unsettle))
 
 
 def _checked_store(config: NodeConfig) -> Store:

@@ -49,6 +49,7 @@ COMMANDS = {
     "backup": "node.cli.backup:backup",
     "restore": "node.cli.backup:restore",
     "quarantine": "node.cli.quarantine:quarantine",
+    "rebuild": "node.cli.rebuild:rebuild",
     "standard": "node.cli.standard:standard",
     "config": "node.cli.config:config",
     "demo": "node.cli.demo:demo",

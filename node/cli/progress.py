@@ -1,4 +1,4 @@
-"""How far an import is, for a person who waits: a bar on a terminal, nothing anywhere else."""
+"""How far long work is, for a person who waits: a bar on a terminal, nothing anywhere else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from node.cli.frame import Frame
     from node.departments.importing import Progress
+    from node.upkeep.replaying import Tell
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def import_progress(frame: Frame, path: Path) -> Iterator[Progress]:
     On a terminal (standard error) that is a bar with bytes, rows and the time left, gone when the import ends; with
     --json, with --quiet and without a terminal nothing is drawn.
     """
-    if frame.json or frame.verbosity < 0 or not sys.stderr.isatty():
+    if _is_silent(frame):
         yield lambda _bytes, _rows: None
         return
     from rich.console import Console
@@ -41,3 +42,24 @@ def import_progress(frame: Frame, path: Path) -> Iterator[Progress]:
         # The size of a pipe is not known: its bar only moves.
         task = bar.add_task(path.name, total=path.stat().st_size or None, rows=0)
         yield lambda read, taken: bar.update(task, completed=read, rows=taken)
+
+
+@contextmanager
+def record_progress(frame: Frame, name: str) -> Iterator[Tell]:
+    """Give what a rebuild or a scrub tells how many records are done: a bar with them and the time left, as above."""
+    if _is_silent(frame):
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(file=sys.stderr, no_color=not frame.color or None)
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _is_silent(frame: Frame) -> bool:
+    return frame.json or frame.verbosity < 0 or not sys.stderr.isatty()

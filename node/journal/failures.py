@@ -7,12 +7,15 @@ appendix A).
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import DBAPIError
 
 from node.errors import ConfigurationError, IntegrityError, StoreUnavailableError, YizhanError
 
 if TYPE_CHECKING:
-    from sqlalchemy.exc import DBAPIError
+    from collections.abc import Iterator
 
 _SQLITE_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _SQLITE_UNAVAILABLE: Final = {
@@ -48,6 +51,15 @@ def explained(error: DBAPIError) -> Exception:
     if isinstance(origin, sqlite3.Error):
         return _explained_sqlite(origin) or error
     return _explained_postgres(error) or error
+
+
+@contextmanager
+def explaining() -> Iterator[None]:
+    """Raise what ``explained`` makes of a database failure inside."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise explained(error) from error
 
 
 def _sqlite_code(origin: sqlite3.Error) -> int:

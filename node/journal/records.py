@@ -108,9 +108,14 @@ def insert_entries(transaction: Transaction, entries: Sequence[Entry], at: datet
 
 def save_outcomes(transaction: Transaction, entries: Iterable[Entry]) -> None:
     """Write again what projections set: ``case_id``, ``previous``, ``state_after`` and the flags of held records."""
-    rows = [(entry.case_id, entry.previous, entry.state_after, flags_of(entry), entry.key) for entry in entries]
+    rows = [(*outcome_of(entry), entry.key) for entry in entries]
     if rows:
         transaction.connection.exec_driver_sql(update_sql(record, transaction.dialect, _OUTCOME), rows)
+
+
+def outcome_of(entry: Entry) -> tuple[int | None, int | None, int | None, int]:
+    """Return what projections set on an entry, as its row keeps it: case, previous record, state, flags."""
+    return entry.case_id, entry.previous, entry.state_after, flags_of(entry)
 
 
 def flags_of(entry: Entry) -> int:

@@ -100,13 +100,25 @@ def rebuild(transaction: Transaction, projections: Sequence[Projection]) -> int:
     """Clear the projections, replay every record in order of arrival, save what they set; return how many."""
     for projection in projections:
         projection.clear(transaction)
+    replayed = sum(count for _, count in replay_arrivals(transaction, projections))
+    transaction.announce()
+    return replayed
+
+
+def replay_arrivals(
+    transaction: Transaction, projections: Sequence[Projection], *, after: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Replay what arrived after the arrival ``after``; yield (arrival reached, records) run by run.
+
+    Outcomes are written where they are others than before.
+    """
     cuts: frozenset[str] = frozenset().union(*(projection.cuts for projection in projections))
     streams = {held.stream_id: held for held in holdings.all_held(transaction.connection)}
-    replayed = 0
-    for run in _runs(transaction):
+    for run in _runs(transaction, after):
         stored = records.stored(transaction.connection, run.stream_id, run.first, run.last)
         keys = [one.key for one in stored if one.flags & QUARANTINED]
         entries = entries_of(stored, reasons=_reasons(transaction, keys) if keys else None)
+        before = {one.key: (one.case_id, one.previous, one.state_after, one.flags) for one in stored}
         for entry in entries:
             entry.case_id = entry.previous = entry.state_after = None
             entry.held_back = False
@@ -114,44 +126,45 @@ def rebuild(transaction: Transaction, projections: Sequence[Projection]) -> int:
             batch = _batch(streams[run.stream_id], group)
             for projection in projections:
                 projection.apply(transaction, [batch])
-            records.save_outcomes(transaction, group)
-        replayed += len(entries)
-    transaction.announce()
-    return replayed
+            records.save_outcomes(transaction, [one for one in group if before[one.key] != records.outcome_of(one)])
+        yield run.number, len(entries)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """Positions of one stream that arrived one behind another."""
+    """Positions of one stream that arrived one behind another, the last of them by the arrival ``number``."""
 
+    number: int
     stream_id: int
     first: int
     last: int
 
 
-def _runs(transaction: Transaction) -> Iterator[_Run]:
+def _runs(transaction: Transaction, after: int) -> Iterator[_Run]:
     """Yield all arrivals in order; neighbours of one stream are joined, up to REPLAY_RECORDS_MAX records."""
     open_run: _Run | None = None
-    for stream_id, first, last in _arrivals(transaction):
+    for number, stream_id, first, last in _arrivals(transaction, after):
         for low in range(first, last + 1, REPLAY_RECORDS_MAX):
             high = min(low + REPLAY_RECORDS_MAX - 1, last)
             if open_run and open_run.stream_id == stream_id and high - open_run.first < REPLAY_RECORDS_MAX:
-                open_run.last = high
+                open_run.last, open_run.number = high, number
                 continue
             if open_run:
                 yield open_run
-            open_run = _Run(stream_id=stream_id, first=low, last=high)
+            open_run = _Run(number=number, stream_id=stream_id, first=low, last=high)
     if open_run:
         yield open_run
 
 
-def _arrivals(transaction: Transaction) -> Iterator[tuple[int, int, int]]:
-    """Yield (stream id, first, last) of every arrival in order, a page in memory at a time: there may be millions."""
-    after = 0
+def _arrivals(transaction: Transaction, after: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (number, stream id, first, last) of every arrival in order, a page in memory at a time.
+
+    There may be millions.
+    """
     query = select(arrival.c.number, arrival.c.stream_id, arrival.c.first, arrival.c.last).order_by(arrival.c.number)
     while page := transaction.connection.execute(query.where(arrival.c.number > after).limit(ARRIVALS_READ)).all():
-        for after, stream_id, first, last in page:  # noqa: B007 - where the next page begins.
-            yield stream_id, first, last
+        yield from (tuple(row) for row in page)
+        after = page[-1].number
 
 
 def _set_aside(body: bytes, leaf: bytes, error: RecordRefusedError) -> Entry:

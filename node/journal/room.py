@@ -76,11 +76,25 @@ class DiskRoom:
                 action="free some space or give the disk more; what was not taken in is to be offered again then",
             )
 
+    def check_copy(self) -> None:
+        """Raise DiskLowError when the disk has no room for a copy of the database; nothing for one without a file."""
+        if self._file is None:
+            return
+        wanted_bytes = _database_bytes(self._file)
+        free_bytes = _free_bytes(self._file)
+        if free_bytes - wanted_bytes < self._free_bytes_min:
+            raise DiskLowError(
+                f"The disk of {self._file} has no room for a copy of the database.",
+                why=f"{free_bytes // 1_000_000:,} MB are free; the copy takes {wanted_bytes // 1_000_000:,} MB, and "
+                f"{self._free_bytes_min // 1_000_000:,} MB are kept for the exchange",
+                action="free some space or give the disk more, then run it again",
+            )
+
     def measure(self, connection: Connection, now: datetime) -> Room | None:
         """Return what is left, None for a store without a file of its own."""
         if self._file is None:
             return None
-        database_bytes = sum(_size_of(self._file.with_name(self._file.name + suffix)) for suffix in _SUFFIXES)
+        database_bytes = _database_bytes(self._file)
         free_bytes = _free_bytes(self._file)
         per_day = _bytes_per_day(connection, now, database_bytes)
         return Room(
@@ -118,6 +132,10 @@ def _records_since(connection: Connection, since: datetime) -> int:
             low = middle + 1
     counted = select(func.sum(arrival.c.last - arrival.c.first + 1)).where(arrival.c.number >= low)
     return int(connection.scalar(counted) or 0)
+
+
+def _database_bytes(file: Path) -> int:
+    return sum(_size_of(file.with_name(file.name + suffix)) for suffix in _SUFFIXES)
 
 
 def _free_bytes(file: Path) -> int:

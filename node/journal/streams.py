@@ -47,7 +47,8 @@ What can go wrong
       held size directly.
     - The frontier was damaged on disk: the next root does not match its checkpoint, or ``root_at`` (which computes from
       tiles and leaf hashes, not from the frontier) differs; both stop the stream loudly, none repairs in silence.
-    - A projection was wrong: ``rebuild`` drops everything derived and replays all records in order of arrival.
+    - A projection was wrong: ``rebuild`` drops everything derived and replays all records in order of arrival; while a
+      node serves, ``node.upkeep`` does it in a copy.
 """
 
 from __future__ import annotations

@@ -118,6 +118,16 @@ def publish_verdicts(store: Store, *, node_code: str, produce: Producer, childre
     return written
 
 
+def judge_all(transaction: Transaction) -> None:
+    """Settle every summary that can be judged, and write no record of it: for a rebuild in a copy."""
+    connection = transaction.connection
+    while found := _comparable(connection):
+        _save_own(transaction, found)
+    while verdicts := list(_judged(connection)):
+        for verdict in verdicts:
+            _settle(transaction, verdict)
+
+
 def statistics_state(connection: Connection) -> StatisticsState:
     """Return how far the summaries of others that this node holds are agreed, for status and demonstration."""
     newest = (
@@ -178,10 +188,15 @@ def _overall(verdicts: set[int]) -> str:
 def _recount(store: Store) -> None:
     """Compare the own figures that could not be compared at their arrival, where nothing is in the way any more."""
     with store.reading() as connection:
-        origins = _origins(connection)
-        found = [one for waiting in _recountable(connection) for one in _recounted(connection, waiting, origins)]
+        found = _comparable(connection)
     if found:
         store.write(lambda transaction: _save_own(transaction, found))
+
+
+def _comparable(connection: Connection) -> list[tuple[HeldSummary, int, str]]:
+    """Return what was found of the next own figures that can be compared now."""
+    origins = _origins(connection)
+    return [one for waiting in _recountable(connection) for one in _recounted(connection, waiting, origins)]
 
 
 def _recountable(connection: Connection) -> Iterator[list[HeldSummary]]:
@@ -298,12 +313,7 @@ def _write(
     transaction: Transaction, verdict: Verdict, node_code: str, produce: Producer, children: Collection[str]
 ) -> int:
     """Write one verdict record and note that it is written; 1 when it is new. What was erased nobody can judge."""
-    values: dict[str, Any] = {
-        "verdict": verdict.verdict,
-        "differing": json.dumps(verdict.differing),
-        "recorded": True,
-    }
-    transaction.connection.execute(update(summary).where(summary.c.last_key == verdict.key).values(**values))
+    _settle(transaction, verdict)
     if verdict.verdict == ERASED:
         return 0
     stream = StreamName(node_code, verdict.origin)
@@ -319,6 +329,15 @@ def _write(
             produce=produce,
         )
     return int(written)
+
+
+def _settle(transaction: Transaction, verdict: Verdict) -> None:
+    values: dict[str, Any] = {
+        "verdict": verdict.verdict,
+        "differing": json.dumps(verdict.differing),
+        "recorded": True,
+    }
+    transaction.connection.execute(update(summary).where(summary.c.last_key == verdict.key).values(**values))
 
 
 def _is_newest(connection: Connection, verdict: Verdict) -> bool:

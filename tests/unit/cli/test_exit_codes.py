@@ -69,6 +69,7 @@ CALLS = (
     ("quarantine", "list"),
     ("quarantine", "show", "360102/ancestors", "1"),
     ("quarantine", "requeue"),
+    ("rebuild", "--check"),
     ("standard", "build", "-o", "/nowhere/at/all"),
     ("standard", "sample"),
     ("config", "show"),
