@@ -29,6 +29,7 @@ from node.journal import alarms, checkpoints, cursors, hash_only, links, quarant
 from node.journal.doubt import find_doubt
 from node.statistics.verdict import statistics_state
 from node.trust.holders import travels
+from node.upkeep.damages import scrub_state
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -86,6 +87,7 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
             "alarms": alarms.count_alarms(connection),
             "doubt": _doubt(connection),
             "statistics": _statistics(connection),
+            "scrub": scrub_state(connection),
             "disk": _disk(node, connection),
         }
 
@@ -94,7 +96,8 @@ def is_degraded(status: dict[str, Any]) -> bool:
     """Whether a person should look.
 
     Nothing runs the node, it is in doubt about its database, a link is not up, a neighbour's clock is minutes away from
-    ours, something is quarantined, a summary is disputed, there is an alarm, or the disk is nearly full.
+    ours, something is quarantined, a summary is disputed, there is an alarm, something stored is damaged, or the disk is
+    nearly full.
     """
     return (
         not status["running"]
@@ -104,6 +107,7 @@ def is_degraded(status: dict[str, Any]) -> bool:
         or status["quarantined"] > 0
         or status["alarms"] > 0
         or status["statistics"]["state"] == "disputed"
+        or status["scrub"]["open"] > 0
         or (status["disk"] is not None and status["disk"]["low"])
     )
 

@@ -59,6 +59,8 @@ from node.trust.repeating import repeat_certificates
 from node.trust.tree import Tree, TreeSource
 from node.upkeep import rebuilding
 from node.upkeep.projected import Derived
+from node.upkeep.scrubbing import Scrub
+from node.upkeep.seal_rows import SealReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -242,8 +244,7 @@ class Node:
 
     def derive(self) -> Derived:
         """Return projections like this node's that remember nothing: for a rebuild in a copy."""
-        book = CertificateBook(self.identity.tree, TreeSource(self.identity.tree_path))
-        return _derived(self.identity, book, self.clock)
+        return _derived(self.identity, self._fresh_book(), self.clock)
 
     def rebuild(self, tell: Tell, *, check: bool, alone: bool) -> Rebuilt:
         """Make everything derived anew in a copy, compare, and unless ``check`` put right what differs.
@@ -257,6 +258,20 @@ class Node:
         if check:
             return rebuilding.check(self.store, self.derive, tell)
         return rebuilding.rebuild(self.store, self.derive, tell, alone=alone)
+
+    def scrub(self) -> Scrub:
+        """Return what reads everything again and compares it with its seals; its place is kept in the store."""
+        reader = SealReader(
+            code=self.code,
+            book=self.book,
+            signer=self.identity,
+            clock=self.clock,
+            brought=tuple(self.identity.all_certificates),
+            fresh_book=self._fresh_book,
+        )
+        return Scrub(
+            self.store, reader, lambda check: self.rebuild(lambda _done, _total: None, check=check, alone=False)
+        )
 
     def close(self) -> None:
         """Let go of the store, and of the process that helps to read packages."""
@@ -279,6 +294,10 @@ class Node:
             tree = self.tree(connection)
         children = tree.children(self.code) if tree.knows(self.code) else ()
         return publish_verdicts(self.store, node_code=self.code, produce=self.produce, children=children)
+
+    def _fresh_book(self) -> CertificateBook:
+        """Return a book of this tree that remembers nothing."""
+        return CertificateBook(self.identity.tree, TreeSource(self.identity.tree_path))
 
     def _repeat_certificates(self) -> int:
         if self.code != self.identity.root_code:

@@ -50,6 +50,7 @@ COMMANDS = {
     "restore": "node.cli.backup:restore",
     "quarantine": "node.cli.quarantine:quarantine",
     "rebuild": "node.cli.rebuild:rebuild",
+    "scrub": "node.cli.scrub:scrub",
     "standard": "node.cli.standard:standard",
     "config": "node.cli.config:config",
     "demo": "node.cli.demo:demo",

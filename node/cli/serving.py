@@ -35,6 +35,8 @@ IDLE_S: Final = 5.0
 FAILED_PAUSE_S: Final = 1.0
 """How long the worker rests after a failure, so that a full disk is not hammered. Chosen by us."""
 STOP_S: Final = 3.0
+SCRUB_CRON: Final = "23 * * * *"
+"""Every hour a part is read again, so that everything is within the 30 days that are promised (02, I6)."""
 
 _log = logging.getLogger(__name__)
 
@@ -175,7 +177,10 @@ def _step_done(name: str, step: Callable[[], object]) -> bool:
 def schedules_of(node: Node) -> list[Job]:
     """Return the repeated jobs that the node's level asks for."""
     schedules = node.config.level.schedules
-    jobs = [Job(name="retention", cron=schedules.retention, work=node.retain)]
+    jobs = [
+        Job(name="retention", cron=schedules.retention, work=node.retain),
+        Job(name="scrub", cron=SCRUB_CRON, work=lambda: node.scrub().slice()),
+    ]
     if node.config.level.features.statistics:
         jobs.append(Job(name="statistics", cron=schedules.statistics, work=node.publish_statistics))
     return jobs

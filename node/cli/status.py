@@ -20,8 +20,8 @@ def status(frame: Frame) -> int:
     """Show links, streams, counts and lags.
 
     Leaves with 3 when something needs a look: no process runs the node, it is in doubt about its database, a link is
-    not up, a neighbour's clock is minutes away, records are quarantined, a summary is disputed, there is an alarm, or
-    the disk is nearly full.
+    not up, a neighbour's clock is minutes away, records are quarantined, a summary is disputed, there is an alarm,
+    something stored is damaged, or the disk is nearly full.
     """
     from node.status import is_degraded, node_status
 
@@ -87,7 +87,8 @@ def _show_counts(frame: Frame, document: dict[str, Any], agreement: str) -> None
     counts = [(name, document[name]) for name in names.split()]
     disk = document["disk"] or {}
     known = [(f"disk_{name}", value) for name, value in disk.items() if value is not None]
-    rows = [*counts, ("statistics", agreement), *known]
+    scrub = [("damages_open", document["scrub"]["open"]), ("scrub_done_at", document["scrub"]["done_at"] or "-")]
+    rows = [*counts, ("statistics", agreement), *scrub, *known]
     write_table(frame, "计数 Counts", ("name", "count"), rows)
     if disk.get("low"):
         say(

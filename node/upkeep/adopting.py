@@ -185,7 +185,8 @@ def _adopt_plain(transaction: Transaction, source: Connection, plain: Plain) -> 
     carry(source, transaction.connection, table, chosen)
     if table is counter:
         own = set(transaction.connection.execute(select(stream.c.id).where(stream.c.own)).scalars())
-        mark_days(transaction, {row[1] for row in gone if row[0] in own})
+        if days := {row[1] for row in gone if row[0] in own}:
+            mark_days(transaction, days)
     if table is node_tree:
         before = setting(transaction.connection, DIGEST_SETTING) or ""
         save_setting(transaction, DIGEST_SETTING, hashlib.sha256(f"{before} rebuilt".encode()).hexdigest())

@@ -7,6 +7,7 @@ costs nothing.
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -93,6 +94,7 @@ class _StatusCollector:
             value=float(status["doubt"] is not None),
         )
         yield from _disk(status)
+        yield from _scrub(status)
         for name, text in _COUNTS.items():
             yield GaugeMetricFamily(f"yizhan_{name}", text, value=status[name])
 
@@ -108,6 +110,14 @@ _COUNTS = {
     "penalty_findings": "Findings about penalties.",
     "alarms": "Alarms raised by this node.",
 }
+
+
+def _scrub(status: dict[str, Any]) -> Iterator[Metric]:
+    scrub = status["scrub"]
+    yield GaugeMetricFamily("yizhan_damages_open", "Damages of what is stored, not mended yet.", value=scrub["open"])
+    if scrub["done_at"] is not None:
+        age_s = (datetime.fromisoformat(status["at"]) - datetime.fromisoformat(scrub["done_at"])).total_seconds()
+        yield GaugeMetricFamily("yizhan_scrub_age_seconds", "Time since all was read again last.", value=age_s)
 
 
 def _links(status: dict[str, Any]) -> Iterator[Metric]:

@@ -53,8 +53,13 @@ def whole_node(code: str, *, store: Store | None = None, clock: SetClock | None 
     )
     node.start()
     if store is None:
-        node.store.write(lambda transaction: _issue(node, transaction))
+        issue_children(node)
     return node
+
+
+def issue_children(node: Node) -> None:
+    """Let a node found its tree, or issue the certificates of its children."""
+    node.store.write(lambda transaction: _issue(node, transaction))
 
 
 def _issue(node: Node, transaction: Transaction) -> None:

@@ -70,6 +70,7 @@ CALLS = (
     ("quarantine", "show", "360102/ancestors", "1"),
     ("quarantine", "requeue"),
     ("rebuild", "--check"),
+    ("scrub", "--all"),
     ("standard", "build", "-o", "/nowhere/at/all"),
     ("standard", "sample"),
     ("config", "show"),

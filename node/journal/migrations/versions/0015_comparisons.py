@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015_comparisons"
-down_revision = "0013_erasure"
+down_revision = "0014_scrub"
 branch_labels = None
 depends_on = None
 
