@@ -29,6 +29,7 @@ from node.departments.publish import Publisher
 from node.departments.returned import Reoffering, ReturnedRecords
 from node.exchange.clocks import check_clocks
 from node.exchange.exchange import Exchange
+from node.exchange.fetching import read_records
 from node.exchange.limits import Limits
 from node.journal.cursors import lowest_of
 from node.journal.entries import DEFERRED_REASONS
@@ -59,6 +60,7 @@ from node.trust.repeating import repeat_certificates
 from node.trust.tree import Tree, TreeSource
 from node.upkeep import rebuilding
 from node.upkeep.projected import Derived
+from node.upkeep.restoring import restore
 from node.upkeep.scrubbing import Scrub
 from node.upkeep.seal_rows import SealReader
 
@@ -272,6 +274,16 @@ class Node:
         return Scrub(
             self.store, reader, lambda check: self.rebuild(lambda _done, _total: None, check=check, alone=False)
         )
+
+    def restore(self, fetch: Callable[[bytes], bytes]) -> int:
+        """Fetch the bytes of records that a scrub found lost, derive anew what they say, and return how many came.
+
+        ``fetch`` carries a question to the parent (``node.exchange.fetching``); what it raises comes out.
+        """
+        restored = restore(self.store, lambda wanted: read_records(fetch(wanted.to_bytes())))
+        if restored:
+            self.rebuild(lambda _done, _total: None, check=False, alone=False)
+        return restored
 
     def close(self) -> None:
         """Let go of the store, and of the process that helps to read packages."""

@@ -22,6 +22,7 @@ from node.exchange.carriers.https import HttpsCarrier
 from node.exchange.links import LinkWorker
 from node.scheduler import Job, Scheduler
 from node.trust.tls import server_context
+from node.upkeep.damages import RECORD, open_damages
 from node.web.app import create_face_app, create_link_app
 from node.web.listeners import HttpListener, face_context
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from node.bootstrap import Node
+    from node.config import ParentAddress
 
 IDLE_S: Final = 5.0
 """Longest time between two looks of the worker when no wake-up came (02, R13)."""
@@ -179,11 +181,34 @@ def schedules_of(node: Node) -> list[Job]:
     schedules = node.config.level.schedules
     jobs = [
         Job(name="retention", cron=schedules.retention, work=node.retain),
-        Job(name="scrub", cron=SCRUB_CRON, work=lambda: node.scrub().slice()),
+        Job(name="scrub", cron=SCRUB_CRON, work=partial(scrub_part, node)),
     ]
     if node.config.level.features.statistics:
         jobs.append(Job(name="statistics", cron=schedules.statistics, work=node.publish_statistics))
     return jobs
+
+
+def scrub_part(node: Node) -> None:
+    """Read the next part of what is stored again, and fetch what is lost from the parent, if there is one."""
+    node.scrub().slice()
+    fetch_lost(node)
+
+
+def fetch_lost(node: Node) -> int:
+    """Fetch from the parent the bytes of records that were found lost; return how many records came back.
+
+    Raises PeerUnavailableError or PackageRefusedError when it does not give them.
+    """
+    with node.store.reading() as connection:
+        lost = open_damages(connection, kind=RECORD)
+    place = parent_place(node.config, node.identity.parent) if lost else None
+    if place is None:
+        return 0
+    carrier = _carrier_to(node, place)
+    try:
+        return node.restore(carrier.fetch)
+    finally:
+        carrier.close()
 
 
 def link_to_parent(node: Node) -> LinkWorker | None:
@@ -191,7 +216,12 @@ def link_to_parent(node: Node) -> LinkWorker | None:
     place = parent_place(node.config, node.identity.parent)
     if place is None:
         return None
-    carrier = HttpsCarrier(
+    long_poll_s = node.config.level.limits.long_poll_s
+    return LinkWorker(node.exchange, place.code, _carrier_to(node, place), node.wakeups, long_poll_s=long_poll_s)
+
+
+def _carrier_to(node: Node, place: ParentAddress) -> HttpsCarrier:
+    return HttpsCarrier(
         node.identity,
         parent=place.code,
         host=place.host,
@@ -199,5 +229,3 @@ def link_to_parent(node: Node) -> LinkWorker | None:
         package_bytes_max=node.exchange.context.limits.package_bytes_max,
         note_clock=partial(node.exchange.links.note_clock, place.code),
     )
-    long_poll_s = node.config.level.limits.long_poll_s
-    return LinkWorker(node.exchange, place.code, carrier, node.wakeups, long_poll_s=long_poll_s)

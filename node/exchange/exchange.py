@@ -22,6 +22,7 @@ from node.exchange.composing import Composer, Outgoing
 from node.exchange.context import Context, Life
 from node.exchange.conversation import Conversation, Conversations
 from node.exchange.evidence import Evidence
+from node.exchange.fetching import Wanted, give_records
 from node.exchange.head import PUSH
 from node.exchange.limits import Limits
 from node.exchange.link_states import LinkStates
@@ -175,6 +176,13 @@ class Exchange:
         Raises as ``accept_package`` does.
         """
         return self._answering.answer(data, peer, wait, wait_s)
+
+    def give_records(self, question: bytes, peer: str) -> bytes:
+        """Return the records that a child asks for, to put back what it lost (``node.exchange.fetching``).
+
+        Raises PackageRefusedError when it does not ask for records, or may not have these.
+        """
+        return give_records(self.context, Wanted.from_bytes(question), peer)
 
     # --- the child's side ----------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def check_row(stream: StreamName, stream_id: int, row: Any) -> tuple[ReadRecord,
     read.length = len(body)
     if length != len(body):
         found.append(place.column("length", length, len(body)))
-    number = _number_of(body)
+    number = number_of(body)
     if type_number != number and not (quarantined is not None and type_number == UNKNOWN_NUMBER):
         found.append(place.column("type_number", type_number, number))
     return read, found
@@ -130,7 +130,8 @@ def _wanted_flags(flags: int, *, redacted: bool, quarantined: bool) -> int:
     return wanted | (REDACTED if redacted else 0) | (QUARANTINED if quarantined else 0)
 
 
-def _number_of(body: bytes) -> int:
+def number_of(body: bytes) -> int:
+    """Return the number of a record's type as its bytes say; that of an unknown one where they cannot be read."""
     try:
         return record_number(record_type(parse_unvalidated(body)))
     except RecordRefusedError:

@@ -135,7 +135,7 @@ def _check_cursors(connection: Connection, names: dict[int, str]) -> Iterator[Da
 
 def _check_quarantine(connection: Connection) -> Iterator[Damage]:
     """Whatever is quarantined is a record, for a reason that there is; one whose row was lost is read again."""
-    query = select(quarantine.c.key, quarantine.c.reason).outerjoin(record, record.c.key == quarantine.c.key)
+    query = select(quarantine.c.key, quarantine.c.reason).join(record, record.c.key == quarantine.c.key)
     lonely = select(quarantine.c.key).outerjoin(record, record.c.key == quarantine.c.key).where(record.c.key.is_(None))
     for key in connection.scalars(lonely):
         statement = delete(quarantine).where(quarantine.c.key == key)

@@ -1,6 +1,7 @@
 """The link listener's paths: what neighbours below us say to this node (02, R13, R14).
 
-``POST /link/v1/exchange`` takes one package (a zstd frame) and answers with one. ``GET /link/v1/chain`` and ``POST
+``POST /link/v1/exchange`` takes one package (a zstd frame) and answers with one.
+``POST /link/v1/records`` gives records to a child that lost them. ``GET /link/v1/chain`` and ``POST
 /link/v1/join`` serve a node that has no certificate yet; every other path refuses without a valid one of a child of
 this node. The views parse, call one function of an inner room, and answer.
 """
@@ -15,7 +16,14 @@ import zstandard
 from flask import Blueprint, Response, request
 
 from node.errors import IdentityError, PackageRefusedError, RecordRefusedError
-from node.exchange.carriers.https import COMPRESSION_LEVEL, CONTENT_TYPE, EXCHANGE_PATH, WAIT_HEADER
+from node.exchange import fetching
+from node.exchange.carriers.https import (
+    COMPRESSION_LEVEL,
+    CONTENT_TYPE,
+    EXCHANGE_PATH,
+    RECORDS_PATH,
+    WAIT_HEADER,
+)
 from node.exchange.clocks import DATE_HEADER, offset_s
 from node.standard.compression import expand_limited
 from node.trust.admission import chain_document, redeem
@@ -38,6 +46,7 @@ def create_link_blueprint(node: Node) -> Blueprint:
     blueprint = Blueprint("link", __name__)
     view = _LinkView(node)
     blueprint.add_url_rule(EXCHANGE_PATH, view_func=view.exchange, methods=["POST"])
+    blueprint.add_url_rule(RECORDS_PATH, view_func=view.records, methods=["POST"])
     blueprint.add_url_rule(CHAIN_PATH, view_func=view.chain, methods=["GET"])
     blueprint.add_url_rule(JOIN_PATH, view_func=view.join, methods=["POST"])
     blueprint.register_error_handler(PackageRefusedError, _refused)
@@ -71,6 +80,12 @@ class _LinkView:
                 self._places.release()
         else:
             answer = exchange.answer(package, peer)
+        compressed = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(answer)
+        return Response(compressed, content_type=CONTENT_TYPE)
+
+    def records(self) -> Response:
+        """Give records to a child that lost their bytes."""
+        answer = self._node.exchange.give_records(_body(fetching.REQUEST_BYTES_MAX), self._peer())
         compressed = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(answer)
         return Response(compressed, content_type=CONTENT_TYPE)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from node.trust.identity import Identity
 
 EXCHANGE_PATH: Final = "/link/v1/exchange"
+RECORDS_PATH: Final = "/link/v1/records"
 WAIT_HEADER: Final = "X-Yizhan-Wait"
 CONTENT_TYPE: Final = "application/zstd"
 CONNECT_S: Final = 5.0
@@ -82,6 +83,14 @@ class HttpsCarrier:
 
     def exchange(self, package: bytes, *, wait_s: float) -> bytes:
         """Return the parent's answer; raises as ``carriers.Carrier`` says."""
+        content = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(package)
+        return self._posted(EXCHANGE_PATH, content, wait_s)
+
+    def fetch(self, question: bytes) -> bytes:
+        """Return the parent's records for a question of ``node.exchange.fetching``; raises as ``exchange`` does."""
+        return self._posted(RECORDS_PATH, question, 0.0)
+
+    def _posted(self, path: str, content: bytes, wait_s: float) -> bytes:
         if self._closed:
             raise PeerUnavailableError("The carrier is closed.")
         headers = {
@@ -89,11 +98,10 @@ class HttpsCarrier:
             WAIT_HEADER: f"{wait_s:g}",
             DATE_HEADER: date_text(self._clock.now()),
         }
-        content = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(package)
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S, read=wait_s + answer_s_max(len(content)))
         try:
             with self._client.stream(
-                "POST", EXCHANGE_PATH, content=content, headers=headers, timeout=timeout, extensions=self._extensions
+                "POST", path, content=content, headers=headers, timeout=timeout, extensions=self._extensions
             ) as response:
                 self._note_clock(offset_s(response.headers.get(DATE_HEADER), self._clock.now()))
                 return self._answer(response)

@@ -41,5 +41,11 @@ class MemoryCarrier:
             raise PeerUnavailableError("The parent cannot be reached.", why="the carrier is down")
         return self._parent.answer(package, self._sender, wait=self._wait, wait_s=wait_s)
 
+    def fetch(self, question: bytes) -> bytes:
+        """Return the parent's records; PeerUnavailableError when it cannot be reached."""
+        if not self._is_up():
+            raise PeerUnavailableError("The parent cannot be reached.", why="the carrier is down")
+        return self._parent.give_records(question, self._sender)
+
     def close(self) -> None:
         """Give up what the carrier holds: nothing."""

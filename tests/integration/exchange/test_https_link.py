@@ -19,6 +19,7 @@ from node.config import Listener
 from node.errors import PackageRefusedError, PeerUnavailableError, YizhanError
 from node.exchange.carriers import https
 from node.exchange.carriers.https import EXCHANGE_PATH, HttpsCarrier
+from node.exchange.fetching import Wanted, read_records
 from node.exchange.links import LinkWorker
 from node.journal import links
 from node.journal.wakeups import Wakeups
@@ -417,3 +418,18 @@ def test_an_answer_that_is_not_compressed_or_too_long_is_refused(
             carrier.exchange(b"x", wait_s=0.0)
         assert caught.value.reason == reason
     carrier.close()
+
+
+@pytest.mark.integration
+def test_a_child_fetches_records_that_it_lost(parent: RunningNode, child: RunningNode, listener: HttpListener) -> None:
+    with closing(carrier_of(child.identity, listener)) as carrier:
+        child.exchange.open_conversation(PROVINCE, carrier)
+        stream = child.write(5)
+        assert child.exchange.push_once(PROVINCE, carrier).asked
+        with parent.store.reading() as connection:
+            bodies = [one.body for one in parent.journal.stored(connection, stream, 2, 4)]
+        assert read_records(carrier.fetch(Wanted(stream=stream, first=2, last=4).to_bytes())) == bodies
+        with pytest.raises(PackageRefusedError, match="refused"):
+            carrier.fetch(Wanted(stream=stream, first=6, last=6).to_bytes())
+    with pytest.raises(PeerUnavailableError):
+        carrier.fetch(b"")

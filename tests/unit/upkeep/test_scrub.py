@@ -157,11 +157,7 @@ DAMAGES: tuple[tuple[str, str, Any], ...] = (
     ("certificate", "UPDATE certificate SET der = ?", b"nothing"),
     ("stray", "INSERT INTO tile (stream_id, level, number, root) SELECT ?, level, number, root FROM tile", 99),
     ("projection", "UPDATE counter SET amount = ?", 99),
-    (
-        "quarantine",
-        "INSERT INTO quarantine (key, reason, record_type, detail, quarantined_at) VALUES (?, '', '', '', 0)",
-        1,
-    ),
+    ("quarantine", "INSERT INTO quarantine VALUES (?, 'invalid', '', '', 0)", 1),
 )
 
 
