@@ -51,10 +51,14 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiving:
-    """What was measured at one province; ``disk_bytes`` is the whole database over ``held`` records."""
+    """What was measured at one province; ``disk_bytes`` is the whole database over ``held`` records.
+
+    ``rebuild_rate``: records a second of ``rebuild --check`` on all that is held, copying and comparing included.
+    """
 
     rounds: Rounds
     replay_rate: float
+    rebuild_rate: float
     held: int
     fill_rate: float
     disk_bytes: int
@@ -89,9 +93,14 @@ def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: st
         records = sum(len(one.bodies) for one in parcels)
         replay_s = sum(receive(node, one) for one in parcels)
         floor.close()
+        rebuilt = node.rebuild(lambda _done, _total: None, check=True, alone=True)
+        if not rebuilt.identical:
+            message = f"a rebuild of the province is not identical: {rebuilt.as_json()}"
+            raise RuntimeError(message)
     return Receiving(
         rounds=rounds,
         replay_rate=records / replay_s,
+        rebuild_rate=rebuilt.records / rebuilt.seconds,
         held=filled,
         fill_rate=fill_rate,
         disk_bytes=_size_of(home),

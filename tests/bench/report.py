@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.bench.receiving import Receiving, Rounds
 
 SCHEMA = "yizhan.bench/1"
-BARS = {"receiver": 0.5, "hop": 0.5, "intake": 0.3, "replay": 10.0}
+BARS = {"receiver": 0.5, "hop": 0.5, "intake": 0.3, "replay": 10.0, "rebuild": 1.0}
 """The first bar of each ratio (docs/performance.md)."""
 POSTGRESQL_BARS = {"receiver": 0.35, "replay": 10.0}
 MOST: tuple[tuple[str, str, float], ...] = (
@@ -33,7 +33,7 @@ def rounds_document(rounds: Rounds) -> dict[str, Any]:
 
 
 def receiving_documents(receiving: Receiving) -> dict[str, Any]:
-    """Return ``receiver`` and ``replay``."""
+    """Return ``receiver``, ``replay`` and ``rebuild``."""
     fresh = receiving.rounds.rate
     return {
         "receiver": {
@@ -46,6 +46,11 @@ def receiving_documents(receiving: Receiving) -> dict[str, Any]:
             "rate": round(receiving.replay_rate, 1),
             "fresh": round(fresh, 1),
             "ratio": round(receiving.replay_rate / fresh, 2),
+        },
+        "rebuild": {
+            "rate": round(receiving.rebuild_rate, 1),
+            "fresh": round(fresh, 1),
+            "ratio": round(receiving.rebuild_rate / fresh, 2),
         },
     }
 
@@ -72,6 +77,7 @@ def document(
             "hop": rounds_document(hopping.rounds),
             "intake": rounds_document(intake),
             "replay": store["replay"],
+            "rebuild": store["rebuild"],
         },
         **postgresql,
         "bytes_per_record": {

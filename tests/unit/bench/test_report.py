@@ -15,6 +15,7 @@ ROUNDS = Rounds(product_s=[0.002, 0.001, 0.009], floor_s=[0.0005, 0.001, 0.0001]
 RECEIVING = Receiving(
     rounds=ROUNDS,
     replay_rate=10_000.0,
+    rebuild_rate=1_000.0,
     held=1_000,
     fill_rate=400.0,
     disk_bytes=600_000,
@@ -54,11 +55,12 @@ def test_a_rate_is_that_of_the_median_round() -> None:
 
 def test_the_document_has_the_keys_that_scripts_read(answer: dict[str, Any]) -> None:
     assert answer["schema"] == "yizhan.bench/1"
-    assert set(answer["sqlite"]) == {"receiver", "hop", "intake", "replay"}
+    assert set(answer["sqlite"]) == {"receiver", "hop", "intake", "replay", "rebuild"}
     for name in ("receiver", "hop", "intake"):
         figures = answer["sqlite"][name]
         assert (figures["rate"], figures["floor"], figures["ratio"]) == (500.0, 2_000.0, 0.25)
     assert answer["sqlite"]["replay"] == {"rate": 10_000.0, "fresh": 500.0, "ratio": 20.0}
+    assert answer["sqlite"]["rebuild"] == {"rate": 1_000.0, "fresh": 500.0, "ratio": 2.0}
     assert answer["postgresql"] is None
     assert answer["postgresql_reason"] == "not asked for"
     assert (answer["bytes_per_record"]["wire"], answer["bytes_per_record"]["disk"]) == (150.0, 600.0)
@@ -78,8 +80,8 @@ def test_the_latency_is_that_of_the_slower_door(answer: dict[str, Any]) -> None:
 
 def test_the_table_shows_every_ratio(answer: dict[str, Any]) -> None:
     lines = table(answer).splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == ["receiver", "hop", "intake", "replay"]
-    assert "not asked for" in lines[5]
+    assert [line.split()[0] for line in lines[1:6]] == ["receiver", "hop", "intake", "replay", "rebuild"]
+    assert "not asked for" in lines[6]
     measured = {**answer, "postgresql": {"receiver": answer["sqlite"]["receiver"]}}
     assert "PostgreSQL receiver: 500 records/s, ratio 0.25" in table(measured)
 
