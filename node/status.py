@@ -96,8 +96,8 @@ def is_degraded(status: dict[str, Any]) -> bool:
     """Whether a person should look.
 
     Nothing runs the node, it is in doubt about its database, a link is not up, a neighbour's clock is minutes away from
-    ours, something is quarantined, a summary is disputed, there is an alarm, something stored is damaged, or the disk is
-    nearly full.
+    ours, something is quarantined, a summary is disputed, there is an alarm, something stored is damaged, or the disk
+    is nearly full.
     """
     return (
         not status["running"]

@@ -349,9 +349,7 @@ def build_node(
     store = store or _checked_store(config)
     book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
     derived = _derived(identity, book, clock)
-    journal = Journal(
-        store, node_code=config.code, clock=clock, projections=derived.projections, tree=identity.tree
-    )
+    journal = Journal(store, node_code=config.code, clock=clock, projections=derived.projections, tree=identity.tree)
     journal.high_water = high_water or _high_water(config, identity)
     exchange = _exchange(
         config,
