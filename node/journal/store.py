@@ -6,13 +6,17 @@ runs the callbacks that the work asked for. When the database was locked or chos
 the whole work runs again, so ``work`` must not change anything but the database. No network inside ``work``.
 
 Reading never blocks writing: ``store.reading()`` gives a consistent snapshot that cannot write.
+
+After a failed commit, a flush that failed or a lost server the store is *distrusted*: what this process believes of it
+may not be what is there. Then nothing is read or written, and so nothing signed, until the store was opened anew and
+everybody who asked for it (``read_back``) has compared what is there. That happens by itself at the next use.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -20,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from node.errors import StoreBusyError, YizhanError
+from node.journal.distrust import Distrust
 from node.journal.engines import engines
 from node.journal.failures import explained, is_contention
 
@@ -95,6 +100,7 @@ class Store:
         self._shared_connection: Connection | None = None
         self._writing_thread: int | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._distrust = Distrust()
         # A store that is dropped without ``close`` (as a crashed node of a simulation is) leaves no connection behind.
         weakref.finalize(self, _dispose, writer, reader).atexit = False
 
@@ -123,12 +129,24 @@ class Store:
             return ""
         return str(connection.exec_driver_sql(_PLACE).scalar_one())
 
+    @property
+    def distrusted(self) -> bool:
+        """Whether something failed since the store was last read back."""
+        return self._distrust.cast
+
+    def read_back(self, check: Callable[[Connection], None]) -> None:
+        """Call ``check`` when the store was opened anew after a failure; what it raises leaves the store distrusted."""
+        if check not in self._distrust.checks:
+            self._distrust.checks.append(check)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection with a consistent snapshot on which every write fails.
 
-        Raises StoreUnavailableError when the database does not answer, StoreBusyError when it stays locked.
+        Raises StoreUnavailableError when the database does not answer, StoreBusyError when it stays locked,
+        IntegrityError when the store is distrusted and does not read back.
         """
+        self._settle()
         with self._translated():
             if self._reader is None:
                 with self._sharing(self._writer) as connection:
@@ -141,8 +159,10 @@ class Store:
         """Run ``work`` in one durable transaction under the journal's lock and return what it returns.
 
         Any exception from ``work`` rolls everything back and comes out unchanged. Raises StoreBusyError when the lock
-        was not to be had, StoreUnavailableError when the database failed. Calling it inside ``work`` is a mistake.
+        was not to be had, StoreUnavailableError when the database failed, IntegrityError when the store is distrusted
+        and does not read back. Calling it inside ``work`` is a mistake.
         """
+        self._settle()
         with self._alone():
             result, callbacks = self._redone(work)
         for callback in callbacks:
@@ -200,6 +220,7 @@ class Store:
                 cause = error
             except DBAPIError as error:
                 if not is_contention(error):
+                    self._distrust.raise_for(error)
                     raise explained(error) from error
                 cause = error
             except PoolTimeoutError as error:
@@ -256,12 +277,35 @@ class Store:
                         connection.rollback()
                         connection.exec_driver_sql("PRAGMA query_only = 0")
 
+    def _settle(self) -> None:
+        """Open a store that is distrusted anew and have it read back; does nothing inside a use of a memory store."""
+        if not self._distrust.cast:
+            return
+        # The one connection of a memory store is taken first by whoever reads; so it is here.
+        with self._shared if self._reader is None else nullcontext():
+            if self._shared_connection is None:
+                self._distrust.settle(self._opened_anew)
+
+    @contextmanager
+    def _opened_anew(self) -> Iterator[Connection]:
+        with self._translated():
+            if self._reader is None:
+                with self._sharing(self._writer) as connection:
+                    yield connection
+            else:
+                _dispose(self._writer, self._reader)
+                with self._reader.connect() as connection:
+                    yield connection
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise (_busy() if is_contention(error) else explained(error)) from error
+            if is_contention(error):
+                raise _busy() from error
+            self._distrust.raise_for(error)
+            raise explained(error) from error
         except PoolTimeoutError as error:
             raise _busy() from error
 

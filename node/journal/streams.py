@@ -65,6 +65,7 @@ from node.journal.entries import Batch
 from node.journal.high_water import HighWaterMemory
 from node.journal.holdings import Held
 from node.journal.merkle import root_of
+from node.journal.readback import read_tails_back
 from node.journal.statements import insert_sql
 from node.journal.tables import arrival, moment_number, record_key
 
@@ -127,6 +128,7 @@ class Journal:
         self.projections = tuple(projections)
         self.high_water: HighWater = high_water or HighWaterMemory()
         self.tree = tree
+        store.read_back(read_tails_back)
 
     # --- writing -------------------------------------------------------------------------------------------------
 
