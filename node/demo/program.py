@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from node.errors import DemonstrationError
@@ -61,10 +61,14 @@ def call(home: Path, *arguments: str, accepted: Collection[int] = (0,)) -> dict[
 
 @dataclass(slots=True)
 class RunningNode:
-    """``yizhan run`` of one home; ``process`` is None before the first start and after a stop."""
+    """``yizhan run`` of one home; ``process`` is None before the first start and after a stop.
+
+    ``environment`` is added to ours at each start.
+    """
 
     home: Path
     process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
     def start(self, options: Sequence[str] = ()) -> None:
         """Start the node; its output goes to ``run.log`` in its home. Does not wait until it is ready."""
@@ -75,6 +79,7 @@ class RunningNode:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=os.environ | self.environment,
             )
 
     @property

@@ -29,13 +29,18 @@ _LOOPBACK: Final = "127.0.0.1"
 
 @dataclass(slots=True, kw_only=True)
 class DemoNode:
-    """A node of the demonstration: ``face`` is the URL of its status page, ``link_port`` where children connect."""
+    """A node of the demonstration: ``face`` is the URL of its status page, ``link_port`` where children connect.
+
+    ``link_host`` is the address that children connect to; ``options`` are further ones of ``yizhan init``.
+    """
 
     plan: NodePlan
     home: Path
     process: RunningNode
     link_port: int
     face_port: int
+    link_host: str = _LOOPBACK
+    options: tuple[str, ...] = ()
 
     @property
     def face(self) -> str:
@@ -64,10 +69,25 @@ def raise_tree(nodes: dict[str, DemoNode], clock: Clock) -> None:
     Raises DemonstrationError when a command fails or a node does not listen within ``START_TIMEOUT_S``.
     """
     for node in nodes.values():
-        _initialise(node)
+        initialise(node)
         if node.plan.parent is not None:
-            _join(node, nodes[node.plan.parent])
+            join(node, nodes[node.plan.parent])
         start(node, clock)
+
+
+def initialise(node: DemoNode) -> None:
+    """Make one node's home; raises DemonstrationError when that fails."""
+    plan = node.plan
+    addresses = ("--link", f"{node.link_host}:{node.link_port}", "--face", f"{_LOOPBACK}:{node.face_port}")
+    about = ("--level", plan.level, "--org", plan.code, "--name", plan.name)
+    call(node.home, "init", *about, *addresses, *node.options)
+
+
+def join(node: DemoNode, parent: DemoNode) -> None:
+    """Have the running ``parent`` invite one node, and the node join; raises DemonstrationError when that fails."""
+    plan = node.plan
+    invited = call(parent.home, "invite", "--org", plan.code, "--name", plan.name, "--level", plan.level)
+    call(node.home, "join", f"{invited['code']}@{parent.link_host}:{parent.link_port}")
 
 
 def start(node: DemoNode, clock: Clock) -> None:
@@ -91,18 +111,6 @@ def wait_until(happened: Callable[[], bool], timeout_s: float, clock: Clock, *, 
             return False
         pause.wait(pause_s)
     return True
-
-
-def _initialise(node: DemoNode) -> None:
-    plan = node.plan
-    addresses = ("--link", f"{_LOOPBACK}:{node.link_port}", "--face", f"{_LOOPBACK}:{node.face_port}")
-    call(node.home, "init", "--level", plan.level, "--org", plan.code, "--name", plan.name, *addresses)
-
-
-def _join(node: DemoNode, parent: DemoNode) -> None:
-    plan = node.plan
-    invited = call(parent.home, "invite", "--org", plan.code, "--name", plan.name, "--level", plan.level)
-    call(node.home, "join", f"{invited['code']}@{_LOOPBACK}:{parent.link_port}")
 
 
 def _free_ports(count: int) -> list[int]:
