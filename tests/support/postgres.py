@@ -27,12 +27,31 @@ class NoServerError(Exception):
 
 
 class PostgresServer:
-    """A running server; ``database()`` makes an empty database and returns its URL."""
+    """A server in ``folder``; ``database()`` makes an empty database and returns its URL."""
 
-    def __init__(self, folder: Path, account: str) -> None:
+    def __init__(self, folder: Path, account: str, run: dict[str, Any]) -> None:
         self.folder = folder
         self.account = account
+        self._run = run
+        self._control = (_binaries() / "pg_ctl", "-D", folder / "data", "-w", "-t", "60")
         self._numbers = itertools.count(1)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; raises NoServerError with the reason when it does not."""
+        settings = " ".join(f"-c {name}={value}" for name, value in _SPEED.items())
+        options = f"-c listen_addresses='' -k {self.folder} {settings}"
+        log = self.folder / "log"
+        started = subprocess.run(
+            [*self._control, "-l", log, "-o", options, "start"],
+            check=False,
+            **(self._run | {"capture_output": False, "stdout": subprocess.DEVNULL}),
+        )
+        if started.returncode:
+            raise NoServerError(f"pg_ctl: {log.read_text()[-300:]}")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server: ``fast`` ends every session in order, ``immediate`` leaves all as a crash would."""
+        subprocess.run([*self._control, "-m", mode, "stop"], check=True, **self._run)
 
     def database(self, template: str = "template0") -> str:
         name = f"yizhan_{next(self._numbers)}"
@@ -62,7 +81,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         if "user" in start_options:
             shutil.chown(folder, account, None)
         data = folder / "data"
-        run = {"capture_output": True, "text": True, "cwd": folder, **start_options}
+        run: dict[str, Any] = {"capture_output": True, "text": True, "cwd": folder, **start_options}
         made = subprocess.run(
             [
                 binaries / "initdb",
@@ -81,19 +100,12 @@ def postgres_server() -> Iterator[PostgresServer]:
         )
         if made.returncode:
             raise NoServerError(f"initdb: {made.stderr.strip()[-300:]}")
-        settings = " ".join(f"-c {name}={value}" for name, value in _SPEED.items())
-        options = f"-c listen_addresses='' -k {folder} {settings}"
-        started = subprocess.run(
-            [binaries / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", folder / "log", "-o", options, "start"],
-            check=False,
-            **(run | {"capture_output": False, "stdout": subprocess.DEVNULL}),
-        )
-        if started.returncode:
-            raise NoServerError(f"pg_ctl: {(folder / 'log').read_text()[-300:]}")
+        server = PostgresServer(folder, account, run)
+        server.start()
         try:
-            yield PostgresServer(folder, account)
+            yield server
         finally:
-            subprocess.run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **run)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
