@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from node.clock import MachineClock
+from node.demo.figures import read_figures
 from node.demo.plan import COUNTIES, NODES
 from node.demo.program import call, stop_all
 from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_reference, wait_for_tree
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 COUNTY = COUNTIES[0].code
 CITY = str(COUNTIES[0].parent)
+ANSWER_S = 20.0
 EVERYWHERE = "0.0.0.0"
 
 
@@ -59,6 +62,13 @@ class FaultTree:
         with self._inside(code):
             start(self.nodes[code], self.clock)
 
+    def kill(self, code: str) -> None:
+        """Kill one node, and wait until it is gone."""
+        running = self.nodes[code].process
+        running.tell(signal.SIGKILL)
+        if running.process is not None:
+            running.process.wait()
+
     def feeding(self) -> AbstractContextManager[None]:
         """Feed both counties while the block runs."""
         return feeding(self.feeders)
@@ -72,14 +82,16 @@ class FaultTree:
         return call(self.nodes[code].home, "status", accepted=(0, DEGRADED))
 
     def link(self, code: str, peer: str) -> dict[str, Any]:
-        """Return what ``code`` says of its link to ``peer``."""
-        return next(link for link in self.status(code)["links"] if link["peer"] == peer)
+        """Return what the running node ``code`` shows of its link to ``peer``."""
+        answer = httpx.get(f"{self.nodes[code].face}/status.json", timeout=ANSWER_S)
+        found: dict[str, Any] = next(link for link in answer.json()["links"] if link["peer"] == peer)
+        return found
 
-    def shown(self, code: str) -> dict[str, Any]:
-        """Return what the running node answers for its status; its own process must be able to."""
-        answer = httpx.get(f"{self.nodes[code].face}/status.json", timeout=10)
-        document: dict[str, Any] = answer.json()
-        return document
+    def held(self, code: str, stream: str) -> int:
+        """Return how many records of ``origin/audience`` the running node ``code`` holds; 0 when it does not answer."""
+        with httpx.Client() as client:
+            figures = read_figures(client, self.nodes[code].face)
+        return figures.streams.get(stream, 0) if figures else 0
 
     def eventually(self, happened: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until something happened; return whether in time."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 5
 ROUND_CASES: Final = 20
+TRIES_MAX: Final = 2_000
 SERIALS: Final = 40
 """Serial numbers that one round of cases may use."""
 
@@ -33,7 +34,8 @@ class Feeder:
     """A department that never gives up: it repeats each batch, with its key, until the node has answered.
 
     ``accepted`` counts records that a door took; ``applications`` are their cases. Goes on where it stopped when it is
-    fed again. ``pause_s`` rests between batches, so that a feed may last without becoming large.
+    fed again. ``pause_s`` rests between batches, so that a feed may last without becoming large. While ``deaf`` is set
+    no answer arrives: the batch is offered again.
     """
 
     def __init__(self, county: DemoNode, key: str, *, seed: str, pause_s: float = 0.0) -> None:
@@ -41,6 +43,7 @@ class Feeder:
         self.applications: set[str] = set()
         self.illogical = 0
         self.accepted = 0
+        self.deaf = threading.Event()
         self._key = key
         self._seed = seed
         self._pause_s = pause_s
@@ -64,12 +67,14 @@ class Feeder:
                     stop.wait(self._pause_s)
 
     def _deliver(self, batch: Sequence[Any], key: str) -> None:
-        for _ in range(600):
+        for _ in range(TRIES_MAX):
             try:
                 with httpx.Client(base_url=self.county.face, timeout=10) as client:
                     answer = offer(client, self._key, batch, idempotency_key=key, dialect="json")
             except (httpx.HTTPError, DemonstrationError, ValueError):
                 threading.Event().wait(0.1)
+                continue
+            if self.deaf.is_set():
                 continue
             assert answer["accepted"] + answer["repeated"] == len(batch), answer
             self.accepted += len(batch)
