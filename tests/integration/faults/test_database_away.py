@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from node.demo.raising import DemoNode
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 AWAY_S = 4.0
 ANSWERED_S = 12.0

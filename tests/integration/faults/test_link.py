@@ -16,7 +16,7 @@ from tests.support.networks import WHOLE, require_network
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 CUT_S = 3.0
 HEALED_S = 30.0
