@@ -8,6 +8,7 @@ again: whoever falls behind further than the allowance is hung up on.
 from __future__ import annotations
 
 import errno
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ class Patience:
 
 class PacedSocket:
     """A connected socket, TLS or plain, whose reads and writes raise ConnectionAbortedError once the peer is too slow.
+
+    A peer that went away without the end that TLS asks for is a ConnectionResetError.
 
     Reading and writing have an allowance each, filled up by ``begin_request``. Only time spent waiting for the peer
     counts, never what the application does in between. ``monotonic_s`` is a clock's; ``gave_up`` tells whether the peer
@@ -77,6 +80,9 @@ class PacedSocket:
             count = transfer()
         except TimeoutError as cause:
             raise self._too_slow() from cause
+        except ssl.SSLEOFError as cause:
+            # The same that a plain socket tells of a peer that died; otherwise it would be logged as an error of ours.
+            raise ConnectionResetError(errno.ECONNRESET, "the peer is gone") from cause
         gained_s = count / self._patience.bytes_per_s
         spent_s = self._monotonic_s() - began_s
         self._left_s[direction] = min(self._patience.allowance_s, left_s + gained_s - spent_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
@@ -205,3 +206,34 @@ def test_each_request_has_an_allowance_of_its_own() -> None:
         paced.begin_request()
         assert receive(paced) == 1
     assert paced.timeout_s == 10
+
+
+class DeadPeer(Peer):
+    """A TLS socket whose peer died without saying so."""
+
+    def recv_into(self, _buffer: object) -> int:
+        raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+
+
+@pytest.mark.parametrize("transfer", [receive, lambda paced: paced.send(b"x")], ids=["read", "write"])
+def test_a_peer_of_tls_that_died_is_told_as_one_of_a_plain_socket(transfer: Callable[[PacedSocket], int]) -> None:
+    with pytest.raises(ConnectionResetError, match="the peer is gone") as told:
+        transfer(paced_socket(DeadPeer(0, 0)))
+    assert told.value.errno == errno.ECONNRESET
+
+
+def test_a_peer_that_dies_while_it_is_answered_leaves_no_traceback(
+    pem: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pem)
+    client = ssl.create_default_context(cafile=pem[0])
+    with served(context) as listener:
+        with client.wrap_socket(connected(listener), server_hostname="localhost") as peer:
+            peer.sendall(b"GET /?50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert peer.recv(1000)
+            # The end that the system makes of a killed process: no farewell of TLS.
+            peer.shutdown(socket.SHUT_WR)
+        threading.Event().wait(0.3)
+    assert [record.exc_text for record in caplog.records if record.exc_info] == []
+    assert "Traceback" not in caplog.text
