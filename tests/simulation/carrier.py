@@ -43,8 +43,12 @@ class DirectCarrier:
         return self._chance is not None and self._chance.happens(LOST_SHARE)
 
     def _answer(self, package: bytes) -> bytes:
+        network = self._world.network
+        network.remember(self._child, "up", package)
         try:
-            return self._world.answer(self._child, package)
+            answer = self._world.answer(self._child, package)
         except PowerLossError as loss:
             self._world.lose_power(loss)
             raise PeerUnavailableError("the parent stopped") from loss
+        network.remember(self._child, "down", answer)
+        return answer

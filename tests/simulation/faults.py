@@ -36,6 +36,11 @@ class Faults:
             self._fill: 2,
             self._darken: 1,
         }
+        if world.liar is not None:
+            self.weights[self._lie] = 25
+
+    def _lie(self) -> str:
+        return self._world.lie()
 
     def _stop(self) -> str:
         """A process ends without warning and starts again."""

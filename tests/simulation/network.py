@@ -7,6 +7,7 @@ message that is lost is heard of as silence: after ``TIMEOUT_S`` the child that 
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ STALL_S = 5.0
 """How much later a message is tried again whose receiver does not react."""
 DELAYS_S = ((0.0, 0.2), (0.0, 3.0), (0.5, 20.0))
 """From and to: a good link, a middling one, and one over a satellite or a congested line."""
+REMEMBERED = 8
+EMPTY_BYTES = 1_500
+"""A package with fewer bytes has neither slices nor receipts."""
 LOSSES = (0.0, 0.05, 0.2)
 DOUBLES = (0.0, 0.05, 0.2)
 
@@ -40,7 +44,7 @@ class Message:
     child: str
     life: int
     purpose: str
-    outgoing: Outgoing
+    outgoing: Outgoing | None
     data: bytes
     answers: bool = False
     copy: bool = False
@@ -92,6 +96,8 @@ class Network:
 
     def __init__(self, chance: Chance) -> None:
         self.wires = {code: Wire() for code, place in SEVEN.items() if place.parent is not None}
+        self.sent: dict[tuple[str, str], deque[bytes]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        """The newest packages that carried something, by child and direction (``up``, ``down``)."""
         self._chance = chance
         self._queue: list[tuple[float, int, Message]] = []
         self._count = 0
@@ -104,12 +110,20 @@ class Network:
     def put(self, message: Message, now_s: float) -> None:
         """Send a message: it arrives, arrives twice, or is lost."""
         wire, chance = self.wires[message.child], self._chance
-        if ("down" if message.answers else "up") in wire.cut or chance.happens(wire.loss):
+        direction = "down" if message.answers else "up"
+        if not message.lie:
+            self.remember(message.child, direction, message.data)
+        if direction in wire.cut or chance.happens(wire.loss):
             self.hold(replace(message, lost=True), now_s + TIMEOUT_S)
             return
         self.hold(message, now_s + self._delay_s(wire))
         if chance.happens(wire.doubles):
             self.hold(replace(message, copy=True), now_s + self._delay_s(wire) + chance.pick((0.0, 5.0, 600.0)))
+
+    def remember(self, child: str, direction: str, data: bytes) -> None:
+        """Keep an honest package for those who would lie with it."""
+        if len(data) > EMPTY_BYTES:
+            self.sent[child, direction].append(data)
 
     def hold(self, message: Message, at_s: float) -> None:
         """Let a message arrive at a moment."""

@@ -72,13 +72,16 @@ def settle(world: World, look: Callable[[World], None]) -> None:
 
 
 def end_faults(world: World) -> None:
-    """Let everybody react again, with room on every disk, on perfect links, by the right time."""
+    """Let everybody react again, with room on every disk, on perfect links, by the right time, and honestly."""
     for fault in (world.away, world.stalled, world.full):
         fault.clear()
     for wire in world.network.wires.values():
         wire.heal()
     for clock in world.clocks.values():
         clock.offset_s = 0.0
+    if world.liar is not None:
+        # Another program takes its place: its neighbours hear what it really has.
+        world.restart(world.liar)
     if world.old_program is not None:
         world.restart(world.old_program)
 

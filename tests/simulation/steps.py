@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GAPS_S = (0.0, 0.0, 0.1, 0.5, 2.0, 8.0)
 """True time between what nodes and people do by themselves."""
 FAULT_SHARE = 0.2
+SEAL_SHARE, PUSH_SHARE = 0.5, 0.7
 MOMENTS_MAX = 4
 """Among how many moments of a step a fault may come; a step that has fewer goes on."""
 KINDS = {POWER: 12, FULL_DISK: 1, FAILED_FLUSH: 2, LOST_REPLY: 2}
@@ -38,7 +39,7 @@ class Steps:
         self._chance = world.chance
         self._next_s = 0.0
         self._weights: dict[Callable[[], str], int] = {
-            self._ask: 45,
+            self._ask: 80,
             self._work: 22,
             self._statistics: 6,
             self._retain: 2,
@@ -74,7 +75,9 @@ class Steps:
         node, parent = world.touch(child), parent_of(child)
         if node.exchange.must_open(parent) or self._chance.happens(0.03):
             return self._open(node, parent)
-        outgoing = node.exchange.next_package(parent) if self._chance.happens(0.6) else None
+        if self._chance.happens(SEAL_SHARE):
+            node.seal()
+        outgoing = node.exchange.next_package(parent) if self._chance.happens(PUSH_SHARE) else None
         if outgoing is None:
             outgoing = node.exchange._composer.compose_poll(node.exchange.conversation(parent))
         return f"{world.send(child, outgoing)} with {outgoing.record_count} records"

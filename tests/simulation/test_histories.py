@@ -17,12 +17,26 @@ SEEDS = int(os.environ.get("YIZHAN_SIMULATION_SEEDS", "200"))
 """How many histories are played; more at night."""
 CHUNK = 10
 REPLAYED = 3
+LIARS_MAX = 60
 WORDS = (
     *("before commit", "after commit", "after signing", "disk full", "failed flush", "lost reply of the database"),
     *("lost", "copy", "waits", "nothing goes up", "nothing goes down", "nothing goes down or up", "link of"),
     *("opened", "away", "stands still", "has no room", "darken", "pause", "refused", "cut short", "failed: "),
 )
 """What a few histories say, when every kind of fault comes."""
+LIES = (
+    *(
+        "changed byte) of",
+        ": signature",
+        "replay) of",
+        "other_record) of",
+        ": leaves",
+        "forged_checkpoint) of",
+        ": seal",
+    ),
+    *("stream_of_others) of", ": stream", "lie: receipt) of", "handed_receipt) of", "statement) of", "verdicts) of"),
+)
+"""What histories say in which a node lies, and why what it says is refused."""
 
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
@@ -44,6 +58,15 @@ def test_histories_are_full_of_faults() -> None:
     assert sum(one.power_losses for one in played) >= 8
     for word in WORDS:
         assert word in trace
+
+
+def test_lies_of_every_kind_are_told_and_refused() -> None:
+    heard = ""
+    for seed in range(1, LIARS_MAX):
+        heard += "\n".join(play(seed).trace)
+        if all(word in heard for word in LIES):
+            return
+    assert [word for word in LIES if word not in heard] == []
 
 
 @pytest.mark.parametrize("seed", [REPLAYED, REPLAYED + 1])

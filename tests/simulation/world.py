@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from node.demo.chance import Chance
 from node.errors import PackageRefusedError, PeerUnavailableError, TryLaterError
 from tests.simulation.clocks import NodeClock, VirtualTime
+from tests.simulation.lies import Lies, likely_liars
 from tests.simulation.network import STALL_S, Message, Network, parent_of
 from tests.simulation.storage import AFTER, BEFORE, PowerLossError, SimulatedStore, disk_error
 from tests.simulation.template import CODES, founded_images, high_water_of, make_node
 from tests.simulation.witness import InvariantBrokenError, Witness
+from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 OLD_SHARE = 0.4
 """Share of histories in which one node runs an older program, until it starts again with the newer one."""
+LIAR_SHARE = 0.4
+"""Share of histories in which one node lies beside what it does honestly."""
 POWER, FULL_DISK, FAILED_FLUSH, LOST_REPLY = "power loss", "disk full", "failed flush", "lost reply of the database"
 """What may be armed. A lost reply is a commit that succeeded and is reported as failed."""
 
@@ -65,6 +69,8 @@ class World:
         self.stalled: set[str] = set()
         self.full: set[str] = set()
         self.old_program: str | None = self.chance.pick(CODES) if self.chance.happens(OLD_SHARE) else None
+        self.liar: str | None = self.chance.pick(likely_liars()) if self.chance.happens(LIAR_SHARE) else None
+        self.witness.liar = self.liar
         self.touched: set[str] = set()
         self.trace: list[str] = []
         self.power_losses = 0
@@ -194,6 +200,29 @@ class World:
         self.network.put(message, self.time.now_s)
         return message
 
+    def lie(self) -> str:
+        """Put a lie of the liar on its way."""
+        assert self.liar is not None
+        told = Lies(self, self.liar).tell()
+        if told is None:
+            return f"{self.liar} has nothing to lie about"
+        to, what, data = told
+        down = SEVEN[to].parent == self.liar
+        self._numbers += 1
+        message = Message(
+            number=self._numbers,
+            child=to if down else self.liar,
+            life=0,
+            purpose="",
+            outgoing=None,
+            data=data,
+            answers=down,
+            copy=True,
+            lie=what,
+        )
+        self.network.put(message, self.time.now_s)
+        return str(message)
+
     def deliver(self, message: Message) -> str:
         """Give a message to its receiver; return what came of it."""
         if message.receiver in self.stalled and not message.lost:
@@ -202,6 +231,8 @@ class World:
         if message.lost or message.receiver in self.away:
             self.fail(message)
             return f"{message} lost"
+        if message.lie:
+            return self._deliver_lie(message)
         try:
             if message.answers:
                 self._deliver_answer(message)
@@ -222,7 +253,7 @@ class World:
 
     def fail(self, message: Message) -> None:
         """Let the child's process that waits for an answer know that none comes."""
-        if not message.copy and message.life == self._lives[message.child]:
+        if message.outgoing is not None and not message.copy and message.life == self._lives[message.child]:
             self.touched.add(message.child)
             self.nodes[message.child].exchange.failed(message.parent, message.outgoing)
 
@@ -237,11 +268,24 @@ class World:
         except PackageRefusedError as error:
             raise InvariantBrokenError(f"{parent} refused an honest package of {child}: {error}") from error
 
+    def _deliver_lie(self, message: Message) -> str:
+        """Give a lie to its receiver; nobody waits for what it answers."""
+        exchange = self.touch(message.receiver).exchange
+        try:
+            if message.answers:
+                accepted = exchange.accept_package(message.data, message.parent)
+                words = " ".join(verdict.reason or verdict.word for verdict in accepted.verdicts)
+                return f"{message}: {words}"
+            exchange.answer(message.data, message.child)
+        except PackageRefusedError as error:
+            return f"{message}: {error.reason}"
+        return str(message)
+
     def _deliver_answer(self, message: Message) -> None:
         child = message.child
         self.touched.add(child)
         try:
-            if message.life == self._lives[child] and not message.lie:
+            if message.life == self._lives[child] and message.outgoing is not None:
                 accepted = self.nodes[child].exchange.accept_answer(message.data, message.parent, message.outgoing)
             else:
                 # Nobody waits for it any more, but another carrier may bring it all the same.
