@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PAUSES_S = (70.0, 3_700.0, 90_000.0)
 """Pauses after which waits, hours and days are over."""
 
+OFFSETS_S = (0.0, -7.0, 400.0, -4_000.0, 86_400.0, -86_400.0)
+"""How far a clock may stand off: up to a day, as a real one may that nobody has set."""
 HEAL_SHARE = 0.7
 """How often a fault ends, while there is one, instead of another one beginning."""
 CUTS = (frozenset({"up"}), frozenset({"down"}), frozenset({"up", "down"}))
@@ -35,12 +37,21 @@ class Faults:
             self._stall: 4,
             self._fill: 2,
             self._darken: 1,
+            self._set_clock: 3,
         }
+        if world.old_program is not None:
+            self.weights[self._upgrade] = 1
         if world.liar is not None:
             self.weights[self._lie] = 25
 
     def _lie(self) -> str:
         return self._world.lie()
+
+    def _upgrade(self) -> str:
+        """The node with the older program gets the newer one."""
+        code = self._world.old_program
+        self._world.upgrade()
+        return code or "no node has an older program any more"
 
     def _stop(self) -> str:
         """A process ends without warning and starts again."""
@@ -84,6 +95,12 @@ class Faults:
         seconds = self._chance.pick(PAUSES_S)
         self._world.time.jump(self._world.time.now_s + seconds)
         return f"{seconds:.0f} s"
+
+    def _set_clock(self) -> str:
+        """A machine's clock jumps; it drifts all the while."""
+        code = self._chance.pick(CODES)
+        self._world.clocks[code].offset_s = self._chance.pick(OFFSETS_S)
+        return f"{code} stands {self._world.clocks[code].offset_s:.0f} s off"
 
     def _turn(self) -> str:
         """A link becomes better or worse."""

@@ -106,6 +106,8 @@ def _play(world: World, steps: int | None) -> None:
         touched = sorted(world.touched)
         look(world)
         world.note(f"{number} {done}" + "".join(f" | {code} {world.witness.sizes(code)}" for code in touched))
+    world.note(drawn.last())
+    look(world)
     check_when_quiet(world, doors, look)
 
 

@@ -11,6 +11,7 @@ from node.departments.notices import NoticeText, publish_notice, publish_reply
 from node.departments.publish import Publisher
 from node.departments.reference_data import CALENDARS, DIVISIONS, read_reference, shipped_files
 from node.errors import AuthorityError, NotFoundError
+from node.journal.entries import NO_AUTHORITY
 from node.journal.replay import read_entry
 from node.standard.compose import compose
 from node.standard.seals import ANCESTORS, StreamName
@@ -20,12 +21,18 @@ from tests.support.identities import SEVEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from node.demo.generator import GeneratedRecord
+    from node.journal.entries import Entry
     from node.standard.compose import Content
     from tests.simulation.doors import Door
     from tests.simulation.world import World
 
 CHILDREN = tuple(code for code in CODES if code != ROOT)
 DIVISIONS_MAX = 12
+
+INVALID, COMMENT, FOREIGN = "with a wrong value", "with a comment", "of the root"
+BAD = (INVALID, COMMENT, FOREIGN)
+"""What a record has that must not stand: it is quarantined wherever it is held."""
 
 
 class Operators:
@@ -42,7 +49,7 @@ class Operators:
             self._notice: 3,
             self._reply: 3,
             self._requeue: 2,
-            self._write_badly: 1,
+            self._write_badly: 3,
         }
 
     def _hand_in(self) -> str:
@@ -58,19 +65,19 @@ class Operators:
         return f"{node.code} applied {len(node.requeue(keys))} of {len(keys)}"
 
     def _write_badly(self) -> str:
-        """A faulty program writes a record that does not follow the standard into a case, past intake."""
+        """A faulty program writes, past intake, what may not stand there; every holder must find the same."""
         door = self._doors[self._chance.pick(CHILDREN)]
         if not door.given:
             return f"{door.code} has no case"
         given = self._chance.pick(door.given)
-        content = {**given.content, "Channel": "IMPORT", "Sequence": str(90 + len(door.bad)), "OrgCode": "no code"}
         node = self._world.touch(door.code)
-        entry = read_entry(compose(given.record_type, content, salt=node.randomness.token(16)))
+        what = self._chance.pick(BAD)
+        entry = _bad_entry(what, given, 90 + len(door.bad), node.randomness.token(16), door.code)
         assert entry.quarantine is not None
         door.bad.append(given)
         stream = StreamName(door.code, ANCESTORS)
         node.store.write(lambda transaction: node.journal.append(transaction, stream, [entry]))
-        return f"{door.code} {given.record_type}"
+        return f"{door.code} {given.record_type} {what}"
 
     # --- downward ------------------------------------------------------------------------------------------------
 
@@ -102,6 +109,16 @@ class Operators:
                 return f"{kind} of {code}, which is not in the tree yet"
         return f"{kind} {report.published} new, {report.refused} refused"
 
+    def publish_late(self) -> str:
+        """The province publishes what the cases of two divisions have waited for, when most of them are over."""
+        said = []
+        for code in (self._chance.pick(CHILDREN), self._chance.pick(CHILDREN)):
+            try:
+                said.append(f"{code} {self._publisher(ROOT).publish(*_reference('items', code)).published}")
+            except AuthorityError:
+                said.append(f"{code} is not in the tree yet")
+        return f"published late: {' '.join(said)}"
+
     def _notice(self) -> str:
         origin, to = self._chance.pick([(above, below) for below in CHILDREN for above in _above(below)])
         text = NoticeText(subject="核查", text="请核查并反馈。", actor="监察员")
@@ -125,6 +142,19 @@ class Operators:
         except NotFoundError:
             return f"{to} has another notice, not this one"
         return f"{to} {'new' if sent.new else 'again'}"
+
+
+def _bad_entry(what: str, given: GeneratedRecord, sequence: int, salt: bytes, code: str) -> Entry:
+    """Return a record of a case that does not follow the standard, or one that only the root may write."""
+    if what == FOREIGN:
+        entry = read_entry(compose("Item", _item(items_of(code, SEVEN[code].name)[0]), salt=salt))
+        entry.quarantine, entry.detail = NO_AUTHORITY, "a record of the root"
+        return entry
+    content = {**given.content, "Channel": "IMPORT", "Sequence": str(sequence)}
+    if what == INVALID:
+        content["OrgCode"] = "no code"
+    body = compose(given.record_type, content, salt=salt)
+    return read_entry(body.replace(b"<Salt>", b"<!-- --><Salt>") if what == COMMENT else body)
 
 
 def _above(code: str) -> list[str]:

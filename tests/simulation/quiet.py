@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from node.journal import cursors
+from node.journal.tables import position_of, stream_id_of
 from node.standard.codec import parse_unvalidated
 from node.standard.facts import facts_of
 from node.standard.families import RECORD_TYPES
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from node.bootstrap import Node
     from node.journal.records import StoredRecord
+    from node.standard.seals import StreamName
     from tests.simulation.doors import Door
     from tests.simulation.world import World
 
@@ -82,8 +84,7 @@ def end_faults(world: World) -> None:
     if world.liar is not None:
         # Another program takes its place: its neighbours hear what it really has.
         world.restart(world.liar)
-    if world.old_program is not None:
-        world.restart(world.old_program)
+    world.upgrade()
 
 
 def _one_round(rested: _Rested) -> bool:
@@ -153,6 +154,7 @@ def check_when_quiet(world: World, doors: Mapping[str, Door], look: Callable[[Wo
     for code in sorted({world.chance.pick((ROOT, *CODES)), world.chance.pick(CODES)}):
         _check_rebuilt(code, world.image(code), tables[code])
     _check_alike(tables)
+    _check_quarantine(world.nodes)
     _check_roll_ups(world.nodes, settled=not any(door.bad for door in doors.values()))
 
 
@@ -211,6 +213,29 @@ def _check_alike(tables: Mapping[str, Mapping[str, Any]]) -> None:
         for holder, theirs in tables.items():
             if any(one[0][0] == stream for one in theirs["records"]):
                 _compare(f"I3: {stream} at {holder}", _of_stream(mine, stream), _of_stream(theirs, stream))
+
+
+def _check_quarantine(nodes: Mapping[str, Node]) -> None:
+    """What its origin must not apply, nobody applies, whoever holds it (I5)."""
+    found = {code: _quarantined(node) for code, node in nodes.items()}
+    for code, mine in found.items():
+        for stream, positions in mine.items():
+            if positions != found[stream.origin].get(stream, set()):
+                raise InvariantBrokenError(
+                    f"I5: {code} has set {sorted(positions)} of {stream} aside, its origin "
+                    f"{sorted(found[stream.origin].get(stream, set()))}"
+                )
+
+
+def _quarantined(node: Node) -> dict[StreamName, set[int]]:
+    """Return the positions of quarantined records in every stream that is held for its origin's ancestors."""
+    with node.store.reading() as connection:
+        held = {one.stream_id: one.stream for one in node.journal.streams(connection)}
+        found: dict[StreamName, set[int]] = {one: set() for one in held.values() if one.audience == ANCESTORS}
+        for one in node.journal.quarantined(connection):
+            if held[stream_id_of(one.key)] in found:
+                found[held[stream_id_of(one.key)]].add(position_of(one.key))
+    return found
 
 
 def _of_stream(tables: Mapping[str, Any], stream: str) -> dict[str, Any]:

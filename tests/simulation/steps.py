@@ -38,12 +38,13 @@ class Steps:
         self._world = world
         self._chance = world.chance
         self._next_s = 0.0
+        self._operators = Operators(world, doors)
         self._weights: dict[Callable[[], str], int] = {
             self._ask: 80,
             self._work: 22,
             self._statistics: 6,
             self._retain: 2,
-            **Operators(world, doors).weights,
+            **self._operators.weights,
             **Faults(world).weights,
         }
 
@@ -59,6 +60,10 @@ class Steps:
         self._next_s = world.time.now_s + self._chance.pick(GAPS_S)
         step = self._chance.weighted(self._weights)
         return f"{step.__name__.strip('_')}: {world.within(self._fault(), step)}"
+
+    def last(self) -> str:
+        """Let the last thing happen before everything falls quiet."""
+        return self._world.within(None, self._operators.publish_late)
 
     def _fault(self) -> Armed | None:
         if not self._chance.happens(FAULT_SHARE):

@@ -6,6 +6,7 @@ Checked for the nodes that a step touched, reading only what is new to them:
   checkpoint of the origin; the origin is the longest.
 - I5: nobody holds a stream that the tree does not give it.
 - I8: whatever a receipt ever signed claims, its holder durably has. No cursor stands beyond what the neighbour has.
+  No cursor goes back, for nobody has returned with less (a liar may say so).
 - I9: no checkpoint ever signed contradicts another one or its stream.
 """
 
@@ -79,6 +80,7 @@ class Witness:
         self.held: dict[tuple[str, StreamName], int] = defaultdict(int)
         self.signed = dict(signed)
         self.liar: str | None = None
+        self.cursors: dict[tuple[str, str, StreamName], int] = {}
         self.tree = tree_of(identities(len(SEVEN)))
         self._new_receipts: list[Claim] = []
         self._new_checkpoints: list[Claim] = []
@@ -156,6 +158,12 @@ class Witness:
     def _look_at_cursors(self, connection: Connection, code: str) -> None:
         for peer, origin, audience, size in connection.exec_driver_sql(_CURSORS):
             stream = StreamName(origin, audience)
+            before = self.cursors.get((code, peer, stream), 0)
+            if size < before and self.liar not in {code, peer}:
+                raise InvariantBrokenError(
+                    f"I8: {code} lowered its cursor of {peer} on {stream} from {before} to {size}"
+                )
+            self.cursors[code, peer, stream] = size
             # What a liar states that it has is its own loss; it must be right again when all is quiet.
             if size > self.held[peer, stream] and peer != self.liar:
                 raise InvariantBrokenError(
@@ -166,7 +174,7 @@ class Witness:
         for kind, subject, text in connection.exec_driver_sql("SELECT kind, subject, text FROM alarm"):
             if self.liar is not None and kind in LIED_ALARMS and code != self.liar:
                 continue
-            if kind == "FORK":
+            if kind.upper() == "FORK":
                 raise InvariantBrokenError(
                     f"I2: {code} raised the alarm of a fork, and there was none: {subject}: {text}"
                 )
