@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHILDREN = tuple(code for code in CODES if code != ROOT)
 DIVISIONS_MAX = 12
 
-INVALID, COMMENT, FOREIGN = "with a wrong value", "with a comment", "of the root"
+INVALID, COMMENT, FOREIGN = "with a wrong value", "with a comment", "of another division"
 BAD = (INVALID, COMMENT, FOREIGN)
 """What a record has that must not stand: it is quarantined wherever it is held."""
 
@@ -145,10 +145,11 @@ class Operators:
 
 
 def _bad_entry(what: str, given: GeneratedRecord, sequence: int, salt: bytes, code: str) -> Entry:
-    """Return a record of a case that does not follow the standard, or one that only the root may write."""
+    """Return a record of a case that does not follow the standard, or one of a division that is not served here."""
     if what == FOREIGN:
-        entry = read_entry(compose("Item", _item(items_of(code, SEVEN[code].name)[0]), salt=salt))
-        entry.quarantine, entry.detail = NO_AUTHORITY, "a record of the root"
+        other = next(one for one, place in SEVEN.items() if place.level == "county" and one[:4] != code[:4])
+        entry = read_entry(compose("Item", _item(items_of(other, SEVEN[other].name)[0]), salt=salt))
+        entry.quarantine, entry.detail = NO_AUTHORITY, f"an item of {other}"
         return entry
     content = {**given.content, "Channel": "IMPORT", "Sequence": str(sequence)}
     if what == INVALID:

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import delete, update
 
-from node.exchange.receiver import Receiver
 from node.journal import cursors
 from node.journal import seal as sealing
-from node.journal.cutting import plan
 from node.journal.streams import Journal
 from node.journal.tables import record
-from node.standard.seals import Receipt
 from node.statistics.tables import counter
 from tests.simulation.history import HistoryFailedError, play, settled_tree
-from tests.simulation.storage import SimulatedStore
+from tests.simulation.planted import BREAKAGES, SEEDS_MAX, Breakage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from node.standard.seals import Checkpoint, StreamName
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(300)]
-
-SEEDS_MAX = 12
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +41,12 @@ def found(pattern: str) -> None:
     assert re.search(r"replay: scripts/simulate --seed \d+ --trace", failed)
 
 
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda one: one.name.replace(" ", "_"))
+def test_every_named_breakage_is_found(breakage: Breakage, monkeypatch: pytest.MonkeyPatch) -> None:
+    breakage.plant(monkeypatch)
+    found(breakage.found_by)
+
+
 def failure(seed: int) -> str | None:
     """Return how the history of ``seed`` fails, None when it does not."""
     try:
@@ -53,26 +54,6 @@ def failure(seed: int) -> str | None:
     except HistoryFailedError as error:
         return str(error)
     return None
-
-
-def test_a_receipt_signed_before_the_commit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Receiver._note_taken
-
-    def note_taken(self: Receiver, transaction: Transaction, one: Extension, judged: Any) -> None:
-        honest(self, transaction, one, judged)
-        context = self._context
-        receipt = Receipt(
-            holder=context.code,
-            stream=one.stream,
-            size=one.checkpoint.size,
-            root=one.checkpoint.root,
-            received_at=context.clock.now(),
-            signer=context.identity.fingerprint,
-        )
-        context.identity.sign(receipt.text(context.identity.tree))
-
-    monkeypatch.setattr(Receiver, "_note_taken", note_taken)
-    found("I8: .* signed for")
 
 
 def test_a_lost_record_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,17 +83,6 @@ def test_a_reordered_stream_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     found("I2: .* differs")
 
 
-def test_a_record_without_a_seal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def extend_all(self: Journal, transaction: Transaction, extensions: Sequence[Extension]) -> None:
-        for one in extensions:
-            held = self._opened(transaction, one.stream)
-            parts, _standings = plan(held.compact_range(), held.total_bytes, one.entries, self._cuts())
-            self._write_all(transaction, [(held, parts)])
-
-    monkeypatch.setattr(Journal, "extend_all", extend_all)
-    found("without its origin's seal")
-
-
 def test_a_cursor_beyond_what_is_held_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = cursors.advance
 
@@ -123,17 +93,6 @@ def test_a_cursor_beyond_what_is_held_is_found(monkeypatch: pytest.MonkeyPatch) 
     found("I8: .* believes that")
 
 
-def test_commits_that_do_not_survive_a_power_loss_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = SimulatedStore.__init__
-
-    def begin(self: SimulatedStore, *arguments: Any) -> None:
-        honest(self, *arguments)
-        self.driver.execute("PRAGMA synchronous = OFF")
-
-    monkeypatch.setattr(SimulatedStore, "__init__", begin)
-    found("I1: |I2: .* shrank|I8: .* signed for|I8: .* believes|I9: the seal")
-
-
 def test_a_seal_of_something_else_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = sealing._signed
 
@@ -142,17 +101,6 @@ def test_a_seal_of_something_else_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(sealing, "_signed", signed)
     found("I9: ")
-
-
-def test_a_stream_that_goes_to_siblings_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("sender", "receiver", "receipts", "opening"):
-        monkeypatch.setattr(
-            f"node.exchange.{module}.travels",
-            lambda tree, stream, sender, receiver: (
-                tree.are_neighbours(sender, receiver) and tree.next_hop(receiver, stream.origin) == sender
-            ),
-        )
-    found("I5: .* holds")
 
 
 def test_a_counter_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

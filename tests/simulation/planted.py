@@ -1,0 +1,163 @@
+"""Breakages of the product, each a small named patch: the simulation must find every one of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from node.exchange import receiver
+from node.exchange.receiver import Receiver
+from node.journal import holdings
+from node.journal.cutting import plan
+from node.journal.replay import read_entry
+from node.journal.streams import Journal
+from node.standard.seals import Receipt
+from node.statistics.summary import publish_statistics
+from tests.simulation.storage import SimulatedStore
+from tests.support.identities import SEVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from node.journal.store import Transaction
+    from node.standard.seals import StreamName
+
+SEEDS_MAX = 500
+"""Within so many seeds each breakage must be found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakage:
+    """``plant`` breaks the product; ``found_by`` is a pattern of the invariants that may find it."""
+
+    name: str
+    found_by: str
+    plant: Callable[[pytest.MonkeyPatch], None]
+
+
+def _skip_the_flush(patch: pytest.MonkeyPatch) -> None:
+    honest = SimulatedStore.__init__
+
+    def begin(self: SimulatedStore, *arguments: Any) -> None:
+        honest(self, *arguments)
+        self.driver.execute("PRAGMA synchronous = OFF")
+
+    patch.setattr(SimulatedStore, "__init__", begin)
+
+
+def _receipt_before_commit(patch: pytest.MonkeyPatch) -> None:
+    honest = Receiver._take
+
+    def take(self: Receiver, transaction: Transaction, one: Any, judged: Any, held: Any) -> bool:
+        taken = honest(self, transaction, one, judged, held)
+        context = self._context
+        receipt = Receipt(
+            holder=context.code,
+            stream=one.stream,
+            size=one.last,
+            root=one.checkpoint.root,
+            received_at=context.clock.now(),
+            signer=context.identity.fingerprint,
+        )
+        context.identity.sign(receipt.text(context.identity.tree))
+        return taken
+
+    patch.setattr(Receiver, "_take", take)
+
+
+def _slice_without_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    def extend(
+        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, *_rest: Any, **_named: Any
+    ) -> None:
+        held = self._opened(transaction, stream)
+        parts, _standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
+        self._write(transaction, held, parts)
+
+    patch.setattr(Journal, "extend", extend)
+
+
+def _values_from_the_body(patch: pytest.MonkeyPatch) -> None:
+    """Parsing the Body as a whole sees no comments, and so other records than their bytes are."""
+
+    def read(body: bytes, *, leaf: bytes | None = None) -> Any:
+        entry = read_entry(re.sub(rb"<!--.*?-->", b"", body))
+        entry.body, entry.leaf = body, leaf or entry.leaf
+        return entry
+
+    patch.setattr(receiver, "read_entry", read)
+
+
+def _frontier_in_memory(patch: pytest.MonkeyPatch) -> None:
+    """A frontier that a process remembers is not rolled back with its transaction."""
+    honest = holdings.move
+    remembered: WeakKeyDictionary[Any, dict[tuple[int, int], bytes]] = WeakKeyDictionary()
+
+    def move(transaction: Transaction, held: Any, *, size: int, frontier: bytes, **named: Any) -> None:
+        mine = remembered.setdefault(transaction.connection, {})
+        kept = mine.setdefault((held.stream_id, size), frontier)
+        honest(transaction, held, size=size, frontier=kept, **named)
+
+    patch.setattr(holdings, "move", move)
+
+
+def _relays_fork(patch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that does not verify is taken for the origin's word when it is about what is held."""
+    honest = receiver._Judge._refuse_checkpoints
+
+    def refuse(self: Any, one: Any) -> str | None:
+        reason = honest(self, one)
+        held = self._held.get(one.stream)
+        return None if reason == "seal" and held is not None and one.last <= held.size else reason
+
+    patch.setattr(receiver._Judge, "_refuse_checkpoints", refuse)
+
+
+def _siblings_stream(patch: pytest.MonkeyPatch) -> None:
+    for module in ("sender", "receiver", "receipts", "opening"):
+        patch.setattr(
+            f"node.exchange.{module}.travels",
+            lambda tree, stream, sender, receiver: (
+                tree.are_neighbours(sender, receiver) and tree.next_hop(receiver, stream.origin) == sender
+            ),
+        )
+
+
+def _counted_twice(patch: pytest.MonkeyPatch) -> None:
+    def publish(store: Any, *, node_code: str, children: Any, **named: Any) -> Any:
+        below = [code for code, place in SEVEN.items() if place.parent in children]
+        return publish_statistics(store, node_code=node_code, children=[*children, *below], **named)
+
+    patch.setattr("node.bootstrap.publish_statistics", publish)
+
+
+def _no_authority_table(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(receiver, "check_authority", lambda *_arguments: None)
+
+
+BREAKAGES = (
+    Breakage(
+        name="skip the flush",
+        found_by="I1: |I2: |I8: .* signed for|I8: .* believes|I9: the seal",
+        plant=_skip_the_flush,
+    ),
+    Breakage(name="sign the receipt before the commit", found_by="I8: .* signed for", plant=_receipt_before_commit),
+    Breakage(
+        name="accept a slice without its checkpoint",
+        found_by="I2: .* without its origin's seal",
+        plant=_slice_without_checkpoint,
+    ),
+    Breakage(
+        name="read values from the Body",
+        found_by="I3: |I5: |CANONICAL|a comment is not allowed",
+        plant=_values_from_the_body,
+    ),
+    Breakage(name="keep the frontier in memory", found_by="I2: the frontier", plant=_frontier_in_memory),
+    Breakage(name="trust a relay's fork", found_by="I2: .* the alarm of a fork", plant=_relays_fork),
+    Breakage(name="send a sibling's stream", found_by="I5: .* holds", plant=_siblings_stream),
+    Breakage(name="count city and county summaries", found_by="I4: ", plant=_counted_twice),
+    Breakage(name="skip the authority table", found_by="I3: |I5: ", plant=_no_authority_table),
+)
