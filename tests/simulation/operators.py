@@ -148,7 +148,8 @@ def _bad_entry(what: str, given: GeneratedRecord, sequence: int, salt: bytes, co
     """Return a record of a case that does not follow the standard, or one of a division that is not served here."""
     if what == FOREIGN:
         other = next(one for one, place in SEVEN.items() if place.level == "county" and one[:4] != code[:4])
-        entry = read_entry(compose("Item", _item(items_of(other, SEVEN[other].name)[0]), salt=salt))
+        item = {**_item(items_of(other, SEVEN[other].name)[0]), "RecordKey": f"item:bad:{sequence}"}
+        entry = read_entry(compose("Item", item, salt=salt))
         entry.quarantine, entry.detail = NO_AUTHORITY, f"an item of {other}"
         return entry
     content = {**given.content, "Channel": "IMPORT", "Sequence": str(sequence)}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from node.exchange import receiver
+from node.exchange.receipts import Receipts
 from node.exchange.receiver import Receiver
-from node.journal import holdings
+from node.journal import cursors, holdings
 from node.journal.cutting import plan
 from node.journal.replay import read_entry
 from node.journal.streams import Journal
@@ -104,6 +105,29 @@ def _frontier_in_memory(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(holdings, "move", move)
 
 
+def _late_catalogue(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("node.bootstrap.repair_cases", lambda *_arguments: 0)
+    patch.setattr("node.cases.reference.repair_in", lambda *_arguments: 0)
+
+
+def _cursor_goes_back(patch: pytest.MonkeyPatch) -> None:
+    honest = Receipts._believes
+
+    def believes(self: Receipts, connection: Any, tree: Any, receipt: Receipt, conversation: Any) -> bool:
+        believed = honest(self, connection, tree, receipt, conversation)
+        return believed or (
+            receipt.holder == conversation.peer
+            and receipt.size < cursors.cursor(connection, conversation.peer, receipt.stream)
+        )
+
+    def advance(transaction: Transaction, peer: str, stream: StreamName, size: int) -> bool:
+        cursors._set(transaction, peer, stream, size)
+        return True
+
+    patch.setattr(Receipts, "_believes", believes)
+    patch.setattr(cursors, "advance", advance)
+
+
 def _relays_fork(patch: pytest.MonkeyPatch) -> None:
     """A checkpoint that does not verify is taken for the origin's word when it is about what is held."""
     honest = receiver._Judge._refuse_checkpoints
@@ -114,6 +138,10 @@ def _relays_fork(patch: pytest.MonkeyPatch) -> None:
         return None if reason == "seal" and held is not None and one.last <= held.size else reason
 
     patch.setattr(receiver._Judge, "_refuse_checkpoints", refuse)
+
+
+def _held_back_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("node.cases.rows.CaseRows.correct", lambda *_arguments: None)
 
 
 def _siblings_stream(patch: pytest.MonkeyPatch) -> None:
@@ -156,7 +184,12 @@ BREAKAGES = (
         plant=_values_from_the_body,
     ),
     Breakage(name="keep the frontier in memory", found_by="I2: the frontier", plant=_frontier_in_memory),
+    Breakage(
+        name="apply a late catalogue without re-projecting", found_by="I3: rebuilt|I3: .* at ", plant=_late_catalogue
+    ),
+    Breakage(name="lower the cursor on a late receipt", found_by="I8: .* lowered its cursor", plant=_cursor_goes_back),
     Breakage(name="trust a relay's fork", found_by="I2: .* the alarm of a fork", plant=_relays_fork),
+    Breakage(name="forget a held-back record after requeue", found_by="I3: ", plant=_held_back_forgotten),
     Breakage(name="send a sibling's stream", found_by="I5: .* holds", plant=_siblings_stream),
     Breakage(name="count city and county summaries", found_by="I4: ", plant=_counted_twice),
     Breakage(name="skip the authority table", found_by="I3: |I5: ", plant=_no_authority_table),
