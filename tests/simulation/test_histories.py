@@ -13,7 +13,7 @@ from tests.simulation.history import HistoryFailedError, play
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(900)]
 
-SEEDS = int(os.environ.get("YIZHAN_SIMULATION_SEEDS", "200"))
+SEEDS = int(os.environ.get("YIZHAN_SIMULATION_SEEDS", "150"))
 """How many histories are played; more at night."""
 CHUNK = 10
 REPLAYED = 3
