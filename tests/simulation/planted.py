@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -20,11 +20,12 @@ from tests.simulation.storage import SimulatedStore
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pytest
 
     from node.journal.store import Transaction
+    from node.journal.streams import Extension
     from node.standard.seals import StreamName
 
 SEEDS_MAX = 500
@@ -51,34 +52,32 @@ def _skip_the_flush(patch: pytest.MonkeyPatch) -> None:
 
 
 def _receipt_before_commit(patch: pytest.MonkeyPatch) -> None:
-    honest = Receiver._take
+    honest = Receiver._note_taken
 
-    def take(self: Receiver, transaction: Transaction, one: Any, judged: Any, held: Any) -> bool:
-        taken = honest(self, transaction, one, judged, held)
+    def note_taken(self: Receiver, transaction: Transaction, one: Extension, judged: Any) -> None:
+        honest(self, transaction, one, judged)
         context = self._context
         receipt = Receipt(
             holder=context.code,
             stream=one.stream,
-            size=one.last,
+            size=one.checkpoint.size,
             root=one.checkpoint.root,
             received_at=context.clock.now(),
             signer=context.identity.fingerprint,
         )
         context.identity.sign(receipt.text(context.identity.tree))
-        return taken
 
-    patch.setattr(Receiver, "_take", take)
+    patch.setattr(Receiver, "_note_taken", note_taken)
 
 
 def _slice_without_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    def extend(
-        self: Journal, transaction: Transaction, stream: StreamName, entries: Any, *_rest: Any, **_named: Any
-    ) -> None:
-        held = self._opened(transaction, stream)
-        parts, _standings = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
-        self._write(transaction, held, parts)
+    def extend_all(self: Journal, transaction: Transaction, extensions: Sequence[Extension]) -> None:
+        for one in extensions:
+            held = self._opened(transaction, one.stream)
+            parts, _standings = plan(held.compact_range(), held.total_bytes, one.entries, self._cuts())
+            self._write_all(transaction, [(held, parts)])
 
-    patch.setattr(Journal, "extend", extend)
+    patch.setattr(Journal, "extend_all", extend_all)
 
 
 def _values_from_the_body(patch: pytest.MonkeyPatch) -> None:
@@ -89,7 +88,7 @@ def _values_from_the_body(patch: pytest.MonkeyPatch) -> None:
         entry.body, entry.leaf = body, leaf or entry.leaf
         return entry
 
-    patch.setattr(receiver, "read_entry", read)
+    patch.setattr("node.exchange.reading.read_entry", read)
 
 
 def _frontier_in_memory(patch: pytest.MonkeyPatch) -> None:
@@ -97,10 +96,13 @@ def _frontier_in_memory(patch: pytest.MonkeyPatch) -> None:
     honest = holdings.move
     remembered: WeakKeyDictionary[Any, dict[tuple[int, int], bytes]] = WeakKeyDictionary()
 
-    def move(transaction: Transaction, held: Any, *, size: int, frontier: bytes, **named: Any) -> None:
+    def move(transaction: Transaction, moves: Any) -> None:
         mine = remembered.setdefault(transaction.connection, {})
-        kept = mine.setdefault((held.stream_id, size), frontier)
-        honest(transaction, held, size=size, frontier=kept, **named)
+        kept = [
+            (held, read, replace(part, frontier=mine.setdefault((held.stream_id, part.size), part.frontier)))
+            for held, read, part in moves
+        ]
+        honest(transaction, kept)
 
     patch.setattr(holdings, "move", move)
 
