@@ -12,54 +12,32 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from node.bootstrap.jobs import write_alarms
+from node.bootstrap.parts import checked_store, derived_of, exchange_of, high_water_of, intake_of
 from node.bootstrap.redacting import Traces, carry_out, watch_awaited
 from node.bootstrap.rejections import Rejections
 from node.bootstrap.reviewing import Reviewing
 from node.bootstrap.waiting import NodeWakeups
 from node.cases.divisions import published_divisions
-from node.cases.penalties import penalty_projection
-from node.cases.projection import CaseProjection
-from node.cases.reference import ReferenceProjection, repair_cases
-from node.cases.requests import RequestProjection
-from node.clock import MachineClock
-from node.departments.accept import Intake
-from node.departments.dialects import FOLDER as MAPPINGS_FOLDER
-from node.departments.dialects import Dialects
+from node.cases.reference import repair_cases
 from node.departments.publish import Publisher
-from node.departments.returned import Reoffering, ReturnedRecords
+from node.departments.returned import Reoffering
 from node.exchange.clocks import check_clocks
-from node.exchange.exchange import Exchange
 from node.exchange.fetching import read_records
-from node.exchange.limits import Limits
 from node.journal.cursors import lowest_of
 from node.journal.entries import DEFERRED_REASONS
-from node.journal.high_water import FILE_NAME, HighWaterFile, HighWaterMemory
-from node.journal.redactions import RedactionProjection
 from node.journal.retention import retain
-from node.journal.room import DiskRoom
-from node.journal.schema import check_schema
 from node.journal.seal import seal
-from node.journal.store import open_store
 from node.journal.streams import Journal
 from node.statistics.comparing import compare_figures
-from node.statistics.comparisons import ComparisonProjection
-from node.statistics.counters import Counters
-from node.statistics.erasure import unsettle
-from node.statistics.indicators import contribution
-from node.statistics.summaries import SummaryProjection
 from node.statistics.summary import publish_statistics
 from node.statistics.verdict import publish_verdicts
-from node.trust.authority import check_authority
 from node.trust.book import CertificateBook
-from node.trust.forks import ForkProjection
 from node.trust.holders import travels
 from node.trust.identity import load_identity
 from node.trust.produce import produce
-from node.trust.projection import TreeProjection
 from node.trust.repeating import repeat_certificates
 from node.trust.tree import Tree, TreeSource
 from node.upkeep import rebuilding
-from node.upkeep.projected import Derived
 from node.upkeep.restoring import restore
 from node.upkeep.scrubbing import Scrub
 from node.upkeep.seal_rows import SealReader
@@ -69,21 +47,23 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from node.cases.projection import CaseProjection
     from node.clock import Clock
     from node.config import NodeConfig
-    from node.journal.entries import Entry, Projection
+    from node.departments.accept import Intake
+    from node.exchange.exchange import Exchange
+    from node.exchange.limits import Limits
     from node.journal.high_water import HighWater
     from node.journal.store import Store, Transaction
     from node.randomness import Randomness
     from node.standard.compose import Content
     from node.standard.seals import StreamName
     from node.trust.identity import Identity
+    from node.upkeep.projected import Derived
     from node.upkeep.rebuilding import Rebuilt
     from node.upkeep.replaying import Tell
 
 SALT_BYTES: Final = 16
-EVIDENCE_FOLDER: Final = "evidence"
-"""The home's folder of bad packages, kept per neighbour and bounded (02, R2)."""
 ROUNDS_MAX: Final = 50
 """Transactions of one job in one call of ``work``; what is left waits for the next call."""
 
@@ -246,7 +226,7 @@ class Node:
 
     def derive(self) -> Derived:
         """Return projections like this node's that remember nothing: for a rebuild in a copy."""
-        return _derived(self.identity, self._fresh_book(), self.clock)
+        return derived_of(self.identity, self._fresh_book(), self.clock)
 
     def rebuild(self, tell: Tell, *, check: bool, alone: bool) -> Rebuilt:
         """Make everything derived anew in a copy, compare, and unless ``check`` put right what differs.
@@ -346,12 +326,12 @@ def build_node(
     Raises NotInitialisedError, IdentityError (keys), StoreSchemaError, ConfigurationError or StoreUnavailableError.
     """
     identity = identity or load_identity(config.home, passphrase_file=config.key_passphrase_file)
-    store = store or _checked_store(config)
+    store = store or checked_store(config)
     book = CertificateBook(identity.tree, tree := TreeSource(identity.tree_path))
-    derived = _derived(identity, book, clock)
+    derived = derived_of(identity, book, clock)
     journal = Journal(store, node_code=config.code, clock=clock, projections=derived.projections, tree=identity.tree)
-    journal.high_water = high_water or _high_water(config, identity)
-    exchange = _exchange(
+    journal.high_water = high_water or high_water_of(config, identity)
+    exchange = exchange_of(
         config,
         journal,
         (identity, book, tree),
@@ -370,79 +350,13 @@ def build_node(
         book=book,
         tree=tree,
         exchange=exchange,
-        intake=_intake(config, journal, tree, clock=clock, randomness=randomness),
+        intake=intake_of(config, journal, tree, clock=clock, randomness=randomness),
         publisher=Publisher(store, journal, tree, clock=clock, randomness=randomness, node_code=config.code),
         cases=derived.cases,
         wakeups=NodeWakeups(store),
         reviewing=Reviewing(store, journal, tree),
         rejections=Rejections(store, tree, node_code=config.code),
     )
-
-
-def _derived(identity: Identity, book: CertificateBook, clock: Clock) -> Derived:
-    """Return what is derived from records, in the order in which a batch meets it."""
-    cases = CaseProjection(contribution=contribution, counters=Counters())
-    told = (TreeProjection(identity, book, clock), ForkProjection(identity, book, clock))
-    others = (penalty_projection(), RequestProjection(), ReferenceProjection(cases), SummaryProjection())
-    projections: tuple[Projection, ...] = (*told, cases, *others, ComparisonProjection())
-    erasing = RedactionProjection(projections, node_code=identity.code, clock=clock, before=unsettle)
-    return Derived(cases=cases, projections=(*projections, erasing))
-
-
-def _exchange(
-    config: NodeConfig,
-    journal: Journal,
-    trust: tuple[Identity, CertificateBook, TreeSource],
-    *,
-    clock: Clock,
-    certificate_clock: Clock | None,
-    randomness: Randomness,
-    limits: Limits | None,
-) -> Exchange:
-    identity, book, tree = trust
-    return Exchange(
-        store=journal.store,
-        journal=journal,
-        identity=identity,
-        book=book,
-        load_tree=tree,
-        clock=clock,
-        certificate_clock=certificate_clock or MachineClock(),
-        randomness=randomness,
-        evidence_folder=config.home / EVIDENCE_FOLDER if identity.files else None,
-        limits=limits or Limits(long_poll_s_max=config.level.limits.long_poll_s),
-        comeback=ReturnedRecords(clock),
-    )
-
-
-def _high_water(config: NodeConfig, identity: Identity) -> HighWater:
-    """Return the home's high-water file; a node whose keys lie in no home has it in memory only."""
-    return HighWaterMemory() if identity.files is None else HighWaterFile(config.home / FILE_NAME)
-
-
-def _checked_store(config: NodeConfig) -> Store:
-    store = open_store(config.database_url, home=config.home)
-    check_schema(store)
-    return store
-
-
-def _intake(config: NodeConfig, journal: Journal, tree: TreeSource, *, clock: Clock, randomness: Randomness) -> Intake:
-    intake = Intake(
-        journal.store,
-        journal,
-        tree,
-        _authority,
-        clock=clock,
-        randomness=randomness,
-        node_code=config.code,
-        dialects=Dialects(folder=config.home / MAPPINGS_FOLDER),
-    )
-    intake.room = DiskRoom(journal.store, free_bytes_min=config.level.limits.disk_free_bytes_min)
-    return intake
-
-
-def _authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:
-    return check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
 
 
 def _until_done(step: Callable[[], int]) -> int:

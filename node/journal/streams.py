@@ -54,7 +54,6 @@ What can go wrong
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from node.errors import SealMismatchError
@@ -62,6 +61,7 @@ from node.journal import checkpoints, erasing, holdings, quarantine, records, re
 from node.journal.cutting import Part, Standing, plan
 from node.journal.doubt import Returned, check_no_doubt, in_doubt
 from node.journal.entries import Batch
+from node.journal.extensions import Extension, Planned, audience_of
 from node.journal.high_water import HighWaterMemory
 from node.journal.holdings import Held
 from node.journal.merkle import root_of
@@ -87,21 +87,6 @@ if TYPE_CHECKING:
 __all__ = ["Extension", "Held", "Journal"]
 
 _ARRIVAL: Final = ("stream_id", "first", "last", "arrived_at")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
-    """A received slice: ``entries`` follow directly what is held of ``stream``, and end at ``checkpoint``.
-
-    The caller has verified that, and the signatures of ``checkpoint`` and ``announced``. ``held`` is the stream as it
-    was read in this transaction, None when it was not.
-    """
-
-    stream: StreamName
-    entries: Sequence[Entry]
-    checkpoint: Checkpoint
-    announced: Sequence[Checkpoint] = ()
-    held: Held | None = None
 
 
 class Journal:
@@ -173,7 +158,7 @@ class Journal:
             self._planned(one, held, beyond.get(held.stream_id, ()))
             for one, held in zip(extensions, helds, strict=True)
         ]
-        for _, some in itertools.groupby(sorted(planned, key=_audience), key=_audience):
+        for _, some in itertools.groupby(sorted(planned, key=audience_of), key=audience_of):
             self._write_all(transaction, [(one.held, one.parts) for one in some])
         for one in planned:
             for said in one.signed:
@@ -182,7 +167,7 @@ class Journal:
         settled = [(one.held, one.end, one.signed, one.standings) for one in planned]
         checkpoints.settle(transaction, settled, tree=self.tree)
 
-    def _planned(self, one: Extension, held: Held, beyond: Iterable[Checkpoint]) -> _Planned:
+    def _planned(self, one: Extension, held: Held, beyond: Iterable[Checkpoint]) -> Planned:
         if one.stream.origin == self.node_code or not one.entries:
             message = f"node {self.node_code} cannot extend {one.stream} by {len(one.entries)} entries"
             raise ValueError(message)
@@ -195,7 +180,7 @@ class Journal:
                 f"A slice of {one.stream} does not end at its checkpoint.",
                 why=f"records {held.size + 1} to {end}, checkpoint at {one.checkpoint.size}",
             )
-        return _Planned(held=held, end=end, parts=parts, signed=signed, standings=standings)
+        return Planned(held=held, end=end, parts=parts, signed=signed, standings=standings)
 
     def adopt(
         self,
@@ -382,21 +367,6 @@ class Journal:
             [(batch.stream_id, batch.first, batch.last, moment_number(at)) for batch in batches],
         )
         holdings.move(transaction, turn)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Planned:
-    """A slice as it will be written: its parts, what was signed of its stream, and how that stands at each size."""
-
-    held: Held
-    end: int
-    parts: list[Part]
-    signed: list[Checkpoint]
-    standings: dict[int, Standing]
-
-
-def _audience(one: _Planned) -> str:
-    return one.held.stream.audience
 
 
 def _numbered(held: Held, size: int, part: Part) -> Batch:

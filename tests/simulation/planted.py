@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from node.exchange import receiver
+from node.exchange import judging
 from node.exchange.receipts import Receipts
 from node.exchange.receiver import Receiver
 from node.journal import cursors, holdings
@@ -132,14 +132,14 @@ def _cursor_goes_back(patch: pytest.MonkeyPatch) -> None:
 
 def _relays_fork(patch: pytest.MonkeyPatch) -> None:
     """A checkpoint that does not verify is taken for the origin's word when it is about what is held."""
-    honest = receiver._Judge._refuse_checkpoints
+    honest = judging.Judge._refuse_checkpoints
 
     def refuse(self: Any, one: Any) -> str | None:
         reason = honest(self, one)
         held = self._held.get(one.stream)
         return None if reason == "seal" and held is not None and one.last <= held.size else reason
 
-    patch.setattr(receiver._Judge, "_refuse_checkpoints", refuse)
+    patch.setattr(judging.Judge, "_refuse_checkpoints", refuse)
 
 
 def _held_back_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def _counted_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_authority_table(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(receiver, "check_authority", lambda *_arguments: None)
+    patch.setattr(judging, "check_authority", lambda *_arguments: None)
 
 
 BREAKAGES = (
