@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Integer, delete, func, literal, select
 
 from node.journal.statements import insert_sql, upsert_sql
 from node.journal.tables import POSITION_BITS, moment_number, position_of, record_key
@@ -97,7 +97,7 @@ def awaited_since(connection: Connection, before: datetime) -> list[tuple[int, i
     query = select(func.min(table.c.record_key), func.count()).where(
         table.c.redaction.is_(None), table.c.since < before
     )
-    found = connection.execute(query.group_by(table.c.record_key.bitwise_rshift(POSITION_BITS)))
+    found = connection.execute(query.group_by(table.c.record_key.bitwise_rshift(literal(POSITION_BITS, Integer()))))
     return sorted((first, count) for first, count in found)
 
 

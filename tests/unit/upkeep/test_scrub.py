@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import Boolean, select
 from sqlalchemy.exc import IntegrityError as DuplicateError
 
@@ -21,7 +22,6 @@ from tests.support.linked_nodes import CITY, linked_node, linked_nodes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pytest
     from sqlalchemy import Column, Table
 
     from node.bootstrap import Node
@@ -161,9 +161,19 @@ DAMAGES: tuple[tuple[str, str, Any], ...] = (
 )
 
 
+@pytest.mark.nightly
 def test_each_kind_of_damage_is_found_told_and_mended_on_every_store(any_store: Store) -> None:
+    look_for_damages(any_store, DAMAGES)
+
+
+def test_the_first_kinds_of_damage_are_found_told_and_mended(memory: Store) -> None:
+    look_for_damages(memory, DAMAGES[::4])
+
+
+def look_for_damages(any_store: Store, damages: Sequence[tuple[str, str, object]]) -> None:
+    """Do each damage alone, and see it found, told and mended."""
     node = linked_nodes(cases=54, city_store=any_store)[CITY]
-    for kind, statement, value in DAMAGES:
+    for kind, statement, value in damages:
         damage(any_store, statement, value)
         found = scrubbed(node)
         assert kind in {one.kind for one in found.found}, statement
@@ -213,13 +223,23 @@ def test_a_pass_goes_on_where_the_last_slice_ended(monkeypatch: pytest.MonkeyPat
         assert connection.execute(select(scrub_place)).first() is None
 
 
+@pytest.mark.nightly
 def test_a_hundred_flipped_bits_are_found_one_by_one() -> None:
+    assert len(flip_bits(FLIPS)) > 30
+
+
+def test_flipped_bits_are_found_one_by_one() -> None:
+    assert flip_bits(8)
+
+
+def flip_bits(most: int) -> dict[str, int]:
+    """Flip bits, each in a database of its own; every one must be found. Return how many of what were flipped."""
     chance = Chance(20261126)
     missed: list[str] = []
     unmended: list[str] = []
     told: dict[str, int] = {}
     flips = 0
-    while flips < FLIPS:
+    while flips < most:
         node = linked_node(CITY, cases=CASES)
         what = flip(node, chance)
         if what == HARMLESS:
@@ -237,4 +257,4 @@ def test_a_hundred_flipped_bits_are_found_one_by_one() -> None:
         node.close()
     assert missed == []
     assert unmended == []
-    assert len(told) > 30
+    return told
