@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from node.exchange.contradictions import leads_to_resolution, objection_to
 from node.journal import receipts
 from node.journal.alarms import raise_alarm
-from node.journal.doubt import end_doubt, find_doubt, save_doubt
+from node.journal.doubt import Returned, end_doubt, find_doubt, save_doubt
 from node.journal.replay import read_entry
 from node.journal.returning import common_size
 from node.standard.seals import time_text
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from node.exchange.context import Context
     from node.exchange.head import Slice
-    from node.journal.doubt import Returned
     from node.journal.holdings import Held
     from node.journal.store import Transaction
     from node.standard.compose import Value
@@ -104,7 +103,9 @@ def end_with_returns(transaction: Transaction, context: Context, lost: Mapping[S
     if found is None or found.unheard is None or found.unheard:
         return False
     end_doubt(transaction)
-    for stream, returned in sorted(found.returned.items()):
+    # What was sealed beyond what came back counts no more, though nobody knows what it was.
+    cut_short = {stream: Returned(common=stands) for stream, (stands, _) in lost.items()}
+    for stream, returned in sorted((cut_short | dict(found.returned)).items()):
         _write_return(transaction, context, stream, returned)
     for stream, (stands, sealed) in sorted(lost.items()):
         raise_alarm(

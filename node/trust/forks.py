@@ -13,6 +13,7 @@ from sqlalchemy import delete, update
 
 from node.errors import IdentityError
 from node.journal import holdings, roots
+from node.journal.checkpoints import beyond
 from node.journal.forks import Resolution, checkpoints_in, keep_fork, resolve, settle_abandoned
 from node.journal.tables import fork, fork_resolution
 from node.standard.codec import TAG_PREFIX
@@ -73,7 +74,10 @@ class ForkProjection:
             resolution = Resolution(size=int(told["Size"]), root=bytes.fromhex(told["Root"]))
             resolve(transaction, held, resolution, self._clock.now())
         elif held.stream == batch.stream:
-            settle_abandoned(transaction, held, abandoned_in(entry.element), self._clock.now())
+            # Announced, never held: what the origin had sealed there is lost to itself.
+            lost = [one for one in beyond(transaction.connection, held) if one.size > int(told["CommonSize"])]
+            abandoned = [*abandoned_in(entry.element), *((one.size, one.root) for one in lost)]
+            settle_abandoned(transaction, held, abandoned, self._clock.now())
 
     def _believe(self, transaction: Transaction, text: str) -> None:
         """Keep the fork that an alarm's text proves: two checkpoints of one size, both signed by the origin."""

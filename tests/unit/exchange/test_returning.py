@@ -10,6 +10,7 @@ from node.errors import InDoubtError, PackageRefusedError
 from node.exchange.conversation import Wanted
 from node.exchange.tails import TIMES_MAX
 from node.journal.alarms import alarms
+from node.journal.checkpoints import newest
 from node.journal.memory import image_of, memory_store
 from node.journal.receipts import all_receipts, save_receipt
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
@@ -227,11 +228,32 @@ def test_what_nobody_holds_any_more_is_named() -> None:
     # It was sealed, but the link was down.
     county = set_back(nodes, EAST, old)
     settle(nodes)
-    assert county.size(stream) == 2
+    assert types_of(county, stream) == ["Alarm", "Alarm", "StreamReturn"]
     assert ["Records 3 to 5 of 360102/ancestors" in one.text for one in told(county)] == [True]
     county.write(1, first=60)
     settle(nodes)
-    assert nodes[PROVINCE].size(stream) == 3
+    assert nodes[PROVINCE].size(stream) == 4
+
+
+def test_a_checkpoint_of_what_is_lost_makes_no_fork() -> None:
+    nodes = settled_nodes()
+    stream = nodes[EAST].write(2)
+    settle(nodes)
+    old = image_of(nodes[EAST].store)
+    nodes[EAST].write(3, first=20)
+    with nodes[EAST].store.reading() as connection:
+        lost = newest(connection, stream)
+    assert lost is not None
+    # The city has heard of the seal, not of the records.
+    city = nodes[CITY]
+    city.store.write(lambda transaction: city.journal.learn_announced(transaction, stream, [lost]))
+    county = set_back(nodes, EAST, old)
+    settle(nodes)
+    county.write(4, first=60)
+    settle(nodes)
+    assert types_of(county, stream) == ["Alarm", "Alarm", "StreamReturn", *["Alarm"] * 4]
+    assert len(roots_of(nodes, stream)) == 1
+    assert not told(city)
 
 
 def test_a_rewritten_past_is_no_return() -> None:
