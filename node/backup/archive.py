@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import tarfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -125,7 +126,7 @@ def compressed(source: IO[bytes], target: IO[bytes]) -> int:
 
 def read_manifest(path: Path) -> Manifest:
     """Return the manifest of a backup; BackupRefusedError when the file is none, or was cut short."""
-    with opened(path) as tar:
+    with opened(path) as tar, _readable(path):
         found = next((one for one in tar if one.name == MANIFEST), None)
         if found is None or found.size > MANIFEST_BYTES_MAX:
             raise refused(path, "it has no manifest: it was cut short, or it is no backup")
@@ -136,7 +137,7 @@ def read_manifest(path: Path) -> Manifest:
 def members(path: Path, manifest: Manifest) -> Iterator[tuple[Member, IO[bytes]]]:
     """Yield each member that the manifest names with a file to read it from, in order; others are passed over."""
     known = {one.name: one for one in manifest.members}
-    with opened(path) as tar:
+    with opened(path) as tar, _readable(path):
         for info in tar:
             member = known.get(info.name)
             file = tar.extractfile(info) if member is not None and info.isreg() else None
@@ -149,6 +150,15 @@ def opened(path: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(path, mode="r:")
     except (OSError, tarfile.TarError) as error:
+        raise refused(path, str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Refuse a backup that ends too early, or is damaged between its members."""
+    try:
+        yield
+    except (OSError, EOFError, tarfile.TarError) as error:
         raise refused(path, str(error) or type(error).__name__) from error
 
 

@@ -237,7 +237,7 @@ def test_a_level_without_statistics_has_no_schedule_for_them(root: Home) -> None
     )
     (root.folder / LEVELS_FOLDER / "province.toml").write_text(text, encoding="utf-8")
     node = root.node()
-    assert [job.name for job in schedules_of(node)] == ["retention"]
+    assert [job.name for job in schedules_of(node)] == ["retention", "scrub"]
     node.close()
 
 

@@ -16,7 +16,16 @@ from node.standard.families import (
 )
 
 AUDIENCES = {"ancestors", "descendants", "directed", "trust"}
-AUTHORITIES = {"own", "root", "ancestor_of_addressee", "descendant_of_addressee", "any", "issuer", "supervisor"}
+AUTHORITIES = {
+    "own",
+    "root",
+    "ancestor_of_addressee",
+    "descendant_of_addressee",
+    "any",
+    "issuer",
+    "supervisor",
+    "redactor",
+}
 
 
 def test_the_table_names_exactly_the_records_of_the_schema() -> None:
