@@ -77,7 +77,7 @@ class Conversation:
     """One link's memory. Hold ``lock`` around every use of the rest; never while waiting or on the network.
 
     peer_start_id: the neighbour's process as last heard. lived, lived_at_s: the process that counts and when it was
-    heard last, before: the one in whose place it came and when it did by their clock, second: one that came while
+    heard last, before: the one in whose place it came, second: one that came while
     another lived and is refused (``lives``). is_open: both sides have stated what they hold.
     sent: per stream the highest position that this process has sent. told: fingerprints of signers whose chain the
     neighbour was given. handed: size of the newest receipt handed down, by holder and stream. news: streams of which a
@@ -93,7 +93,7 @@ class Conversation:
     peer_start_id: str | None = None
     lived: str | None = None
     lived_at_s: float = 0.0
-    before: tuple[str, datetime] | None = None
+    before: str | None = None
     second: str | None = None
     is_open: bool = False
     opened_at_s: float = 0.0

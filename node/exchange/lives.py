@@ -1,9 +1,10 @@
 """Two live processes of one node (02, R12): a machine that was cloned, or a home that runs on two machines.
 
 Both have the keys, so both may speak; if both wrote, the node would sign two histories. A process that was started
-again names a new start id, and the one before it is never heard again. If it is, *after* the new one has begun, by the
-clock that both share as copies of one machine, then two of them live: the one that came second is refused until the
-first has been silent for as long as makes a child ``down``. Nothing of it is taken, and both sides raise an alarm.
+again names a new start id, and the one before it is heard no more, but for what was on its way when it ended. That is
+refused as ``stale``; a process that lives answers by opening its conversation again, which a dead one never does. Then
+two of them live: the one that came second is refused until the first has been silent for as long as makes a child
+``down``. Nothing of it is taken, and both sides raise an alarm.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SECOND: Final = "second"
 """Reason for refusing a whole package: another process of its sender lives."""
+STALE: Final = "stale"
+"""Reason for refusing what a process had on its way when another one took its place."""
 TWO_LIVES_ALARM: Final = "OWN_CODE"
 
 _LOG: Final = logging.getLogger(__name__)
@@ -44,25 +47,25 @@ class Lives:
                 )
             if head.start_id == conversation.lived:
                 conversation.lived_at_s = self._context.clock.monotonic_s()
-            elif head.purpose == OPEN:
-                self._begin(conversation, head)
-            elif conversation.before is not None and head.start_id == conversation.before[0]:
+            elif head.start_id == conversation.before:
                 self._look_again(conversation, head)
+            elif head.purpose == OPEN:
+                self._begin(conversation, head.start_id)
 
-    def _begin(self, conversation: Conversation, head: Head) -> None:
-        if conversation.lived is not None:
-            conversation.before = (conversation.lived, head.sent_at)
-        conversation.lived = head.start_id
+    def _begin(self, conversation: Conversation, start_id: str) -> None:
+        conversation.before, conversation.lived = conversation.lived, start_id
         conversation.lived_at_s = self._context.clock.monotonic_s()
 
     def _look_again(self, conversation: Conversation, head: Head) -> None:
-        """Take the first process for the one that counts if it has spoken after the second one began."""
-        _, began_at = conversation.before or (None, head.sent_at)
-        if head.sent_at <= began_at:
-            # It was on its way when its process ended.
-            return
-        conversation.second = conversation.lived
-        conversation.lived, conversation.before = head.start_id, None
+        """Take the first process for the one that counts when it opens again after the second one has begun."""
+        if head.purpose != OPEN:
+            raise PackageRefusedError(
+                STALE,
+                f"Another process of {head.sender} has begun since.",
+                why="what an earlier one had on its way is sent again",
+            )
+        conversation.second, conversation.before = conversation.lived, None
+        conversation.lived = head.start_id
         conversation.lived_at_s = self._context.clock.monotonic_s()
         _LOG.error("two processes of one node", extra={"peer": conversation.peer})
         self._context.store.write(

@@ -31,13 +31,15 @@ class Door:
     """The departments of node ``code``: ``waiting`` is still to be handed in, in this order.
 
     ``accepted`` holds the position of every record that the node has answered for, by the source's own key; ``given``
-    the records whose answer was heard; ``bad`` those that a faulty program of the node wrote once more, past intake.
+    the records whose answer was heard, ``keys`` theirs; ``bad`` those that a faulty program of the node wrote once
+    more, past intake.
     """
 
     code: str
     waiting: list[GeneratedRecord]
     accepted: dict[str, int] = field(default_factory=dict)
     given: list[GeneratedRecord] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     bad: list[GeneratedRecord] = field(default_factory=list)
 
     def hand_in(self, node: Node, chance: Chance) -> str:
@@ -52,6 +54,8 @@ class Door:
         repeated = [chance.pick(self.given)] if self.given and chance.happens(0.4) else []
         conflicting = [_altered(chance.pick(self.given))] if self.given and chance.happens(0.2) else []
         verdicts = self.offer(node, [*offered, *repeated, *conflicting])
+        if any(verdict.outcome == "received" for verdict in verdicts):
+            return "received: the node is in doubt, everything is offered again"
         self.waiting = self.waiting[count:]
         for record, verdict in zip(offered, verdicts, strict=False):
             self._expect(record, verdict, {"accepted", "repeated"} if record.valid else {"refused"})
@@ -61,6 +65,15 @@ class Door:
             self._expect(record, verdict, {"refused"})
         words = [verdict.outcome for verdict in verdicts]
         return " ".join(f"{word} {words.count(word)}" for word in dict.fromkeys(words))
+
+    def forget(self, size: int) -> None:
+        """Offer again what was answered and is lost: everything beyond ``size`` of the node's own stream."""
+        lost = {key for key, position in self.accepted.items() if position > size}
+        again = [record for record, key in zip(self.given, self.keys, strict=True) if key in lost]
+        self.accepted = {key: position for key, position in self.accepted.items() if key not in lost}
+        left = [(record, key) for record, key in zip(self.given, self.keys, strict=True) if key not in lost]
+        self.given, self.keys = [record for record, _ in left], [key for _, key in left]
+        self.waiting = [*again, *self.waiting]
 
     def offer(self, node: Node, records: Sequence[GeneratedRecord]) -> list[Verdict]:
         """Offer records to the node's intake; return its verdicts."""
@@ -78,6 +91,7 @@ class Door:
         assert verdict.position is not None
         if record.valid and verdict.key not in self.accepted:
             self.given.append(record)
+            self.keys.append(verdict.key)
         if self.accepted.setdefault(verdict.key, verdict.position) != verdict.position:
             raise InvariantBrokenError(f"I1: {self.code} moved {verdict.key} to {verdict.position}")
 

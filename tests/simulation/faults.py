@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.template import CODES
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from tests.simulation.doors import Door
     from tests.simulation.world import World
 
 PAUSES_S = (70.0, 3_700.0, 90_000.0)
@@ -19,14 +21,17 @@ OFFSETS_S = (0.0, -7.0, 400.0, -4_000.0, 86_400.0, -86_400.0)
 """How far a clock may stand off: up to a day, as a real one may that nobody has set."""
 HEAL_SHARE = 0.7
 """How often a fault ends, while there is one, instead of another one beginning."""
+RETURN_SHARE = 0.5
+"""Share of the honest histories in which nodes start from backups."""
 CUTS = (frozenset({"up"}), frozenset({"down"}), frozenset({"up", "down"}))
 
 
 class Faults:
     """The steps of the world; ``weights`` says how often each is drawn."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, doors: Mapping[str, Door]) -> None:
         self._world = world
+        self._doors = doors
         self._chance = world.chance
         self.weights: dict[Callable[[], str], int] = {
             self._stop: 4,
@@ -39,10 +44,31 @@ class Faults:
             self._darken: 1,
             self._set_clock: 3,
         }
+        if world.liar is None and world.old_program is None and world.chance.happens(RETURN_SHARE):
+            # What a liar or an older program makes of a return is for other histories.
+            self.weights[self._save] = 4
+            self.weights[self._set_back] = 2
         if world.old_program is not None:
             self.weights[self._upgrade] = 1
         if world.liar is not None:
             self.weights[self._lie] = 25
+
+    def _save(self) -> str:
+        """Somebody makes a backup of a node's database."""
+        code = self._chance.pick(CODES)
+        self._world.save(code)
+        return code
+
+    def _set_back(self) -> str:
+        """A node has lost its database and starts from its backup."""
+        saved = sorted(self._world.backups)
+        if not saved:
+            return "nobody has a backup"
+        code = self._chance.pick(saved)
+        kept = self._world.set_back(code)
+        if code in self._doors:
+            self._doors[code].forget(kept.get(StreamName(code, ANCESTORS), 0))
+        return code
 
     def _lie(self) -> str:
         return self._world.lie()

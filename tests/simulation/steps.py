@@ -45,7 +45,7 @@ class Steps:
             self._statistics: 6,
             self._retain: 2,
             **self._operators.weights,
-            **Faults(world).weights,
+            **Faults(world, doors).weights,
         }
 
     def take(self) -> str:

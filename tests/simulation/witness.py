@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from node.journal.holdings import Held
 
 
-LIED_ALARMS = frozenset({"RECEIPT", "PACKAGE"})
+LIED_ALARMS = frozenset({"RECEIPT", "PACKAGE", "OWN_CODE"})
 """The kinds of alarms that lies may raise at those who hear them: never that of a fork, which none of them is."""
 _CURSORS = "SELECT peer, origin, audience, cursor.size FROM cursor JOIN stream ON stream.id = cursor.stream_id"
 
@@ -54,6 +54,12 @@ class StreamMemory:
             self.leaves.append(leaf)
             self.frontier.extend([leaf])
             self.roots.append(self.frontier.root())
+
+    def shorten(self, size: int) -> None:
+        """Forget what lies beyond ``size``."""
+        leaves = self.leaves[:size]
+        self.leaves, self.roots, self.frontier = [], [CompactRange().root()], CompactRange()
+        self.extend(leaves)
 
     def root_with(self, size: int, leaves: list[bytes]) -> bytes:
         """Return the root of the first ``size`` leaves and others behind them."""
@@ -81,6 +87,7 @@ class Witness:
         self.signed = dict(signed)
         self.liar: str | None = None
         self.cursors: dict[tuple[str, str, StreamName], int] = {}
+        self.came_back: set[str] = set()
         self.tree = tree_of(identities(len(SEVEN)))
         self._new_receipts: list[Claim] = []
         self._new_checkpoints: list[Claim] = []
@@ -102,6 +109,24 @@ class Witness:
         if before != claim.root:
             raise InvariantBrokenError(f"I9: {code} signed two roots of {stream} at {claim.size}")
         self._new_checkpoints.append(claim)
+
+    def set_back(self, code: str, node: Node) -> dict[StreamName, int]:
+        """Take in that a node has come back with an older database; return how much stays of each of its own streams.
+
+        What nobody else holds of these is lost; what others hold has to come back.
+        """
+        with node.store.reading() as connection:
+            sizes = {held.stream: held.size for held in node.journal.streams(connection)}
+        self.came_back.add(code)
+        for holder, stream in [key for key in self.held if key[0] == code]:
+            self.held[holder, stream] = sizes.get(stream, 0)
+        kept: dict[StreamName, int] = {}
+        for stream in [one for one in self.streams if one.origin == code]:
+            kept[stream] = max([0, *(size for (_, one), size in self.held.items() if one == stream)])
+            self.streams[stream].shorten(kept[stream])
+            for key in [key for key in self.signed if key[0] == stream and key[1] > kept[stream]]:
+                del self.signed[key]
+        return kept
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -138,7 +163,11 @@ class Witness:
         if len(leaves) != held.size - known:
             raise InvariantBrokenError(f"I2: {held.stream} at {code} has gaps among {known + 1} to {held.size}")
         if held.own:
-            memory.extend(leaves)
+            # What comes back to its origin was known before.
+            known_before = memory.leaves[known : held.size]
+            if leaves[: len(known_before)] != known_before:
+                raise InvariantBrokenError(f"I2: {held.stream} came back to {code} as another one")
+            memory.extend(leaves[len(known_before) :])
         elif memory.leaves[known : held.size] != leaves:
             raise InvariantBrokenError(
                 f"I2: {held.stream} at {code} differs among {known + 1} to {held.size}; "
@@ -159,13 +188,13 @@ class Witness:
         for peer, origin, audience, size in connection.exec_driver_sql(_CURSORS):
             stream = StreamName(origin, audience)
             before = self.cursors.get((code, peer, stream), 0)
-            if size < before and self.liar not in {code, peer}:
+            if size < before and self.liar not in {code, peer} and not self.came_back & {code, peer}:
                 raise InvariantBrokenError(
                     f"I8: {code} lowered its cursor of {peer} on {stream} from {before} to {size}"
                 )
             self.cursors[code, peer, stream] = size
             # What a liar states that it has is its own loss; it must be right again when all is quiet.
-            if size > self.held[peer, stream] and peer != self.liar:
+            if size > self.held[peer, stream] and peer != self.liar and peer not in self.came_back:
                 raise InvariantBrokenError(
                     f"I8: {code} believes that {peer} has {size} of {stream}; it has {self.held[peer, stream]}"
                 )
@@ -173,6 +202,8 @@ class Witness:
     def _look_at_alarms(self, connection: Connection, code: str) -> None:
         for kind, subject, text in connection.exec_driver_sql("SELECT kind, subject, text FROM alarm"):
             if self.liar is not None and kind in LIED_ALARMS and code != self.liar:
+                continue
+            if code in self.came_back and subject.startswith("lost "):
                 continue
             if kind.upper() == "FORK":
                 raise InvariantBrokenError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from node.demo.chance import Chance
 from node.errors import PackageRefusedError, PeerUnavailableError, TryLaterError
+from node.exchange.lives import STALE
 from tests.simulation.clocks import NodeClock, VirtualTime
 from tests.simulation.lies import Lies, likely_liars
 from tests.simulation.network import STALL_S, Message, Network, parent_of
@@ -81,6 +82,7 @@ class World:
         self._armed: Armed | None = None
         self._stores: dict[str, SimulatedStore] = {}
         self._high_waters: dict[str, HighWater] = {}
+        self.backups: dict[str, bytes] = {}
         self.nodes: dict[str, Node] = {}
         for code in CODES:
             self._start(code, (founded_images() if beginning is None else beginning.images)[code])
@@ -167,6 +169,18 @@ class World:
         self._lives[code] += 1
         self.full.discard(code)
         self._start(code, image)
+
+    def save(self, code: str) -> None:
+        """Make a backup of a node's database."""
+        self.backups[code] = self._stores[code].durable_image()
+
+    def set_back(self, code: str) -> dict[StreamName, int]:
+        """Start a node from its backup, its high-water file as it was; return what stays of each of its own streams."""
+        self.nodes[code].close()
+        self._lives[code] += 1
+        self.full.discard(code)
+        self._start(code, self.backups[code])
+        return self.witness.set_back(code, self.nodes[code])
 
     def upgrade(self) -> None:
         """Start the node that runs an older program with the newer one; what it did not know is read again."""
@@ -276,6 +290,9 @@ class World:
         except TryLaterError as error:
             raise PeerUnavailableError(f"{parent} cannot now: {error.what}") from error
         except PackageRefusedError as error:
+            if error.reason == STALE:
+                # Its process has ended since, or has taken another start id.
+                raise PeerUnavailableError(f"{parent} takes nothing of an earlier life of {child}") from error
             raise InvariantBrokenError(f"{parent} refused an honest package of {child}: {error}") from error
 
     def _deliver_lie(self, message: Message) -> str:

@@ -285,7 +285,9 @@ def test_of_two_live_processes_the_second_is_refused() -> None:
     clone.exchange.open_conversation(CITY, carrier_to(city, clone))
     first.clock.advance(2.0)
     # The first one goes on: from now on everybody knows that there are two.
-    first.exchange.poll_once(CITY, carrier_to(city, first), 0.0)
+    with pytest.raises(PackageRefusedError, match="has begun since"):
+        first.exchange.poll_once(CITY, carrier_to(city, first), 0.0)
+    first.exchange.open_conversation(CITY, carrier_to(city, first))
     for _ in range(2):
         with pytest.raises(PackageRefusedError, match="Another process"):
             clone.exchange.poll_once(CITY, carrier_to(city, clone), 0.0)
@@ -313,6 +315,8 @@ def test_a_late_package_of_a_process_that_ended_makes_no_second() -> None:
     county.clock.advance(2.0)
     county.started()
     county.exchange.open_conversation(CITY, carrier_to(city, county))
-    city.exchange.accept_package(late.data, EAST)
+    with pytest.raises(PackageRefusedError, match="has begun since"):
+        city.exchange.accept_package(late.data, EAST)
     settle(nodes)
     assert not told(city)
+    assert city.size(StreamName(EAST, ANCESTORS)) == 1
