@@ -19,6 +19,7 @@ from node.beside import Beside
 from node.journal.entries import Entry
 from node.journal.replay import read_entry
 from node.standard.compression import compress_record
+from node.standard.families import RECORD_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,17 +121,22 @@ def _read_here(fresh: Sequence[Fresh]) -> list[Entry]:
 
 
 def _without_tree(entry: Entry) -> Entry:
-    if entry.facts is not None and entry.facts.case_no is not None:
+    if _is_of_case(entry):
         entry.element = None
     return entry
 
 
+def _is_of_case(entry: Entry) -> bool:
+    """Tell whether a record is part of a case, and does not only name one, as a Redaction may."""
+    known = RECORD_TYPES.get(entry.record_type)
+    return known is not None and known.case_record and entry.facts is not None and entry.facts.case_no is not None
+
+
 def _told(body: bytes) -> _Answer:
     entry = read_entry(body, leaf=b"")
-    facts = entry.facts
-    if facts is None or facts.case_no is None:
+    if entry.facts is None or not _is_of_case(entry):
         return None
-    return entry.record_type, compress_record(body), facts
+    return entry.record_type, compress_record(body), entry.facts
 
 
 def _heard(body: bytes, leaf: bytes, answer: _Answer) -> Entry:

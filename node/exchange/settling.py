@@ -253,7 +253,7 @@ class Settling:
         refused: dict[int, str] = {}
         for number, one in enumerate(package.head.slices):
             if one.stream not in conversation.wanted:
-                refused[number] = "unasked"
+                # It was asked for twice, or by nobody.
                 continue
             reason = self._take_one(package, number, one, conversation)
             if reason is None and one.stream in conversation.wanted:

@@ -12,6 +12,7 @@ from node.exchange.receipts import Receipts
 from node.exchange.receiver import Receiver
 from node.journal import cursors, holdings
 from node.journal.cutting import plan
+from node.journal.high_water import HighWaterMemory
 from node.journal.replay import read_entry
 from node.journal.streams import Journal
 from node.standard.seals import Receipt
@@ -168,6 +169,11 @@ def _no_authority_table(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(judging, "check_authority", lambda *_arguments: None)
 
 
+def _position_reused(patch: pytest.MonkeyPatch) -> None:
+    """A node that forgets how far it has told others that its streams reach takes an old database for the newest."""
+    patch.setattr(HighWaterMemory, "sizes", lambda _self: {})
+
+
 BREAKAGES = (
     Breakage(
         name="skip the flush",
@@ -194,5 +200,10 @@ BREAKAGES = (
     Breakage(name="forget a held-back record after requeue", found_by="I3: ", plant=_held_back_forgotten),
     Breakage(name="send a sibling's stream", found_by="I5: .* holds", plant=_siblings_stream),
     Breakage(name="count city and county summaries", found_by="I4: ", plant=_counted_twice),
+    Breakage(
+        name="reuse a position after restore",
+        found_by="I1: |I2: |I8: |I9: |raised an alarm",
+        plant=_position_reused,
+    ),
     Breakage(name="skip the authority table", found_by="I3: |I5: ", plant=_no_authority_table),
 )

@@ -135,6 +135,9 @@ class _Rested:
 def check_when_quiet(world: World, doors: Mapping[str, Door], look: Callable[[World], None]) -> None:
     """Let the day's statistics go up level by level, then compare what every node has derived."""
     end_faults(world)
+    if world.witness.came_back:
+        # A node in doubt publishes nothing.
+        settle(world, look)
     for depth in (2, 1, 0):
         for code in (one for one in _UPWARD if len(_above(one)) == depth):
             world.touched.add(code)

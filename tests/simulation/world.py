@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from node.demo.chance import Chance
 from node.errors import PackageRefusedError, PeerUnavailableError, TryLaterError
-from node.exchange.lives import STALE
+from node.exchange.lives import SECOND, STALE
 from tests.simulation.clocks import NodeClock, VirtualTime
 from tests.simulation.lies import Lies, likely_liars
 from tests.simulation.network import STALL_S, Message, Network, parent_of
@@ -290,7 +290,7 @@ class World:
         except TryLaterError as error:
             raise PeerUnavailableError(f"{parent} cannot now: {error.what}") from error
         except PackageRefusedError as error:
-            if error.reason == STALE:
+            if error.reason == STALE or (error.reason == SECOND and child == self.liar):
                 # Its process has ended since, or has taken another start id.
                 raise PeerUnavailableError(f"{parent} takes nothing of an earlier life of {child}") from error
             raise InvariantBrokenError(f"{parent} refused an honest package of {child}: {error}") from error
