@@ -33,7 +33,8 @@ SERIALS: Final = 40
 class Feeder:
     """A department that never gives up: it repeats each batch, with its key, until the node has answered.
 
-    ``accepted`` counts records that a door took; ``applications`` are their cases. Goes on where it stopped when it is
+    ``accepted`` counts records that a door took, ``received`` those that it answered would wait (once each time it
+    said so); ``applications`` are their cases. Goes on where it stopped when it is
     fed again. ``pause_s`` rests between batches, so that a feed may last without becoming large. While ``deaf`` is set
     no answer arrives: the batch is offered again.
     """
@@ -43,6 +44,7 @@ class Feeder:
         self.applications: set[str] = set()
         self.illogical = 0
         self.accepted = 0
+        self.received = 0
         self.deaf = threading.Event()
         self._key = key
         self._seed = seed
@@ -75,6 +77,11 @@ class Feeder:
                 threading.Event().wait(0.1)
                 continue
             if self.deaf.is_set():
+                continue
+            if answer.get("received"):
+                # Not decided: the node is settling what it lost (R12). A department asks again.
+                self.received += len(batch)
+                threading.Event().wait(0.1)
                 continue
             assert answer["accepted"] + answer["repeated"] == len(batch), answer
             self.accepted += len(batch)
