@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from node.errors import PeerUnavailableError, StoreUnavailableError
+from node.errors import PackageRefusedError, PeerUnavailableError, StoreUnavailableError
 from node.exchange.asking import Progress
 from node.exchange.limits import Limits
 from node.exchange.links import LinkWorker
@@ -58,17 +58,17 @@ def test_a_slice_whose_stream_moved_meanwhile_is_judged_again(monkeypatch: pytes
     assert nodes[CITY].size(STREAM) == 3
 
 
-def test_a_receipt_for_what_the_process_before_has_sent_is_believed() -> None:
+def test_what_the_process_before_has_sent_late_is_refused_without_an_alarm_on_either_side() -> None:
     # The county was killed with a package under way; the package arrives only after its new process has opened.
     nodes = settled_nodes()
     county, city = nodes[EAST], nodes[CITY]
     outgoing = sent(nodes)
     county.started().open_conversation(CITY, carrier_to(city, county))
-    late = city.exchange.answer(outgoing.data, EAST)
-    county.exchange.accept_package(late, CITY)
-    with county.store.reading() as connection:
-        assert alarms.alarms(connection) == []
-        assert cursors.cursor(connection, CITY, STREAM) == 3
+    with pytest.raises(PackageRefusedError, match="has begun since"):
+        city.exchange.answer(outgoing.data, EAST)
+    for node in (county, city):
+        with node.store.reading() as connection:
+            assert alarms.alarms(connection) == []
 
 
 def test_a_slice_whose_stream_keeps_moving_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
