@@ -148,7 +148,7 @@ def _held_back_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _siblings_stream(patch: pytest.MonkeyPatch) -> None:
-    for module in ("sender", "receiver", "receipts", "opening"):
+    for module in ("sender", "judging", "receipts", "opening"):
         patch.setattr(
             f"node.exchange.{module}.travels",
             lambda tree, stream, sender, receiver: (
