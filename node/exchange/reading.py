@@ -53,10 +53,11 @@ class RecordReader:
         An entry has its element only where its record belongs to no case: hundreds of trees that live on until the
         commit cost more to free than all facts to read, and hardly a projection wants them.
         """
-        if not self.shares or len(fresh) < SHARED_RECORDS_MIN or not self._lock.acquire(blocking=False):
+        if not self.shares or not self._lock.acquire(blocking=False):
             return _read_here(fresh)
         try:
-            return self._read_shared(fresh)
+            self._forget_one_that_left()
+            return _read_here(fresh) if len(fresh) < SHARED_RECORDS_MIN else self._read_shared(fresh)
         finally:
             self._lock.release()
 
@@ -79,11 +80,14 @@ class RecordReader:
         entries += [_heard(body, leaf, answer) for (body, leaf), answer in zip(fresh[half:], answers, strict=True)]
         return entries
 
-    def _ready(self) -> _Helper | None:
-        """Return the process if it is there, None while it is starting."""
+    def _forget_one_that_left(self) -> None:
+        """Let the system forget a process that left: it is listed as one that has ended until somebody asks."""
         if self._helper is not None and self._helper.has_left():
             self._helper.leave()
             self._helper = None
+
+    def _ready(self) -> _Helper | None:
+        """Return the process if it is there, None while it is starting."""
         self._helper = self._helper or _Helper(_MODULE)
         return self._helper if self._helper.is_ready() else None
 

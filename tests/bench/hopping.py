@@ -64,8 +64,7 @@ def measure_hop(folder: Path, clock: Clock, plan: Plan) -> Hopping:
         city = new_node(folder, CITY_PLAN)
         join(city, province, clock, run=False)
         idle = memory_mb(province)["now"]
-        rounds, singles = _hop(folder, clock, plan, province=province, city_home=city.home)
-        receiving = memory_mb(province)["peak"]
+        rounds, receiving, singles = _hop(folder, clock, plan, province=province, city_home=city.home)
     finally:
         stop_all([province.process], clock)
     return Hopping(rounds=rounds, singles=singles, start_s=start_s, memory_mb={"idle": idle, "receiving": receiving})
@@ -77,7 +76,9 @@ def _timed_start(node: DemoNode, clock: Clock) -> float:
     return clock.monotonic_s() - begun_s
 
 
-def _hop(folder: Path, clock: Clock, plan: Plan, *, province: DemoNode, city_home: Path) -> tuple[Rounds, Singles]:
+def _hop(
+    folder: Path, clock: Clock, plan: Plan, *, province: DemoNode, city_home: Path
+) -> tuple[Rounds, float, Singles]:
     # Ten slices of a tenth each make the package of the mix.
     limits = Limits(slice_records_max=plan.package_records // len(COUNTIES))
     config = load_config(city_home, shipped_levels=level_folder())
@@ -94,7 +95,9 @@ def _hop(folder: Path, clock: Clock, plan: Plan, *, province: DemoNode, city_hom
             records = sum(map(len, batches))
             rounds.product_s.append(link.push(limits.under_way_max) / records)
             rounds.floor_s.append(floor.send(batches) / records)
-        return rounds, measure_singles(link.one_by_one(), node, province, clock, plan)
+        # Now: the process that reads beside the province leaves while single records come.
+        receiving = memory_mb(province)["peak"]
+        return rounds, receiving, measure_singles(link.one_by_one(), node, province, clock, plan)
     finally:
         floor.close()
         carrier.close()
