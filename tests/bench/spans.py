@@ -35,7 +35,7 @@ SPANS = {
     "expand": ("tests.bench.receiving.expand_limited",),
     "frame, Head, signature": ("node.exchange.accepting.read_package",),
     "checkpoints (signatures, lookups)": ("node.exchange.judging.Judge._refuse_checkpoints",),
-    "leaf hashes": ("node.exchange.receiver.leaf_hash",),
+    "leaf hashes": ("node.exchange.judging.leaf_hash",),
     "Merkle": ("node.journal.streams.plan", "node.journal.holdings.Held.extended_root"),
     "parse and XSD": ("node.journal.replay.parse_record",),
     "facts": ("node.journal.replay.facts_of",),
