@@ -1,22 +1,20 @@
 """Reading the records of a package: parsed, validated, and turned into entries; a large package on two processors.
 
 Half of taking a record in is libxml2's work and the interpreter's around it, which threads of one interpreter hardly
-share (docs/performance.md). So the second half of a large package is read by a process beside this one
-(``node.beside``) while this one reads the first. Both run ``read_entry`` on each record's own bytes; who read a record
-is not to be seen. The process is started by the first large package, which does not wait for it, and leaves when none
-came for a minute.
+share (docs/performance.md). So a large package is read from its end by a process beside this one (``node.beside``)
+while this one reads it from its beginning, piece by piece until they meet: whoever gets less of a processor reads less.
+Both run ``read_entry`` on each record's own bytes; who read a record is not to be seen. The process is started by the
+first large package, which does not wait for it, and leaves when none came for a minute.
 """
 
 from __future__ import annotations
 
-import pickle
-import select
-import sys
 import threading
-from typing import TYPE_CHECKING, BinaryIO, Final
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
-from node.beside import Beside
-from node.journal.entries import Entry
+from node.beside import Beside, line_to_starter
+from node.journal.entries import Entry, pack
 from node.journal.replay import read_entry
 from node.standard.compression import compress_record
 from node.standard.families import RECORD_TYPES
@@ -24,6 +22,7 @@ from node.standard.families import RECORD_TYPES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from node.beside import Line
     from node.standard.facts import Facts
 
     Fresh = tuple[bytes, bytes]
@@ -33,6 +32,10 @@ if TYPE_CHECKING:
 
 SHARED_RECORDS_MIN: Final = 100
 """Records of a package from which on it is shared; chosen by us: below, telling costs more than reading."""
+PIECE_RECORDS: Final = 20
+"""Records that are given away at a time; measured: fewer cost more telling, more cost waiting at the end."""
+AHEAD_MAX: Final = 2
+"""Pieces that may be given away and not be answered: with one, the process would wait for us."""
 IDLE_S: Final = 60.0
 """Seconds after which a process that nobody asks leaves; chosen by us."""
 _MODULE: Final = "node.exchange.reading"
@@ -50,8 +53,8 @@ class RecordReader:
     def read(self, fresh: Sequence[Fresh]) -> list[Entry]:
         """Return the entries of records, in order; raises for nothing that they hold.
 
-        An entry has its element only where its record belongs to no case: hundreds of trees that live on until the
-        commit cost more to free than all facts to read, and hardly a projection wants them.
+        An entry has its packed body. It has its element only where its record belongs to no case: hundreds of trees
+        that live on until the commit cost more to free than all facts to read, and hardly a projection wants them.
         """
         if not self.shares or not self._lock.acquire(blocking=False):
             return _read_here(fresh)
@@ -69,16 +72,8 @@ class RecordReader:
                 self._helper = None
 
     def _read_shared(self, fresh: Sequence[Fresh]) -> list[Entry]:
-        half = len(fresh) // 2
         helper = self._ready()
-        if helper is None or not helper.tell([body for body, _ in fresh[half:]]):
-            return _read_here(fresh)
-        entries = _read_here(fresh[:half])
-        answers: list[_Answer] | None = helper.hear()
-        if answers is None:
-            return entries + _read_here(fresh[half:])
-        entries += [_heard(body, leaf, answer) for (body, leaf), answer in zip(fresh[half:], answers, strict=True)]
-        return entries
+        return _read_here(fresh) if helper is None else _Sharing(helper, fresh).read()
 
     def _forget_one_that_left(self) -> None:
         """Let the system forget a process that left: it is listed as one that has ended until somebody asks."""
@@ -104,24 +99,67 @@ class _Helper(Beside):
         return self._is_ready
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
-    """Read records until ``requests`` ends or nothing came for ``idle_s`` seconds: all that the process does."""
-    _answer(answers, _READY)
-    while select.select([requests], [], [], idle_s)[0]:
+class _Sharing:
+    """One package, read from both ends."""
+
+    def __init__(self, helper: _Helper, fresh: Sequence[Fresh]) -> None:
+        self._helper = helper
+        self._fresh = fresh
+        self._here: list[Entry] = []
+        self._there: list[list[Entry]] = []
+        """Pieces read by the other process, the last of the package first."""
+        self._end = len(fresh)
+        """Where begins what was given away."""
+        self._asked: deque[tuple[int, int]] = deque()
+
+    def read(self) -> list[Entry]:
+        """Return the entries of the whole package, in order."""
+        self._give_away()
+        while (begin := len(self._here)) < self._end:
+            self._here += _read_here(self._fresh[begin : min(begin + PIECE_RECORDS, self._end)])
+            while self._asked and self._helper.answers():
+                self._hear()
+            self._give_away()
+        while self._asked:
+            self._hear()
+        return [*self._here, *(entry for piece in reversed(self._there) for entry in piece)]
+
+    def _give_away(self) -> None:
+        """Give pieces away while more is left for us than the other process has, so that nobody waits at the end."""
+        while len(self._asked) < AHEAD_MAX:
+            begin = self._end - PIECE_RECORDS
+            if begin - len(self._here) < len(self._asked) * PIECE_RECORDS:
+                return
+            if not self._helper.tell([body for body, _ in self._fresh[begin : self._end]]):
+                return
+            self._asked.append((begin, self._end))
+            self._end = begin
+
+    def _hear(self) -> None:
+        begin, end = self._asked.popleft()
+        piece = self._fresh[begin:end]
+        answers: list[_Answer] | None = self._helper.hear()
+        if answers is None:
+            self._there.append(_read_here(piece))
+        else:
+            self._there.append([_heard(*each, answer) for each, answer in zip(piece, answers, strict=True)])
+
+
+def serve(line: Line, idle_s: float = IDLE_S) -> None:
+    """Read records until the line ends or nothing came for ``idle_s`` seconds: all that the process does."""
+    line.tell(_READY)
+    while line.has_news(idle_s):
         try:
-            bodies = pickle.load(requests)  # noqa: S301 - from the process that started this one.
+            bodies = line.hear()
         except EOFError:
             return
-        _answer(answers, [_told(body) for body in bodies])
-
-
-def _answer(answers: BinaryIO, answer: object) -> None:
-    pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
-    answers.flush()
+        line.tell([_told(body) for body in bodies])
 
 
 def _read_here(fresh: Sequence[Fresh]) -> list[Entry]:
-    return [_without_tree(read_entry(body, leaf=leaf)) for body, leaf in fresh]
+    entries = [_without_tree(read_entry(body, leaf=leaf)) for body, leaf in fresh]
+    pack(entries)
+    return entries
 
 
 def _without_tree(entry: Entry) -> Entry:
@@ -145,10 +183,10 @@ def _told(body: bytes) -> _Answer:
 
 def _heard(body: bytes, leaf: bytes, answer: _Answer) -> Entry:
     if answer is None:
-        return _without_tree(read_entry(body, leaf=leaf))
+        return _read_here([(body, leaf)])[0]
     record_type, packed, facts = answer
     return Entry(record_type=record_type, body=body, leaf=leaf, facts=facts, packed=packed)
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(line_to_starter())

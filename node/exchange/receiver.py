@@ -153,8 +153,7 @@ class Receiver:
             ]
             if one.entries and not _is_canonical(one.entries[0]):
                 one.uncanonical = one.held + 1
-            # Compressing is the dearest work that can be done before the lock is taken.
-            pack(one.entries)
+            # Compressed before the lock is taken, like the others by whoever reads them.
             pack(one.found)
         return judged
 

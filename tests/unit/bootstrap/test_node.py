@@ -267,7 +267,7 @@ def test_retention_keeps_what_a_link_has_still_to_send(city: Node) -> None:
     for number in range(4):
         receive(city, read_entry(record("Alarm", RecordKey=f"alarm/{number}")))
     assert city.retain() == 0
-    city.store.write(lambda transaction: cursors.advance(transaction, "360000", COUNTY, 4))
+    city.store.write(lambda transaction: cursors.advance(transaction, "360000", {COUNTY: 4}))
     assert city.retain() == 3
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
-import select
 import signal
-import subprocess
-import sys
-from io import BytesIO
+from multiprocessing.connection import Pipe
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from node.beside import Beside, Line
 from node.exchange import exchange, reading
 from node.exchange.reading import RecordReader, serve
 from node.journal.merkle import leaf_hash
@@ -69,14 +66,14 @@ def expected() -> list[Any]:
 def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordReader]:
     """Give a reader that shares every package, whose process is there."""
     monkeypatch.setattr(reading, "SHARED_RECORDS_MIN", 2)
+    monkeypatch.setattr(reading, "PIECE_RECORDS", 3)
     made = RecordReader()
     made.shares = True
     made.read(fresh_of_all_kinds())
     assert made._helper is not None
-    process = made._helper._process
-    assert process is not None
-    assert process.stdout is not None
-    assert select.select([process.stdout], [], [], READY_WITHIN_S)[0]
+    line = made._helper._line
+    assert line is not None
+    assert line.has_news(READY_WITHIN_S)
     yield made
     made.close()
 
@@ -85,9 +82,24 @@ def test_what_two_processes_read_is_what_one_reads(reader: RecordReader) -> None
     for _ in range(2):
         entries = reader.read(fresh_of_all_kinds())
         assert plain(entries) == expected()
-        packed = [one for one in entries if one.packed is not None]
-        assert [expand_record(one.packed or b"") for one in packed] == [one.body for one in packed]
-        assert len(packed) == 3
+        assert [expand_record(one.packed or b"") for one in entries] == [one.body for one in entries]
+
+
+@pytest.mark.parametrize("count", range(2, 16))
+def test_both_processes_read_until_they_meet(reader: RecordReader, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    heard: list[bytes] = []
+    honest = reading._heard
+
+    def hear(body: bytes, leaf: bytes, answer: Any) -> Any:
+        heard.append(body)
+        return honest(body, leaf, answer)
+
+    monkeypatch.setattr(reading, "_heard", hear)
+    fresh = fresh_of_all_kinds()[:count]
+    assert [one.body for one in reader.read(fresh)] == [body for body, _ in fresh]
+    # Pieces are given away while at least as much is left for this process.
+    assert (len(heard) >= reading.PIECE_RECORDS) == (count >= reading.PIECE_RECORDS)
+    assert len(heard) < count or count == reading.PIECE_RECORDS
 
 
 def test_a_small_package_needs_no_other_process() -> None:
@@ -138,24 +150,19 @@ def test_what_a_lost_process_had_is_read_here(reader: RecordReader, monkeypatch:
 
 def test_the_process_serves_until_its_input_ends() -> None:
     bodies = [body for body, _ in fresh_of_all_kinds()]
-    with subprocess.Popen(
-        [sys.executable, "-m", "node.exchange.reading"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert pickle.load(process.stdout) == "ready"
-        pickle.dump(bodies, process.stdin)
-        process.stdin.flush()
-        told = pickle.load(process.stdout)
-        process.stdin.close()
-        assert process.wait(10) == 0
+    process = Beside("node.exchange.reading")
+    assert process.hear() == "ready"
+    assert process.tell(bodies)
+    assert process.tell(bodies[:1])
+    told = process.hear()
     assert [one is not None for one in told[:8]] == [True, False, True, False, False, False, True, False]
+    assert len(process.hear()) == 1
+    process.leave()
+    assert process.has_left()
+    assert not process.tell(bodies)
 
 
 def test_the_process_leaves_when_nobody_asks() -> None:
-    with subprocess.Popen(["sleep", "30"], stdout=subprocess.PIPE) as silent:
-        assert silent.stdout is not None
-        answers = BytesIO()
-        serve(silent.stdout, answers, 0.01)  # type: ignore[arg-type]
-        silent.kill()
-    assert pickle.loads(answers.getvalue()) == "ready"
+    (requests, _outgoing), (incoming, answers) = Pipe(duplex=False), Pipe(duplex=False)
+    serve(Line(requests, answers), 0.01)
+    assert Line(incoming, answers).hear() == "ready"
