@@ -15,8 +15,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from node.beside import PROCESSORS_MIN, Beside, line_to_starter, processors
+from node.collector import seldom_collected
 from node.departments.candidates import Candidate
-from node.departments.collector import seldom_collected
 from node.departments.prepare import Prepared, new_salts, prepare_salted
 from node.journal.entries import Entry
 

@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from node.beside import Beside, line_to_starter
+from node.collector import seldom_collected
 from node.journal.entries import Entry, pack
 from node.journal.replay import read_entry
 from node.standard.compression import compress_record
@@ -189,4 +190,5 @@ def _heard(body: bytes, leaf: bytes, answer: _Answer) -> Entry:
 
 
 if __name__ == "__main__":
-    serve(line_to_starter())
+    with seldom_collected():
+        serve(line_to_starter())

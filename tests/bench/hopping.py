@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from node.bootstrap import build_node
+from node.collector import collect_seldom
 from node.config import load_config
 from node.demo.plan import CITY as CITY_PLAN
 from node.demo.plan import PROVINCE as PROVINCE_PLAN
@@ -87,6 +88,7 @@ def _hop(
     floor = HopFloor(folder, node.identity, province.home, under_way=limits.under_way_max)
     try:
         node.start()
+        collect_seldom()
         link = _Link(node=node, carrier=carrier, peer=province.plan.code, origins=_counties(node, plan))
         link.open(clock)
         rounds = Rounds()
