@@ -81,11 +81,16 @@ class Beside:
             return False
         return True
 
-    def hear(self) -> Any:
-        """Wait for its answer to the next request, which is never None; None when it is not there any more."""
+    def hear(self, wait_s: float | None = None) -> Any:
+        """Wait for its answer to the next request, which is never None; None when it is not there any more.
+
+        One that does not answer within ``wait_s`` (None: any time) is ended and counts as gone.
+        """
         if self._line is None:
             return None
         try:
+            if not self._line.has_news(wait_s):
+                raise TimeoutError
             return self._line.hear()
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             self._lost(error)

@@ -37,6 +37,8 @@ PIECE_RECORDS: Final = 20
 """Records that are given away at a time; measured: fewer cost more telling, more cost waiting at the end."""
 AHEAD_MAX: Final = 2
 """Pieces that may be given away and not be answered: with one, the process would wait for us."""
+ANSWER_S: Final = 10.0
+"""Seconds within which a piece must be answered, which takes a millisecond; chosen by us."""
 IDLE_S: Final = 60.0
 """Seconds after which a process that nobody asks leaves; chosen by us."""
 _MODULE: Final = "node.exchange.reading"
@@ -139,7 +141,7 @@ class _Sharing:
     def _hear(self) -> None:
         begin, end = self._asked.popleft()
         piece = self._fresh[begin:end]
-        answers: list[_Answer] | None = self._helper.hear()
+        answers: list[_Answer] | None = self._helper.hear(ANSWER_S)
         if answers is None:
             self._there.append(_read_here(piece))
         else:
