@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from node.errors import IdentityError
 from node.journal import checkpoints, roots
+from node.journal.entries import read_entry
 from node.journal.forks import keep_fork, resolutions
 from node.journal.merkle import CompactRange
-from node.journal.replay import read_entry
 from node.journal.returning import NoDoors, common_size
 from node.standard.codec import leaf_hash
 

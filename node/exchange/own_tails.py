@@ -13,7 +13,7 @@ from node.exchange.contradictions import leads_to_resolution, objection_to
 from node.journal import receipts
 from node.journal.alarms import raise_alarm
 from node.journal.doubt import Returned, end_doubt, find_doubt, save_doubt
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.journal.returning import common_size
 from node.standard.seals import time_text
 from node.trust.produce import produce

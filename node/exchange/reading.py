@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from node.beside import Beside, line_to_starter
 from node.collector import seldom_collected
-from node.journal.entries import Entry, pack
-from node.journal.replay import read_entry
+from node.journal.entries import Entry, pack, read_entry
 from node.standard.compression import compress_record
 from node.standard.families import RECORD_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from node.beside import Line
     from node.standard.facts import Facts
@@ -35,7 +34,9 @@ SHARED_RECORDS_MIN: Final = 100
 """Records of a package from which on it is shared; chosen by us: below, telling costs more than reading."""
 PIECE_RECORDS: Final = 20
 """Records that are given away at a time; measured: fewer cost more telling, more cost waiting at the end."""
-AHEAD_MAX: Final = 2
+AHEAD_SHARE: Final = 0.9
+"""Share of a package that is given away while it waits for its predecessor, which is applied meanwhile."""
+ASKED_MAX: Final = 2
 """Pieces that may be given away and not be answered: with one, the process would wait for us."""
 ANSWER_S: Final = 10.0
 """Seconds within which a piece must be answered, which takes a millisecond; chosen by us."""
@@ -53,19 +54,27 @@ class RecordReader:
         self._lock = threading.Lock()
         self._helper: _Helper | None = None
 
-    def read(self, fresh: Sequence[Fresh]) -> list[Entry]:
+    def read(self, fresh: Sequence[Fresh], ahead: Sharing | None = None) -> list[Entry]:
         """Return the entries of records, in order; raises for nothing that they hold.
+
+        ``ahead``: what ``read_ahead`` began, used if it is of the same records.
 
         An entry has its packed body. It has its element only where its record belongs to no case: hundreds of trees
         that live on until the commit cost more to free than all facts to read, and hardly a projection wants them.
         """
-        if not self.shares or not self._lock.acquire(blocking=False):
-            return _read_here(fresh)
-        try:
-            self._forget_one_that_left()
-            return _read_here(fresh) if len(fresh) < SHARED_RECORDS_MIN else self._read_shared(fresh)
-        finally:
-            self._lock.release()
+        bodies = [body for body, _ in fresh]
+        sharing = ahead if ahead is not None and ahead.waits_for(bodies) else self._sharing(bodies, wait_s=0.0)
+        return _read_here(fresh) if sharing is None else sharing.read([leaf for _, leaf in fresh])
+
+    def read_ahead(self, bodies: Sequence[bytes], wait_s: float) -> Sharing | None:
+        """Let the process read records that will be read soon; None when it is not there within ``wait_s``.
+
+        The caller reads or drops what it gets: nobody else has the process meanwhile.
+        """
+        sharing = self._sharing(bodies, wait_s=wait_s) if len(bodies) >= SHARED_RECORDS_MIN else None
+        if sharing is not None:
+            sharing.begin()
+        return sharing
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -74,9 +83,18 @@ class RecordReader:
                 self._helper.leave()
                 self._helper = None
 
-    def _read_shared(self, fresh: Sequence[Fresh]) -> list[Entry]:
-        helper = self._ready()
-        return _read_here(fresh) if helper is None else _Sharing(helper, fresh).read()
+    def _sharing(self, bodies: Sequence[bytes], *, wait_s: float) -> Sharing | None:
+        """Return these records to be shared with the process; None when they are few, or when it is not there."""
+        if not self.shares or not self._lock.acquire(timeout=wait_s):
+            return None
+        helper = None
+        try:
+            self._forget_one_that_left()
+            helper = self._ready() if len(bodies) >= SHARED_RECORDS_MIN else None
+        finally:
+            if helper is None:
+                self._lock.release()
+        return None if helper is None else Sharing(helper, bodies, self._lock.release)
 
     def _forget_one_that_left(self) -> None:
         """Let the system forget a process that left: it is listed as one that has ended until somebody asks."""
@@ -102,45 +120,73 @@ class _Helper(Beside):
         return self._is_ready
 
 
-class _Sharing:
-    """One package, read from both ends."""
+class Sharing:
+    """The records of a package, read from both ends; ``release`` is called when the process is needed no more."""
 
-    def __init__(self, helper: _Helper, fresh: Sequence[Fresh]) -> None:
+    def __init__(self, helper: _Helper, bodies: Sequence[bytes], release: Callable[[], None]) -> None:
         self._helper = helper
-        self._fresh = fresh
+        self._bodies = bodies
+        self._release: Callable[[], None] | None = release
         self._here: list[Entry] = []
         self._there: list[list[Entry]] = []
         """Pieces read by the other process, the last of the package first."""
-        self._end = len(fresh)
+        self._end = len(bodies)
         """Where begins what was given away."""
         self._asked: deque[tuple[int, int]] = deque()
 
-    def read(self) -> list[Entry]:
-        """Return the entries of the whole package, in order."""
-        self._give_away()
-        while (begin := len(self._here)) < self._end:
-            self._here += _read_here(self._fresh[begin : min(begin + PIECE_RECORDS, self._end)])
-            while self._asked and self._helper.answers():
-                self._hear()
+    def begin(self) -> None:
+        """Give most of it away: there is time."""
+        self._give(int(len(self._bodies) * AHEAD_SHARE) // PIECE_RECORDS)
+
+    def waits_for(self, bodies: Sequence[bytes]) -> bool:
+        """Tell whether it is of these records and was neither read nor dropped."""
+        return self._release is not None and self._bodies == bodies
+
+    def read(self, leaves: Sequence[bytes]) -> list[Entry]:
+        """Return the entries of all records, in order; ``leaves`` are their leaf hashes."""
+        fresh = list(zip(self._bodies, leaves, strict=True))
+        try:
             self._give_away()
-        while self._asked:
-            self._hear()
+            while (begin := len(self._here)) < self._end:
+                self._here += _read_here(fresh[begin : min(begin + PIECE_RECORDS, self._end)])
+                while self._asked and self._helper.answers():
+                    self._hear(fresh)
+                self._give_away()
+            while self._asked:
+                self._hear(fresh)
+        finally:
+            self.drop()
         return [*self._here, *(entry for piece in reversed(self._there) for entry in piece)]
+
+    def drop(self) -> None:
+        """Let go of the process, once what it was asked is heard: its next answer must be to the next question."""
+        while self._asked:
+            self._asked.popleft()
+            self._helper.hear(ANSWER_S)
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
     def _give_away(self) -> None:
         """Give pieces away while more is left for us than the other process has, so that nobody waits at the end."""
-        while len(self._asked) < AHEAD_MAX:
-            begin = self._end - PIECE_RECORDS
-            if begin - len(self._here) < len(self._asked) * PIECE_RECORDS:
+        while len(self._asked) < ASKED_MAX:
+            left = self._end - PIECE_RECORDS - len(self._here)
+            if left < len(self._asked) * PIECE_RECORDS or not self._give(1):
                 return
-            if not self._helper.tell([body for body, _ in self._fresh[begin : self._end]]):
-                return
-            self._asked.append((begin, self._end))
-            self._end = begin
 
-    def _hear(self) -> None:
+    def _give(self, count: int) -> bool:
+        """Give pieces away with one message; whether it was taken."""
+        ends = range(self._end, self._end - count * PIECE_RECORDS, -PIECE_RECORDS)
+        pieces = [(end - PIECE_RECORDS, end) for end in ends]
+        told = self._helper.tell([self._bodies[begin:end] for begin, end in pieces])
+        if told:
+            self._asked.extend(pieces)
+            self._end -= count * PIECE_RECORDS
+        return told
+
+    def _hear(self, fresh: Sequence[Fresh]) -> None:
         begin, end = self._asked.popleft()
-        piece = self._fresh[begin:end]
+        piece = fresh[begin:end]
         answers: list[_Answer] | None = self._helper.hear(ANSWER_S)
         if answers is None:
             self._there.append(_read_here(piece))
@@ -153,10 +199,11 @@ def serve(line: Line, idle_s: float = IDLE_S) -> None:
     line.tell(_READY)
     while line.has_news(idle_s):
         try:
-            bodies = line.hear()
+            pieces = line.hear()
         except EOFError:
             return
-        line.tell([_told(body) for body in bodies])
+        for bodies in pieces:
+            line.tell([_told(body) for body in bodies])
 
 
 def _read_here(fresh: Sequence[Fresh]) -> list[Entry]:

@@ -18,7 +18,7 @@ from node.demo.program import stop_all
 from node.demo.raising import start, wait_until
 from node.exchange.limits import Limits
 from node.journal import cursors
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
 from node.standard.seals import TRUST, StreamName

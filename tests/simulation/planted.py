@@ -12,8 +12,8 @@ from node.exchange.receipts import Receipts
 from node.exchange.receiver import Receiver
 from node.journal import cursors, holdings
 from node.journal.cutting import plan
+from node.journal.entries import read_entry
 from node.journal.high_water import HighWaterMemory
-from node.journal.replay import read_entry
 from node.journal.streams import Journal
 from node.standard.seals import Receipt
 from node.statistics.summary import publish_statistics

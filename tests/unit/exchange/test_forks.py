@@ -10,10 +10,10 @@ import pytest
 
 from node.exchange.head import REFUSED
 from node.journal.alarms import alarms
+from node.journal.entries import read_entry
 from node.journal.forks import FORK_ALARM, checkpoints_in, forks, is_stopped
 from node.journal.memory import image_of, memory_store
 from node.journal.receipts import all_receipts, save_receipts
-from node.journal.replay import read_entry
 from node.standard.compose import compose
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.exchanging import ExchangeNode, settle, settled_nodes, step
