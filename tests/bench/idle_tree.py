@@ -98,7 +98,7 @@ class _Measuring:
             number = iter(range(10**9))
 
             def by_api() -> None:
-                offer(door, key, [next(records)], idempotency_key=f"bench-{next(number)}")
+                offer(door, key, [next(records)], idempotency_key=f"bench-{next(number)}", dialect="json")
 
             self._taken_s(by_api)
             api_s = [self._taken_s(by_api) for _ in range(self._plan.tries)]
