@@ -20,8 +20,9 @@ from node.journal import checkpoints
 from node.journal.merkle import CompactRange
 from node.standard.seals import CHECKPOINT_DOMAIN, RECEIPT_DOMAIN, StreamName
 from node.trust.holders import holders
+from tests.simulation.signing import tree_identities
 from tests.simulation.template import CODES
-from tests.support.identities import SEVEN, identities, tree_of
+from tests.support.identities import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,7 +89,7 @@ class Witness:
         self.liar: str | None = None
         self.cursors: dict[tuple[str, str, StreamName], int] = {}
         self.came_back: set[str] = set()
-        self.tree = tree_of(identities(len(SEVEN)))
+        self.tree = tree_of(tree_identities())
         self._new_receipts: list[Claim] = []
         self._new_checkpoints: list[Claim] = []
 
