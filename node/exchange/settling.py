@@ -13,8 +13,8 @@ What a node in doubt does
     (``node.departments.receiving``), slices are answered ``BUSY``, no checkpoint and no receipt is signed. It listens
     to the statements of its parent and of each child. Where one holds more of a stream of ours, or another tail, its
     tail is asked for (``tails``), checked against our own signature, and adopted: ``Journal.adopt``. When everybody was
-    heard the doubt ends: a ``StreamReturn`` tells of each stream what was common and which checkpoints are abandoned,
-    and the node begins a new life with a new start id.
+    heard the doubt ends: a ``StreamReturn`` tells of each stream what was common and which checkpoints are abandoned.
+    A new life with a new start id begins with the doubt and with its end, so that every neighbour opens again.
 
 Who settles first
     What a neighbour holds and we lack is fetched whoever wrote it, but for what travels from there anyway: the nodes on
@@ -132,6 +132,8 @@ class Settling:
 
         if self._context.store.write(work):
             _LOG.error("in doubt about the database", extra={"why": reason})
+            # A child opens again when it hears another start id; it would be heard a day later else.
+            self._renew()
         self._with_neighbours()
         for conversation in self._conversations.all():
             conversation.reopen = IN_DOUBT

@@ -103,6 +103,24 @@ def test_a_machine_set_back_with_its_file_finds_out_by_its_own_signature() -> No
     assert county.exchange.settling.doubt() is None
 
 
+def test_a_city_that_begins_to_doubt_while_it_runs_is_told_at_once_by_its_counties() -> None:
+    nodes = settled_nodes()
+    stream = nodes[CITY].write(3)
+    settle(nodes)
+    old = image_of(nodes[CITY].store)
+    nodes[CITY].write(5, first=20)
+    settle(nodes)
+    city = set_back(nodes, CITY, old, with_file=True)
+    # Both counties have stated what they hold before the city finds out from its parent.
+    settle(nodes, only=(EAST, WEST))
+    assert city.exchange.settling.doubt() is None
+    settle(nodes)
+    assert city.exchange.settling.doubt() is None
+    city.seal()
+    settle(nodes)
+    assert types_of(nodes[PROVINCE], stream) == ["CertificateIssued"] * 2 + ["Alarm"] * 8 + ["StreamReturn"]
+
+
 def test_a_city_set_back_fetches_what_its_parent_holds_of_those_below() -> None:
     nodes = settled_nodes()
     up, down, own = nodes[EAST].write(3), nodes[CITY].write(2, DESCENDANTS, first=50), nodes[CITY].write(1, first=60)
