@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.template import CODES
+from tests.simulation.world import BACKUPS, IMAGES
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ OFFSETS_S = (0.0, -7.0, 400.0, -4_000.0, 86_400.0, -86_400.0)
 """How far a clock may stand off: up to a day, as a real one may that nobody has set."""
 HEAL_SHARE = 0.7
 """How often a fault ends, while there is one, instead of another one beginning."""
-RETURN_SHARE = 0.5
-"""Share of the honest histories in which nodes start from backups."""
+BEHIND_SHARE = 0.8
+"""How often it is a node of which others hold more than its backup does, when there is one."""
+BUSY_SHARE = 0.7
+"""How often a machine that was set back goes on writing at once."""
 CUTS = (frozenset({"up"}), frozenset({"down"}), frozenset({"up", "down"}))
 
 
@@ -44,31 +47,40 @@ class Faults:
             self._darken: 1,
             self._set_clock: 3,
         }
-        if world.liar is None and world.old_program is None and world.chance.happens(RETURN_SHARE):
-            # What a liar or an older program makes of a return is for other histories.
-            self.weights[self._save] = 4
-            self.weights[self._set_back] = 2
+        if world.comebacks in {BACKUPS, IMAGES}:
+            self.weights[self._save] = 5
+            self.weights[self._set_back] = 4
         if world.old_program is not None:
             self.weights[self._upgrade] = 1
         if world.liar is not None:
             self.weights[self._lie] = 25
 
     def _save(self) -> str:
-        """Somebody makes a backup of a node's database."""
+        """Somebody makes a backup of a node's database, or an image of its machine."""
         code = self._chance.pick(CODES)
         self._world.save(code)
         return code
 
     def _set_back(self) -> str:
-        """A node has lost its database and starts from its backup."""
+        """A node has lost its database and starts from its backup; or its whole machine is set back to an image."""
         saved = sorted(self._world.backups)
         if not saved:
             return "nobody has a backup"
-        code = self._chance.pick(saved)
+        behind = [code for code in saved if self._world.is_behind(code)]
+        code = self._chance.pick(behind if behind and self._chance.happens(BEHIND_SHARE) else saved)
         kept = self._world.set_back(code)
         if code in self._doors:
             self._doors[code].forget(kept.get(StreamName(code, ANCESTORS), 0))
+            self._doors[code].moves = self._world.comebacks == IMAGES
+        if self._world.comebacks == IMAGES and code in self._doors and self._chance.happens(BUSY_SHARE):
+            return f"{code}, {self._goes_on(code)}"
         return code
+
+    def _goes_on(self, code: str) -> str:
+        """A machine that does not know that it was set back takes records in and seals them, before it hears of it."""
+        door, node = self._doors[code], self._world.touch(code)
+        taken = door.hand_in(node, self._chance) if door.waiting else "nothing left"
+        return f"{taken}, sealed {node.seal()}"
 
     def _lie(self) -> str:
         return self._world.lie()

@@ -33,6 +33,8 @@ UNKNOWN_YET = "ReviewStep"
 """The record type that a node with an older program does not know: it stands amid most cases."""
 
 
+FORKED = frozenset({"root", "overlap", "fork"})
+"""Why slices are refused of which two versions are about."""
 GENERATIONS = (50_000, 20, 100)
 """Objects made before memory is searched for cycles: a history leaves few of them."""
 
@@ -153,6 +155,11 @@ def look(world: World) -> None:
 
 
 def _check_refusals(world: World, code: str) -> None:
-    refused = {said: count for said, count in world.nodes[code].exchange.counted.items() if said[0] != world.liar}
+    expected = FORKED if world.witness.loose.origins else frozenset()
+    refused = {
+        (peer, reason): count
+        for (peer, reason), count in world.nodes[code].exchange.counted.items()
+        if peer != world.liar and reason not in expected
+    }
     if refused:
         raise InvariantBrokenError(f"{code} refused what honest nodes sent: {refused}")

@@ -148,6 +148,8 @@ def check_when_quiet(world: World, doors: Mapping[str, Door], look: Callable[[Wo
         if depth:
             settle(world, look)
     look(world)
+    for problem in world.witness.loose.problems(world.nodes):
+        raise InvariantBrokenError(problem)
     for door in doors.values():
         _check_door(world.nodes[door.code], door)
     tables = {code: derived_tables(node.store) for code, node in world.nodes.items()}
@@ -183,7 +185,7 @@ def _check_door(node: Node, door: Door) -> None:
             raise InvariantBrokenError(f"I3: {door.code} has {key} at {found[key]} and {record.position}")
         found[key] = record.position
     for key, position in door.accepted.items():
-        if found.get(key) != position:
+        if key not in found or (found[key] != position and not door.moves):
             raise InvariantBrokenError(f"I1: {door.code} accepted {key} at {position}; it stands at {found.get(key)}")
 
 

@@ -99,6 +99,13 @@ def high_water_of(store: Store) -> HighWater:
     return made
 
 
+def copy_of(high_water: HighWater) -> HighWater:
+    """Return a file that holds the same."""
+    made = HighWaterMemory()
+    made.raise_to(high_water.sizes() or {})
+    return made
+
+
 @lru_cache(maxsize=1)
 def founded_images() -> dict[str, bytes]:
     """Return each node's storage just after it joined: its issuer's record written, nothing sent."""

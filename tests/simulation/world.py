@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from node.demo.chance import Chance
 from node.errors import PackageRefusedError, PeerUnavailableError, TryLaterError
 from node.exchange.lives import SECOND, STALE
+from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.clocks import NodeClock, VirtualTime
 from tests.simulation.lies import Lies, likely_liars
 from tests.simulation.network import STALL_S, Message, Network, parent_of
 from tests.simulation.storage import AFTER, BEFORE, PowerLossError, SimulatedStore, disk_error
-from tests.simulation.template import CODES, founded_images, high_water_of, make_node
+from tests.simulation.template import CODES, copy_of, founded_images, high_water_of, make_node
 from tests.simulation.witness import InvariantBrokenError, Witness
 from tests.support.identities import SEVEN
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from node.bootstrap import Node
     from node.exchange.composing import Outgoing
     from node.journal.high_water import HighWater
-    from node.standard.seals import StreamName
 
 OLD_SHARE = 0.4
 """Share of histories in which one node runs an older program, until it is upgraded."""
@@ -36,6 +36,9 @@ RATES = (0.9999, 1.0, 1.0, 1.0002)
 """Seconds that a machine's clock counts in a true one: up to 17 s a day off."""
 LIAR_SHARE = 0.4
 """Share of histories in which one node lies beside what it does honestly."""
+BACKUPS, IMAGES = "backups of databases", "images of machines"
+COMEBACKS = (BACKUPS, IMAGES)
+"""What nodes are set back to in an honest history; what a liar or an older program makes of it is for others."""
 POWER, FULL_DISK, FAILED_FLUSH, LOST_REPLY = "power loss", "disk full", "failed flush", "lost reply of the database"
 """What may be armed. A lost reply is a commit that succeeded and is reported as failed."""
 
@@ -53,6 +56,15 @@ class Beginning:
 
     images: dict[str, bytes]
     signed: dict[tuple[StreamName, int], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """What a disk held once: the database, the high-water file beside it, and how much of the node's own reports."""
+
+    image: bytes
+    high_water: HighWater
+    size: int
 
 
 class World:
@@ -74,6 +86,8 @@ class World:
         self.old_program: str | None = self.chance.pick(CODES) if self.chance.happens(OLD_SHARE) else None
         self.liar: str | None = self.chance.pick(likely_liars()) if self.chance.happens(LIAR_SHARE) else None
         self.witness.liar = self.liar
+        is_plain = self.liar is None and self.old_program is None
+        self.comebacks: str = self.chance.pick(COMEBACKS) if is_plain else ""
         self.touched: set[str] = set()
         self.trace: list[str] = []
         self.power_losses = 0
@@ -82,7 +96,7 @@ class World:
         self._armed: Armed | None = None
         self._stores: dict[str, SimulatedStore] = {}
         self._high_waters: dict[str, HighWater] = {}
-        self.backups: dict[str, bytes] = {}
+        self.backups: dict[str, Backup] = {}
         self.nodes: dict[str, Node] = {}
         for code in CODES:
             self._start(code, (founded_images() if beginning is None else beginning.images)[code])
@@ -171,16 +185,31 @@ class World:
         self._start(code, image)
 
     def save(self, code: str) -> None:
-        """Make a backup of a node's database."""
-        self.backups[code] = self._stores[code].durable_image()
+        """Make a backup of a node's disk."""
+        self.backups[code] = Backup(
+            image=self._stores[code].durable_image(),
+            high_water=copy_of(self._high_waters[code]),
+            size=self.witness.held[code, StreamName(code, ANCESTORS)],
+        )
+
+    def is_behind(self, code: str) -> bool:
+        """Tell whether somebody else holds more of a node's reports than its backup does."""
+        reports = StreamName(code, ANCESTORS)
+        return any(self.witness.held[one, reports] > self.backups[code].size for one in CODES if one != code)
 
     def set_back(self, code: str) -> dict[StreamName, int]:
-        """Start a node from its backup, its high-water file as it was; return what stays of each of its own streams."""
+        """Start a node from its backup; return what stays of each of its own streams.
+
+        Its high-water file stays as it was, unless the whole machine is set back.
+        """
+        whole = self.comebacks == IMAGES
         self.nodes[code].close()
         self._lives[code] += 1
         self.full.discard(code)
-        self._start(code, self.backups[code])
-        return self.witness.set_back(code, self.nodes[code])
+        if whole:
+            self._high_waters[code] = copy_of(self.backups[code].high_water)
+        self._start(code, self.backups[code].image)
+        return self.witness.set_back(code, self.nodes[code], knows=not whole)
 
     def upgrade(self) -> None:
         """Start the node that runs an older program with the newer one; what it did not know is read again."""
@@ -319,5 +348,6 @@ class World:
                 accepted = self.nodes[child].exchange.accept_package(message.data, message.parent)
         except PackageRefusedError as error:
             raise InvariantBrokenError(f"{child} refused an honest package of {message.parent}: {error}") from error
-        if any(verdict.word == "REFUSED" for verdict in accepted.verdicts):
+        loose = self.witness.loose
+        if any(verdict.word == "REFUSED" and verdict.stream not in loose for verdict in accepted.verdicts):
             raise InvariantBrokenError(f"{child} refused an honest slice: {accepted.verdicts}")
