@@ -302,7 +302,8 @@ class Settling:
         lost = {
             stream: (sizes.get(stream, 0), size)
             for stream, size in (context.journal.high_water.sizes() or {}).items()
-            if stream.origin == context.code and sizes.get(stream, 0) < size
+            # What was set aside is no loss: it is offered again.
+            if stream.origin == context.code and max(sizes.get(stream, 0), found.set_aside_to(stream)) < size
         }
         context.journal.high_water.settle(sizes, place)
         if context.store.write(lambda transaction: end_with_returns(transaction, context, lost)):

@@ -103,6 +103,21 @@ def test_a_machine_set_back_with_its_file_finds_out_by_its_own_signature() -> No
     assert county.exchange.settling.doubt() is None
 
 
+def test_a_tail_that_was_set_aside_is_not_called_lost() -> None:
+    nodes = settled_nodes()
+    stream = nodes[EAST].write(3)
+    settle(nodes)
+    old = image_of(nodes[EAST].store)
+    nodes[EAST].write(2, first=20)
+    settle(nodes)
+    county = set_back(nodes, EAST, old, with_file=True)
+    # It goes on further than what the others hold, and seals it.
+    county.write(6, first=70)
+    settle(nodes)
+    assert types_of(county, stream) == ["Alarm"] * 5 + ["StreamReturn"]
+    assert not [one for one in told(county) if one.subject.startswith("lost")]
+
+
 def test_a_city_that_begins_to_doubt_while_it_runs_is_told_at_once_by_its_counties() -> None:
     nodes = settled_nodes()
     stream = nodes[CITY].write(3)
