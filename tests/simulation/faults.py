@@ -63,7 +63,8 @@ class Faults:
 
     def _set_back(self) -> str:
         """A node has lost its database and starts from its backup; or its whole machine is set back to an image."""
-        saved = sorted(self._world.backups)
+        # A machine that is set back twice forgets what it had abandoned: that is for the root to decide (02, R7).
+        saved = sorted(self._world.backups.keys() - self._world.witness.loose.origins)
         if not saved:
             return "nobody has a backup"
         behind = [code for code in saved if self._world.is_behind(code)]

@@ -35,20 +35,28 @@ class LooseStreams:
         self.origins: set[str] = set()
         self._leaves: dict[tuple[StreamName, int], set[bytes]] = defaultdict(set)
         self._roots: dict[tuple[StreamName, int], set[bytes]] = defaultdict(set)
-        self._shown: set[tuple[StreamName, int, bytes]] = set()
+        self._shown: dict[tuple[StreamName, int, bytes], set[str]] = defaultdict(set)
 
     def __contains__(self, stream: StreamName) -> bool:
         return stream.origin in self.origins
 
-    def begin(self, code: str, leaves: Mapping[StreamName, Sequence[bytes]], held: Mapping[StreamName, int]) -> None:
-        """Let the streams of ``code`` be loose; ``leaves`` is what they were, ``held`` how much of it others hold."""
+    def begin(
+        self, code: str, leaves: Mapping[StreamName, Sequence[bytes]], held: Mapping[tuple[str, StreamName], int]
+    ) -> None:
+        """Let the streams of ``code`` be loose; ``leaves`` is what they were, ``held`` how much of it who holds."""
         is_first = code not in self.origins
         self.origins.add(code)
         for stream, known in leaves.items():
             self.wrote(stream, known)
             for size, root in self._sealed(stream) if is_first else ():
-                if size <= held.get(stream, 0):
-                    self._shown.add((stream, size, root))
+                those = {holder for (holder, one), many in held.items() if one == stream and size <= many}
+                self._shown[stream, size, root] |= those - {code}
+
+    def forgot(self, code: str, sizes: Mapping[StreamName, int]) -> None:
+        """Take in that a holder has come back with less than it had held."""
+        for (stream, size, _), those in self._shown.items():
+            if size > sizes.get(stream, 0):
+                those.discard(code)
 
     def sealed(self, stream: StreamName, size: int, root: bytes) -> None:
         """Take in a seal of any origin: which ones will be loose is not known yet."""
@@ -59,15 +67,15 @@ class LooseStreams:
         for position, leaf in enumerate(leaves, start=1):
             self._leaves[stream, position].add(leaf)
 
-    def held(self, connection: Connection, held: Held, leaves: Sequence[bytes]) -> str | None:
-        """Take in what somebody else has of a stream; return what is wrong with it, None when nothing is."""
+    def held(self, code: str, connection: Connection, held: Held, leaves: Sequence[bytes]) -> str | None:
+        """Take in what somebody else, ``code``, has of a stream; return what is wrong with it, None when nothing is."""
         for position, leaf in enumerate(leaves, start=1):
             if leaf not in self._leaves[held.stream, position]:
                 return f"record {position} was never its origin's"
         seal = checkpoints.at(connection, held.stream, held.size)
         if seal is None or seal.root != held.root or held.root not in self._roots[held.stream, held.size]:
             return f"it ends at {held.size} without its origin's seal"
-        self._shown.add((held.stream, held.size, held.root))
+        self._shown[held.stream, held.size, held.root].add(code)
         return None
 
     def is_sealed(self, stream: StreamName, size: int, root: bytes) -> bool:
@@ -93,7 +101,7 @@ class LooseStreams:
         named = _abandoned(connection, node, held)
         for size, root in self._sealed(held.stream):
             stands = size <= held.size and node.journal.root_at(connection, held.stream, size) == root
-            if not stands and (held.stream, size, root) in self._shown and (size, root) not in named:
+            if not stands and self._shown[held.stream, size, root] and (size, root) not in named:
                 yield f"I9: {held.stream} was sealed at {size}, held, and abandoned; no StreamReturn says so"
 
     def _sealed(self, stream: StreamName) -> list[tuple[int, bytes]]:

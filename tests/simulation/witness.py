@@ -129,11 +129,12 @@ class Witness:
         self.came_back.add(code)
         for holder, stream in [key for key in self.held if key[0] == code]:
             self.held[holder, stream] = sizes.get(stream, 0)
+        self.loose.forgot(code, sizes)
         own = [one for one in self.streams if one.origin == code]
         kept = {name: max([0, *(size for (_, one), size in self.held.items() if one == name)]) for name in own}
         again = code in self.loose.origins
         if not knows:
-            self.loose.begin(code, {name: self.streams[name].leaves for name in own}, kept)
+            self.loose.begin(code, {name: self.streams[name].leaves for name in own}, self.held)
         for stream in own:
             is_loose = stream in self.loose
             self.streams[stream].shorten(sizes.get(stream, 0) if is_loose else kept[stream])
@@ -209,7 +210,7 @@ class Witness:
             self.streams[held.stream].shorten(0)
             self.streams[held.stream].extend(leaves)
             self.loose.wrote(held.stream, leaves)
-        elif (problem := self.loose.held(connection, held, leaves)) is not None:
+        elif (problem := self.loose.held(code, connection, held, leaves)) is not None:
             raise InvariantBrokenError(f"I2: {held.stream} at {code}: {problem}")
         self.held[code, held.stream] = held.size
 
