@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.template import CODES
-from tests.simulation.world import BACKUPS, IMAGES
+from tests.simulation.world import BACKUPS, CLONES, IMAGES
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.simulation.doors import Door
     from tests.simulation.world import World
 
+COUNTIES = tuple(code for code, place in SEVEN.items() if place.level == "county")
+"""Whose machines are copied: their parent alone hears both."""
 PAUSES_S = (70.0, 3_700.0, 90_000.0)
 """Pauses after which waits, hours and days are over."""
 
@@ -26,6 +28,8 @@ BEHIND_SHARE = 0.8
 """How often it is a node of which others hold more than its backup does, when there is one."""
 BUSY_SHARE = 0.7
 """How often a machine that was set back goes on writing at once."""
+WRITING_SHARE = 0.4
+"""How often the other process of a node writes when it has its turn."""
 CUTS = (frozenset({"up"}), frozenset({"down"}), frozenset({"up", "down"}))
 
 
@@ -50,6 +54,10 @@ class Faults:
         if world.comebacks in {BACKUPS, IMAGES}:
             self.weights[self._save] = 5
             self.weights[self._set_back] = 4
+        if world.comebacks == CLONES:
+            self.weights[self._clone] = 3
+            self.weights[self._change] = 12
+            self.weights[self._unite] = 2
         if world.old_program is not None:
             self.weights[self._upgrade] = 1
         if world.liar is not None:
@@ -78,10 +86,42 @@ class Faults:
         return code
 
     def _goes_on(self, code: str) -> str:
-        """A machine that does not know that it was set back takes records in and seals them, before it hears of it."""
+        """A process that does not know better takes records in and seals them, before it hears of others."""
         door, node = self._doors[code], self._world.touch(code)
         taken = door.hand_in(node, self._chance) if door.waiting else "nothing left"
         return f"{taken}, sealed {node.seal()}"
+
+    def _clone(self) -> str:
+        """A machine is copied while it runs, and the copy runs as well."""
+        counties = [code for code in COUNTIES if code not in self._world.witness.loose.origins]
+        if not counties:
+            return "every county has lived twice"
+        code = self._chance.pick(counties)
+        self._world.clone(code)
+        self._doors[code].moves = True
+        return code
+
+    def _change(self) -> str:
+        """The other process of a node has its turn."""
+        if not self._world.twins:
+            return "nobody lives twice"
+        code = self._chance.pick(sorted(self._world.twins))
+        self._world.change(code)
+        return f"{code}, {self._goes_on(code)}" if self._chance.happens(WRITING_SHARE) else code
+
+    def _unite(self) -> str:
+        """One of a node's processes is stopped for good."""
+        return (
+            self.end_twins(self._chance.pick(sorted(self._world.twins))) if self._world.twins else "nobody lives twice"
+        )
+
+    def end_twins(self, code: str) -> str:
+        """Stop either process of a node; what only that one took in has to be offered again to the other."""
+        if self._chance.happens(0.5):
+            self._world.change(code)
+        self._world.unite(code)
+        self._doors[code].forget(0)
+        return code
 
     def _lie(self) -> str:
         return self._world.lie()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from node.errors import PackageRefusedError, PeerUnavailableError
 from node.journal import cursors
 from node.journal.tables import position_of, stream_id_of
 from node.standard.codec import parse_unvalidated
@@ -26,7 +27,9 @@ from tests.simulation.clocks import NodeClock, VirtualTime
 from tests.simulation.network import parent_of
 from tests.simulation.storage import SimulatedStore
 from tests.simulation.template import CODES, ROOT, make_node
+from tests.simulation.twins import decide
 from tests.simulation.witness import InvariantBrokenError
+from tests.simulation.world import CLONES
 from tests.support.case_nodes import counters, derived_tables
 from tests.support.identities import SEVEN
 
@@ -66,6 +69,8 @@ def settle(world: World, look: Callable[[World], None]) -> None:
             if not missing:
                 world.note("quiet")
                 return
+            if world.comebacks == CLONES and decide(world.nodes):
+                world.note("the root decides")
             rested = _Rested(world)
         world.time.jump(world.time.now_s + (1.0 if moved else PAUSE_S))
     raise InvariantBrokenError(
@@ -122,11 +127,20 @@ class _Rested:
         world.touched |= {child, parent}
         carrier = DirectCarrier(world, child, None)
         opened = exchange.must_open(parent)
-        if opened:
-            exchange.open_conversation(parent, carrier)
-        # The answer to a push brings what a poll would ask for.
-        pushed = exchange.push_once(parent, carrier)
-        if opened or pushed.asked or exchange.poll_once(parent, carrier, 0.0):
+        try:
+            if opened:
+                exchange.open_conversation(parent, carrier)
+            # The answer to a push brings what a poll would ask for.
+            pushed = exchange.push_once(parent, carrier)
+            if opened or pushed.asked or exchange.poll_once(parent, carrier, 0.0):
+                return True
+        except PackageRefusedError:
+            # The process that was heard before has to be silent for a while.
+            return False
+        except PeerUnavailableError:
+            if child not in world.witness.loose.origins:
+                raise
+            # Another process was heard since; now that it says nothing any more, this one opens again.
             return True
         self._seen[f"talk {child}"] = before
         return False

@@ -20,6 +20,7 @@ from tests.simulation.lies import Lies, likely_liars
 from tests.simulation.network import STALL_S, Message, Network, parent_of
 from tests.simulation.storage import AFTER, BEFORE, PowerLossError, SimulatedStore, disk_error
 from tests.simulation.template import CODES, copy_of, founded_images, high_water_of, make_node
+from tests.simulation.twins import Heard, Process
 from tests.simulation.witness import InvariantBrokenError, Witness
 from tests.support.identities import SEVEN
 
@@ -36,9 +37,9 @@ RATES = (0.9999, 1.0, 1.0, 1.0002)
 """Seconds that a machine's clock counts in a true one: up to 17 s a day off."""
 LIAR_SHARE = 0.4
 """Share of histories in which one node lies beside what it does honestly."""
-BACKUPS, IMAGES = "backups of databases", "images of machines"
-COMEBACKS = (BACKUPS, IMAGES)
-"""What nodes are set back to in an honest history; what a liar or an older program makes of it is for others."""
+BACKUPS, IMAGES, CLONES = "backups of databases", "images of machines", "clones of machines"
+COMEBACKS = (BACKUPS, IMAGES, CLONES)
+"""What nodes come back from in an honest history; what a liar or an older program makes of it is for others."""
 POWER, FULL_DISK, FAILED_FLUSH, LOST_REPLY = "power loss", "disk full", "failed flush", "lost reply of the database"
 """What may be armed. A lost reply is a commit that succeeded and is reported as failed."""
 
@@ -91,7 +92,10 @@ class World:
         self.touched: set[str] = set()
         self.trace: list[str] = []
         self.power_losses = 0
+        self.twins: dict[str, Process] = {}
+        self._heard = Heard()
         self._lives = dict.fromkeys(CODES, 0)
+        self._begun = dict.fromkeys(CODES, 0)
         self._numbers = 0
         self._armed: Armed | None = None
         self._stores: dict[str, SimulatedStore] = {}
@@ -108,7 +112,7 @@ class World:
 
     def close(self) -> None:
         """Let go of every store."""
-        for node in self.nodes.values():
+        for node in (*self.nodes.values(), *(twin.node for twin in self.twins.values())):
             node.close()
 
     def note(self, text: str) -> None:
@@ -180,8 +184,6 @@ class World:
         """Stop a node without warning and start it from its disk, which somebody has made room on."""
         image = self._stores[code].durable_image()
         self.nodes[code].close()
-        self._lives[code] += 1
-        self.full.discard(code)
         self._start(code, image)
 
     def save(self, code: str) -> None:
@@ -204,12 +206,38 @@ class World:
         """
         whole = self.comebacks == IMAGES
         self.nodes[code].close()
-        self._lives[code] += 1
-        self.full.discard(code)
         if whole:
             self._high_waters[code] = copy_of(self.backups[code].high_water)
         self._start(code, self.backups[code].image)
         return self.witness.set_back(code, self.nodes[code], knows=not whole)
+
+    def clone(self, code: str) -> None:
+        """Start a second process of a node on a copy of its disk; it comes to the front."""
+        twin = self._front(code)
+        self._high_waters[code] = copy_of(twin.high_water)
+        self._start(code, twin.store.durable_image())
+        self.twins[code] = twin
+        self.witness.set_back(code, self.nodes[code], knows=False)
+
+    def change(self, code: str) -> None:
+        """Let the other process of a node come to the front."""
+        twin, self.twins[code] = self.twins[code], self._front(code)
+        self.nodes[code], self._stores[code] = twin.node, twin.store
+        self._high_waters[code], self._lives[code] = twin.high_water, twin.life
+        self.touched.add(code)
+        self.witness.set_back(code, twin.node, knows=False)
+
+    def unite(self, code: str) -> None:
+        """Stop the process of a node that is not in front, for good."""
+        self.twins.pop(code).node.close()
+
+    def _front(self, code: str) -> Process:
+        return Process(
+            node=self.nodes[code],
+            store=self._stores[code],
+            high_water=self._high_waters[code],
+            life=self._lives[code],
+        )
 
     def upgrade(self) -> None:
         """Start the node that runs an older program with the newer one; what it did not know is read again."""
@@ -219,6 +247,9 @@ class World:
 
     def _start(self, code: str, image: bytes) -> None:
         self.touched.add(code)
+        self.full.discard(code)
+        self._begun[code] += code in self.nodes
+        self._lives[code] = self._begun[code]
         store = SimulatedStore(image, lambda what: self.moment(code, what))
         self._stores[code] = store
         seed = f"{self.seed}/{code}/{self._lives[code]}"
@@ -286,13 +317,15 @@ class World:
             return f"{message} lost"
         if message.lie:
             return self._deliver_lie(message)
+        if message.answers and message.child in self.twins and message.life == self.twins[message.child].life:
+            self.change(message.child)
         try:
             if message.answers:
                 self._deliver_answer(message)
             else:
                 answer = self.answer(message.child, message.data)
                 self.network.put(replace(message, data=answer, answers=True), self.time.now_s)
-        except PeerUnavailableError as error:
+        except (PeerUnavailableError, PackageRefusedError) as error:
             self.fail(message)
             return f"{message}: {error.what}"
         except TryLaterError:
@@ -311,18 +344,26 @@ class World:
             self.nodes[message.child].exchange.failed(message.parent, message.outgoing)
 
     def answer(self, child: str, data: bytes) -> bytes:
-        """Let the parent answer a child's package; a store that fails says so, a bad package is a fault of ours."""
+        """Let the parent answer a child's package.
+
+        Raises PeerUnavailableError for a store that fails, and PackageRefusedError for the second of two processes; any
+        other bad package is a fault of ours.
+        """
         parent = parent_of(child)
         self.touched.add(parent)
         try:
-            return self.nodes[parent].exchange.answer(data, child)
+            answer = self.nodes[parent].exchange.answer(data, child)
         except TryLaterError as error:
             raise PeerUnavailableError(f"{parent} cannot now: {error.what}") from error
         except PackageRefusedError as error:
+            if error.reason == SECOND and child in self.witness.loose.origins:
+                raise
             if error.reason == STALE or (error.reason == SECOND and child == self.liar):
                 # Its process has ended since, or has taken another start id.
                 raise PeerUnavailableError(f"{parent} takes nothing of an earlier life of {child}") from error
             raise InvariantBrokenError(f"{parent} refused an honest package of {child}: {error}") from error
+        self._heard.take(child, data, self.nodes[parent])
+        return answer
 
     def _deliver_lie(self, message: Message) -> str:
         """Give a lie to its receiver; nobody waits for what it answers."""
