@@ -7,7 +7,7 @@ Checked for the nodes that a step touched, reading only what is new to them:
 - I5: nobody holds a stream that the tree does not give it.
 - I8: whatever a receipt ever signed claims, its holder durably has. No cursor stands beyond what the neighbour has.
   No cursor goes back, for nobody has returned with less (a liar may say so).
-- I9: no checkpoint ever signed contradicts another one or its stream.
+- I9: no checkpoint ever signed contradicts another one or its stream; nobody in doubt signs any, or a receipt.
 
 Streams of a node that was set back by an image of its machine are ``loose``: two versions of them may be about.
 """
@@ -101,22 +101,23 @@ class Witness:
 
     # --- hearing -------------------------------------------------------------------------------------------------
 
-    def hear(self, code: str, text: bytes) -> None:
-        """Take in what a node has just signed."""
+    def hear(self, code: str, text: bytes) -> bool:
+        """Take in what a node has just signed; tell whether it answers for records with that."""
         domain, *lines = text.decode().splitlines()
         said = dict(line.split(" ", 1) for line in lines)
         if domain not in {CHECKPOINT_DOMAIN, RECEIPT_DOMAIN}:
-            return
+            return False
         stream = StreamName.parse(said["stream"])
         claim = Claim(who=code, stream=stream, size=int(said["size"]), root=bytes.fromhex(said["root"]))
         if domain == RECEIPT_DOMAIN:
             self._new_receipts.append(claim)
-            return
+            return True
         self.loose.sealed(stream, claim.size, claim.root)
         before = self.signed.setdefault((stream, claim.size), claim.root)
         if before != claim.root and stream not in self.loose:
             raise InvariantBrokenError(f"I9: {code} signed two roots of {stream} at {claim.size}")
         self._new_checkpoints.append(claim)
+        return True
 
     def set_back(self, code: str, node: Node, *, knows: bool) -> dict[StreamName, int]:
         """Take in that a node has come back with an older database; return how much stays of each of its own streams.

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from node.exchange.composing import Outgoing
     from node.journal.high_water import HighWater
 
-OLD_SHARE = 0.4
+OLD_SHARE = 0.3
 """Share of histories in which one node runs an older program, until it is upgraded."""
 RATES = (0.9999, 1.0, 1.0, 1.0002)
 """Seconds that a machine's clock counts in a true one: up to 17 s a day off."""
-LIAR_SHARE = 0.4
+LIAR_SHARE = 0.35
 """Share of histories in which one node lies beside what it does honestly."""
 BACKUPS, IMAGES, CLONES = "backups of databases", "images of machines", "clones of machines"
 COMEBACKS = (BACKUPS, IMAGES, CLONES)
@@ -265,7 +265,8 @@ class World:
         self._armed = armed
 
     def _hear(self, code: str, text: bytes) -> None:
-        self.witness.hear(code, text)
+        if self.witness.hear(code, text) and self.nodes[code].exchange.settling.doubt() is not None:
+            raise InvariantBrokenError(f"I9: {code} signs in doubt")
         self.moment(code, "after signing")
 
     # --- messages ------------------------------------------------------------------------------------------------
