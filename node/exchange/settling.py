@@ -40,11 +40,10 @@ from node.exchange.contradictions import Contradictions
 from node.exchange.conversation import Wanted
 from node.exchange.own_tails import OwnTails, end_with_returns
 from node.exchange.statements import digests_of
-from node.exchange.tails import TIMES_MAX
+from node.exchange.tails import TIMES_MAX, leaves_of
 from node.journal.alarms import raise_alarm
 from node.journal.doubt import Doubt, find_doubt, reason_to_doubt, save_doubt
 from node.journal.forks import FORK_ALARM, decided_against
-from node.standard.codec import leaf_hash
 from node.trust.holders import travels
 
 if TYPE_CHECKING:
@@ -225,7 +224,8 @@ class Settling:
         """Tell whether we hold what a neighbour stated."""
         journal = self._context.journal
         held = journal.held(connection, line.stream)
-        if held is None or held.size < line.size:
+        # A seal of ours that only others have is needed too: their receipts name it.
+        if held is None or (held.sealed if held.own else held.size) < line.size:
             return line.size == 0
         return journal.root_at(connection, line.stream, line.size) == line.root
 
@@ -274,7 +274,7 @@ class Settling:
             verdict = self._receiver.accept(package, conversation.peer, [number], returning=True)[number]
             return verdict.reason
         bodies = package.records(number)
-        found = self._own.compare(one, [leaf_hash(body) for body in bodies])
+        found = self._own.compare(one, leaves_of(one, bodies))
         if found.objection is not None:
             return found.objection
         if found.rewritten:

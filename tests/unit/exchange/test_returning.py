@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from node.errors import InDoubtError, PackageRefusedError
 from node.exchange.conversation import Wanted
@@ -13,6 +14,7 @@ from node.journal.alarms import alarms
 from node.journal.checkpoints import newest
 from node.journal.memory import image_of, memory_store
 from node.journal.receipts import all_receipts, save_receipt
+from node.journal.tables import REDACTED, record, record_key
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.exchanging import ExchangeNode, carrier_to, settle, settled_nodes, step
 from tests.support.identities import identities
@@ -101,6 +103,44 @@ def test_a_machine_set_back_with_its_file_finds_out_by_its_own_signature() -> No
     assert types_of(nodes[PROVINCE], stream) == ["Alarm"] * 8 + ["StreamReturn"]
     assert len(roots_of(nodes, stream)) == 1
     assert county.exchange.settling.doubt() is None
+
+
+def test_a_tail_with_a_redacted_record_comes_back() -> None:
+    nodes = settled_nodes()
+    stream = nodes[EAST].write(3)
+    settle(nodes)
+    old = image_of(nodes[EAST].store)
+    nodes[EAST].write(5, first=20)
+    settle(nodes)
+    held = nodes[CITY].held(stream)
+    assert held is not None
+    gone = update(record).where(record.c.key == record_key(held.stream_id, 5)).values(body=None, flags=REDACTED)
+    nodes[CITY].store.write(lambda transaction: transaction.connection.execute(gone))
+    county = set_back(nodes, EAST, old)
+    settle(nodes)
+    assert county.exchange.settling.doubt() is None
+    county.seal()
+    settle(nodes)
+    assert len(roots_of(nodes, stream)) == 1
+    assert types_of(county, stream) == [*["Alarm"] * 4, "", *["Alarm"] * 3, "StreamReturn"]
+
+
+def test_a_seal_that_only_others_hold_comes_back_with_its_records() -> None:
+    nodes = settled_nodes()
+    settle(nodes)
+    stream = nodes[EAST].append([alarm_body(number) for number in range(3)])
+    # The backup is made between writing and sealing.
+    old = image_of(nodes[EAST].store)
+    nodes[EAST].seal()
+    nodes[CITY].write(1, DESCENDANTS, first=50)
+    settle(nodes)
+    county = set_back(nodes, EAST, old)
+    assert county.exchange.settling.doubt() is not None
+    settle(nodes)
+    assert county.exchange.settling.doubt() is None
+    with county.store.reading() as connection:
+        assert county.journal.held(connection, stream).sealed >= 3  # type: ignore[union-attr]
+    assert not told(county)
 
 
 def test_a_tail_that_was_set_aside_is_not_called_lost() -> None:
