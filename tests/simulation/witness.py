@@ -82,6 +82,15 @@ class Claim:
     root: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """What was lost of a stream when its origin was set back: leaves from ``first`` on, and roots of seals on them."""
+
+    first: int
+    leaves: list[bytes]
+    signed: dict[tuple[StreamName, int], bytes]
+
+
 class Witness:
     """What must stay true of one history; ``signed`` holds the roots of seals that were there before it."""
 
@@ -96,6 +105,7 @@ class Witness:
         for (stream, size), root in signed.items():
             self.loose.sealed(stream, size, root)
         self.tree = tree_of(tree_identities())
+        self._lost: dict[StreamName, Lost] = {}
         self._new_receipts: list[Claim] = []
         self._new_checkpoints: list[Claim] = []
 
@@ -133,14 +143,19 @@ class Witness:
         self.loose.forgot(code, sizes)
         own = [one for one in self.streams if one.origin == code]
         kept = {name: max([0, *(size for (_, one), size in self.held.items() if one == name)]) for name in own}
+        leaves = {name: list(self.streams[name].leaves) for name in own}
         again = code in self.loose.origins
         if not knows:
-            self.loose.begin(code, {name: self.streams[name].leaves for name in own}, self.held)
+            self.loose.begin(code, leaves, self.held)
         for stream in own:
             is_loose = stream in self.loose
             self.streams[stream].shorten(sizes.get(stream, 0) if is_loose else kept[stream])
-            for key in [key for key in self.signed if key[0] == stream and key[1] > kept[stream] and not is_loose]:
-                del self.signed[key]
+            gone = [key for key in self.signed if key[0] == stream and key[1] > kept[stream] and not is_loose]
+            self._lost[stream] = Lost(
+                first=kept[stream] + 1,
+                leaves=leaves[stream][kept[stream] :],
+                signed={key: self.signed.pop(key) for key in gone},
+            )
         # Of two versions nobody knows beforehand which one will stay.
         return {} if again else kept
 
@@ -156,6 +171,10 @@ class Witness:
                 if changed:
                     with nodes[code].store.reading() as connection:
                         for one in changed:
+                            if one.stream in self.loose:
+                                self._look_at_loose(connection, nodes[code], code, one)
+                                continue
+                            self._find_again(one)
                             self._look_at(connection, nodes, code, one)
         for code in codes:
             with nodes[code].store.reading() as connection:
@@ -176,9 +195,6 @@ class Witness:
     def _look_at(self, connection: Connection, nodes: Mapping[str, Node], code: str, held: Held) -> None:
         known = self.held[code, held.stream]
         memory = self.streams[held.stream]
-        if held.stream in self.loose:
-            self._look_at_loose(connection, nodes[code], code, held)
-            return
         if held.size < known:
             raise InvariantBrokenError(f"I2: {held.stream} shrank at {code} from {known} to {held.size}")
         if code not in holders(self.tree, held.stream):
@@ -202,6 +218,13 @@ class Witness:
         if not held.own:
             self._look_at_seal(connection, code, held)
         self.held[code, held.stream] = held.size
+
+    def _find_again(self, held: Held) -> None:
+        """Take in that what a node has lost was under way, and has reached somebody who holds it now."""
+        memory, lost = self.streams[held.stream], self._lost.get(held.stream)
+        if lost is not None and not held.own and held.size > len(memory.leaves) == lost.first - 1:
+            memory.extend(lost.leaves[: held.size - lost.first + 1])
+            self.signed.update(lost.signed)
 
     def _look_at_loose(self, connection: Connection, node: Node, code: str, held: Held) -> None:
         if code not in holders(self.tree, held.stream):
