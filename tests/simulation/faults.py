@@ -83,6 +83,9 @@ class Faults:
             self._doors[code].moves = self._world.comebacks == IMAGES
         if self._world.comebacks == IMAGES and code in self._doors and self._chance.happens(BUSY_SHARE):
             return f"{code}, {self._goes_on(code)}"
+        if self._world.nodes[code].exchange.settling.doubt() is None:
+            # As ``run`` does before it talks to anybody.
+            self._world.nodes[code].seal()
         return code
 
     def _goes_on(self, code: str) -> str:

@@ -209,11 +209,7 @@ class World:
         if whole:
             self._high_waters[code] = copy_of(self.backups[code].high_water)
         self._start(code, self.backups[code].image)
-        kept = self.witness.set_back(code, self.nodes[code], knows=not whole)
-        if self.nodes[code].exchange.settling.doubt() is None:
-            # As ``run`` does before it talks to anybody.
-            self.nodes[code].seal()
-        return kept
+        return self.witness.set_back(code, self.nodes[code], knows=not whole)
 
     def clone(self, code: str) -> None:
         """Start a second process of a node on a copy of its disk; it comes to the front."""
