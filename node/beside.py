@@ -1,18 +1,20 @@
 """A process beside this one: the same program, for work that one interpreter cannot do on two processors.
 
-It gets pickled requests through its standard input and answers through its standard output, one after the other; it
-opens no home, no key and no store. Nothing rests on it: when it cannot be started or dies (out of memory, killed), its
-owner is told, and does the work itself. When this process dies, its input ends, and so does it.
+It gets requests through its standard input and answers them in their order through its standard output; it opens no
+home, no key and no store. Nothing rests on it: when it cannot be started or dies (out of memory, killed), its owner is
+told, and does the work itself. When this process dies, its input ends, and so does it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import pickle
 import select
 import subprocess
 import sys
+from multiprocessing.connection import Connection, Pipe
 from typing import Any, Final
 
 LEAVE_S: Final = 5.0
@@ -27,42 +29,76 @@ being asked by root."""
 _log = logging.getLogger(__name__)
 
 
+class Line:
+    """Pipes to and from another process of this program: whole messages, in their order."""
+
+    def __init__(self, incoming: Connection, outgoing: Connection) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    def tell(self, message: object) -> None:
+        """Send a message; OSError when nobody is there."""
+        self._outgoing.send_bytes(pickle.dumps(message, _PROTOCOL))
+
+    def hear(self) -> Any:
+        """Wait for a message and return it; EOFError or OSError when none comes any more."""
+        return pickle.loads(self._incoming.recv_bytes())  # noqa: S301 - from a process of our own.
+
+    def has_news(self, wait_s: float | None = 0.0) -> bool:
+        """Tell whether there is something to hear, if need be after ``wait_s`` seconds (None: any time)."""
+        return bool(select.select([self._incoming], [], [], wait_s)[0])
+
+    def close(self) -> None:
+        """Let go of both pipes."""
+        self._incoming.close()
+        self._outgoing.close()
+
+
+def line_to_starter() -> Line:
+    """Return the line from such a process to the one that started it."""
+    return Line(Connection(sys.stdin.fileno(), writable=False), Connection(sys.stdout.fileno(), readable=False))
+
+
 class Beside:
-    """One such process: it runs ``module``, is told a request, then heard, then told the next one."""
+    """One such process: it runs ``module``, is told requests, and heard once for each."""
 
     # -P: a folder named `node` where the user happens to stand must not be taken for ours.
     command: tuple[str, ...] = (sys.executable, "-P", "-m")
 
     def __init__(self, module: str) -> None:
         self._module = module
+        self._line: Line | None = None
         self._process = self._started()
 
     def tell(self, request: object) -> bool:
         """Give it a request; False when it is not there (any more)."""
-        if self._process is None or self._process.stdin is None:
+        if self._line is None:
             return False
         try:
-            pickle.dump(request, self._process.stdin, _PROTOCOL)
-            self._process.stdin.flush()
+            self._line.tell(request)
         except OSError as error:
             self._lost(error)
             return False
         return True
 
-    def hear(self) -> Any:
-        """Wait for what it answers to the last request, which is never None; None when it is not there any more."""
-        if self._process is None or self._process.stdout is None:
+    def hear(self, wait_s: float | None = None) -> Any:
+        """Wait for its answer to the next request, which is never None; None when it is not there any more.
+
+        One that does not answer within ``wait_s`` (None: any time) is ended and counts as gone.
+        """
+        if self._line is None:
             return None
         try:
-            return pickle.load(self._process.stdout)  # noqa: S301 - from our own process.
+            if not self._line.has_news(wait_s):
+                raise TimeoutError
+            return self._line.hear()
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             self._lost(error)
             return None
 
     def answers(self) -> bool:
         """Tell, without waiting, whether there is something to hear."""
-        stdout = None if self._process is None else self._process.stdout
-        return stdout is not None and bool(select.select([stdout], [], [], 0)[0])
+        return self._line is not None and self._line.has_news()
 
     def has_left(self) -> bool:
         """Tell whether it is gone, by itself or not."""
@@ -71,28 +107,40 @@ class Beside:
     def leave(self) -> None:
         """End its input and wait until it has left; kill one that does not."""
         process, self._process = self._process, None
-        if process is None:
+        line, self._line = self._line, None
+        if process is None or line is None:
             return
+        line.close()
         try:
-            process.communicate(timeout=LEAVE_S)
+            process.wait(LEAVE_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            process.wait()
 
     def _started(self) -> subprocess.Popen[bytes] | None:
+        requests, outgoing = Pipe(duplex=False)
+        incoming, answers = Pipe(duplex=False)
+        line = Line(incoming, outgoing)
         try:
+            for pipe in (outgoing, incoming):
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             # In a session of its own: what is typed at the terminal is for this process, which ends the other one.
-            return subprocess.Popen(  # noqa: S603 - our own program, no shell.
+            process = subprocess.Popen(  # noqa: S603 - our own program, no shell.
                 [*self.command, self._module],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdin=requests.fileno(),
+                stdout=answers.fileno(),
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                pipesize=_PIPE_BYTES,
             )
         except OSError as error:
             _log.warning("no worker can be started; its work is done here", extra={"reason": str(error)})
+            line.close()
             return None
+        finally:
+            requests.close()
+            answers.close()
+        self._line = line
+        return process
 
     def _lost(self, error: Exception) -> None:
         _log.warning("the worker was lost; its work is done here", extra={"reason": type(error).__name__})

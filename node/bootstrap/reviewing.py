@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from node.journal import quarantine
-from node.journal.entries import NO_AUTHORITY
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.journal.holdings import stream_names
 from node.journal.records import records_at
-from node.journal.replay import note_reason, read_entry
+from node.journal.replay import note_reason
 from node.journal.settings import save_setting, setting
 from node.journal.tables import position_of, stream_id_of
 from node.trust.authority import check_authority

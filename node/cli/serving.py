@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from node.cli.runnable import parent_place
+from node.collector import collect_seldom
 from node.errors import TryLaterError, YizhanError
 from node.exchange.carriers.https import HttpsCarrier
 from node.exchange.links import LinkWorker
@@ -84,6 +85,7 @@ class Service:
         self._link.bind()
         self._node.start()
         self._node.exchange.read_beside()
+        collect_seldom()
         self._node.wakeups.start()
         self._worker.start()
         self._face.start()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from node.departments.collector import seldom_collected
+from node.collector import seldom_collected
 from node.departments.dialects import AUTO, DialectOptions, recognise
 from node.departments.sources import OPERATOR, Source
 from node.errors import NotFoundError

@@ -11,13 +11,12 @@ here, as are all that follow. When this process dies, the worker's input ends, a
 
 from __future__ import annotations
 
-import pickle
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from node.beside import PROCESSORS_MIN, Beside, processors
+from node.beside import PROCESSORS_MIN, Beside, line_to_starter, processors
+from node.collector import seldom_collected
 from node.departments.candidates import Candidate
-from node.departments.collector import seldom_collected
 from node.departments.prepare import Prepared, new_salts, prepare_salted
 from node.journal.entries import Entry
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Self
 
+    from node.beside import Line
     from node.errors import Problem
     from node.randomness import Randomness
     from node.standard.facts import Facts
@@ -36,7 +36,6 @@ HERE_MAX: Final = 4
 """Batches that are prepared here before a worker is started, which takes as long as they do. Our own choice, measured:
 docs/performance.md."""
 _MODULE: Final = "node.departments.preparing"
-_PROTOCOL: Final = 5
 
 
 def prepared_batches(
@@ -91,16 +90,15 @@ class Worker(Beside):
         return [_prepared(candidate, answer) for candidate, answer in zip(candidates, answers, strict=True)]
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Prepare batch after batch until ``requests`` ends: the whole of what a worker does."""
+def serve(line: Line) -> None:
+    """Prepare batch after batch until the line ends: the whole of what a worker does."""
     while True:
         try:
-            channel, salts, told = pickle.load(requests)  # noqa: S301 - from the process that started this one.
+            channel, salts, told = line.hear()
         except EOFError:
             return
         prepared = prepare_salted([_candidate(*one) for one in told], salts, channel=channel)
-        pickle.dump([_answer(one) for one in prepared], answers, _PROTOCOL)
-        answers.flush()
+        line.tell([_answer(one) for one in prepared])
 
 
 def _told(candidate: Candidate) -> tuple[Any, ...]:
@@ -149,4 +147,4 @@ def _prepared(candidate: Candidate, answer: _Answer) -> Prepared:
 
 if __name__ == "__main__":
     with seldom_collected():
-        serve(sys.stdin.buffer, sys.stdout.buffer)
+        serve(line_to_starter())

@@ -30,7 +30,7 @@ from node.departments.sources import IMPORT_SOURCE, find_source
 from node.departments.stored_bytes import pressed, unpressed
 from node.departments.tables import set_aside_record as table
 from node.errors import NotFoundError
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.journal.source_keys import RETURNED, SourceKey, lookup_many, remember_many
 from node.journal.tables import alarm
 from node.standard.compose import content_of

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversation, Conversations
+    from node.exchange.reading import Sharing
     from node.exchange.receipts import Receipts
     from node.exchange.receiver import Receiver
     from node.exchange.sender import Sender
@@ -64,11 +65,24 @@ class Accepted:
     package: Package
     verdicts: list[Verdict] = field(default_factory=list)
     receipted: int = 0
+    ahead: Sharing | None = None
+    """Records of early slices that are being read while these wait."""
+
+    @property
+    def early_numbers(self) -> list[int]:
+        """The slices that wait for their predecessors."""
+        return [number for number, verdict in enumerate(self.verdicts) if verdict.word == EARLY]
 
     @property
     def early(self) -> bool:
         """Whether a slice waits for its predecessor."""
-        return any(verdict.word == EARLY for verdict in self.verdicts)
+        return bool(self.early_numbers)
+
+    def drop_ahead(self) -> None:
+        """Let go of what was read ahead."""
+        if self.ahead is not None:
+            self.ahead.drop()
+            self.ahead = None
 
     @property
     def held_streams(self) -> list[StreamName]:
@@ -148,9 +162,8 @@ class Accepting:
 
     def judge(self, accepted: Accepted) -> None:
         """Judge the slices of a package whose Head was taken; again those that were early."""
-        again = [number for number, verdict in enumerate(accepted.verdicts) if verdict.word == EARLY]
-        numbers = again if accepted.verdicts else range(len(accepted.package.head.slices))
-        verdicts = self._receiver.accept(accepted.package, accepted.peer, numbers)
+        numbers = accepted.early_numbers if accepted.verdicts else range(len(accepted.package.head.slices))
+        verdicts = self._receiver.accept(accepted.package, accepted.peer, numbers, ahead=accepted.ahead)
         accepted.verdicts = [
             verdicts[number] if number in verdicts else accepted.verdicts[number]
             for number in range(len(accepted.package.head.slices))
@@ -186,11 +199,20 @@ class Accepting:
         # News is counted from here on; what came since it was judged first is not slept through.
         wait(0.0)
         self.judge(accepted)
+        try:
+            self._wait_for_predecessor(accepted, conversation, wait)
+        finally:
+            accepted.drop_ahead()
+
+    def _wait_for_predecessor(
+        self, accepted: Accepted, conversation: Conversation, wait: Callable[[float], bool]
+    ) -> None:
         clock = self._context.clock
         end_s = clock.monotonic_s() + self._context.limits.early_wait_s
         while accepted.early and (left_s := end_s - clock.monotonic_s()) > 0 and conversation.begin_early():
             began_s = clock.monotonic_s()
             try:
+                accepted.ahead = accepted.ahead or self._receiver.read_ahead(accepted.package, accepted.early_numbers)
                 news = wait(min(left_s, EARLY_LOOK_S))
             finally:
                 conversation.end_early()

@@ -14,10 +14,9 @@ from node.errors import IdentityError
 from node.exchange.head import BUSY, EARLY, HELD, REFUSED, Slice, Verdict
 from node.exchange.missing import missing_bodies
 from node.journal import checkpoints
-from node.journal.entries import NO_AUTHORITY, Entry
+from node.journal.entries import NO_AUTHORITY, Entry, read_entry
 from node.journal.forks import any_stopped, forks, stopped
 from node.journal.merkle import root_of
-from node.journal.replay import read_entry
 from node.standard.codec import leaf_hash
 from node.standard.seals import TRUST, StreamName
 from node.trust.authority import check_authority

@@ -21,21 +21,23 @@ from node.exchange.evidence import RECEIPT_SUFFIX
 from node.journal import checkpoints, cursors
 from node.journal.alarms import raise_alarm
 from node.journal.doubt import find_doubt
-from node.journal.receipts import receipt_of, save_receipt
+from node.journal.receipts import newest_many, receipt_of, save_receipts
 from node.standard.seals import Receipt
 from node.trust.holders import travels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversation
     from node.exchange.sender import Outcome
+    from node.journal.cursors import Cursor
     from node.journal.holdings import Held
     from node.journal.store import Transaction
-    from node.standard.seals import StreamName
+    from node.standard.seals import Checkpoint, StreamName
     from node.trust.tree import Tree
 
 RECEIPT_ALARM: Final = "RECEIPT"
@@ -52,6 +54,29 @@ class _Refused:
     receipt: Receipt
     reason: str
     what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grounds:
+    """What the receipts of one package are judged by, as one connection sees it."""
+
+    tree: Tree
+    helds: Mapping[StreamName, Held]
+    cursors: Mapping[StreamName, Cursor]
+    """Of the neighbour that brought them."""
+    newest: Mapping[tuple[str, StreamName], tuple[int, bytes]]
+    """Size and root of the largest receipt kept, by holder and stream."""
+    checkpoints: Mapping[tuple[StreamName, int], Checkpoint]
+
+    def cursor(self, stream: StreamName) -> int:
+        """Return how much of a stream the neighbour is known to hold."""
+        found = self.cursors.get(stream)
+        return 0 if found is None else found.size
+
+    def shown_at(self, stream: StreamName) -> datetime | None:
+        """Return the sealing time of the newest checkpoint that it is known to have seen."""
+        found = self.cursors.get(stream)
+        return None if found is None else found.shown_at
 
 
 class Receipts:
@@ -105,17 +130,17 @@ class Receipts:
         believed: list[Receipt] = []
         refused: list[_Refused] = []
         with self._context.store.reading() as connection:
-            tree = self._context.load_tree(connection)
+            grounds = self._grounds(connection, receipts, outcome, conversation.peer)
             for receipt in receipts:
                 try:
-                    if self._believes(connection, tree, receipt, conversation):
+                    if self._believes(connection, grounds, receipt, conversation):
                         believed.append(receipt)
                 except ReceiptRefusedError as error:
                     refused.append(_Refused(receipt=receipt, reason=error.reason, what=error.what))
             outcome.shown = {
                 stream: sealed_at
                 for stream, sealed_at in outcome.shown.items()
-                if sealed_at != cursors.shown_at(connection, conversation.peer, stream)
+                if stream in grounds.helds and sealed_at != grounds.shown_at(stream)
             }
         if believed or refused or outcome:
             self._context.store.write(
@@ -173,19 +198,34 @@ class Receipts:
         self._signed[held.stream] = receipt
         return receipt
 
-    def _believes(self, connection: Connection, tree: Tree, receipt: Receipt, conversation: Conversation) -> bool:
+    def _grounds(self, connection: Connection, receipts: Iterable[Receipt], outcome: Outcome, peer: str) -> _Grounds:
+        """Read once what all receipts of a package need."""
+        said = list(receipts)
+        helds = self._context.journal.held_many(connection, [*(one.stream for one in said), *outcome.shown])
+        about = {(one.holder, one.stream): helds[one.stream] for one in said if one.stream in helds}
+        return _Grounds(
+            tree=self._context.load_tree(connection),
+            helds=helds,
+            cursors=cursors.cursors_on(connection, peer, helds.values()),
+            newest=newest_many(connection, [(holder, held) for (holder, _), held in about.items()]),
+            checkpoints=checkpoints.at_many(connection, [(one.stream, one.size) for one in said]),
+        )
+
+    def _believes(
+        self, connection: Connection, grounds: _Grounds, receipt: Receipt, conversation: Conversation
+    ) -> bool:
         """Tell whether a receipt says something new that is true; ReceiptRefusedError when it cannot be true."""
-        held = self._held(connection, tree, receipt, conversation)
+        held = self._held(grounds, receipt, conversation)
         from_peer = receipt.holder == conversation.peer
-        receipted = cursors.cursor(connection, conversation.peer, receipt.stream)
-        known = receipt_of(connection, receipt.holder, receipt.stream)
+        receipted = grounds.cursor(receipt.stream)
+        known_size, known_root = grounds.newest.get((receipt.holder, receipt.stream), (0, None))
         # A neighbour that had returned with less receipts again what it had receipted before: the cursor follows.
         moves = from_peer and receipt.size > receipted
-        repeated = known is not None and (known.size, known.root) == (receipt.size, receipt.root)
+        repeated = (known_size, known_root) == (receipt.size, receipt.root)
         if repeated and not moves:
             return False
         try:
-            self._context.book.verify_receipt(connection, receipt)
+            self._context.book.verify_receipt(connection, receipt, tree=grounds.tree)
         except IdentityError as error:
             raise ReceiptRefusedError("signature", error.what) from error
         # At an opening a neighbour also brings receipts for what an earlier process of ours has sent.
@@ -197,22 +237,28 @@ class Receipts:
                 # It is from before the neighbour returned: late or replayed.
                 return False
             raise ReceiptRefusedError("beyond", f"It names {receipt.size} records; {sent} were sent.")
-        journal = self._context.journal
-        if receipt.size and journal.root_at(connection, receipt.stream, receipt.size) != receipt.root:
+        checkpoint = grounds.checkpoints.get((receipt.stream, receipt.size))
+        if receipt.size and self._root(connection, receipt, checkpoint) != receipt.root:
             raise ReceiptRefusedError("root", f"Its root at {receipt.size} is not the stream's.")
         if not moves:
-            return receipt.size > (0 if known is None else known.size)
-        if checkpoints.at(connection, receipt.stream, receipt.size) is None:
+            return receipt.size > known_size
+        if checkpoint is None:
             raise ReceiptRefusedError("size", f"No checkpoint of the stream has the size {receipt.size}.")
         return True
 
-    def _held(self, connection: Connection, tree: Tree, receipt: Receipt, conversation: Conversation) -> Held:
+    def _root(self, connection: Connection, receipt: Receipt, checkpoint: Checkpoint | None) -> bytes:
+        """Return the root at a receipt's size: a checkpoint that stands has it, else it is computed."""
+        if checkpoint is not None:
+            return checkpoint.root
+        return self._context.journal.root_at(connection, receipt.stream, receipt.size)
+
+    def _held(self, grounds: _Grounds, receipt: Receipt, conversation: Conversation) -> Held:
         """Return the stream that a receipt is about; ReceiptRefusedError when its holder cannot speak of it here."""
-        code, peer, stream = self._context.code, conversation.peer, receipt.stream
+        code, peer, stream, tree = self._context.code, conversation.peer, receipt.stream, grounds.tree
         handed_down = peer == tree.parent(code) and receipt.holder in tree.ancestors(code)
         if receipt.holder != peer and not handed_down:
             raise ReceiptRefusedError("holder", f"{receipt.holder} does not answer for this link.")
-        held = self._context.journal.held(connection, stream)
+        held = grounds.helds.get(stream)
         if held is None or not travels(tree, stream, code, peer):
             raise ReceiptRefusedError("stream", f"{stream} is not sent over this link.")
         return held
@@ -220,19 +266,17 @@ class Receipts:
     def _save(
         self,
         transaction: Transaction,
-        believed: list[Receipt],
-        refused: list[_Refused],
+        believed: Sequence[Receipt],
+        refused: Iterable[_Refused],
         outcome: Outcome,
         peer: str,
     ) -> None:
-        for stream, sealed_at in outcome.shown.items():
-            cursors.set_shown(transaction, peer, stream, sealed_at)
+        cursors.set_shown(transaction, peer, outcome.shown)
         for stream, size in outcome.returned.items():
             cursors.put_back(transaction, peer, stream, size)
-        for receipt in believed:
-            save_receipt(transaction, receipt)
-            if receipt.holder == peer:
-                cursors.advance(transaction, peer, receipt.stream, receipt.size)
+        save_receipts(transaction, believed)
+        sizes = {one.stream: one.size for one in sorted(believed, key=_size) if one.holder == peer}
+        cursors.advance(transaction, peer, sizes)
         for one in refused:
             raise_alarm(
                 transaction,
@@ -248,3 +292,7 @@ class Receipts:
         signature = base64.b64encode(one.receipt.signature) + b"\n"
         text = one.receipt.text(self._context.identity.tree) + signature
         self._context.evidence.keep(peer, text, one.reason, suffix=RECEIPT_SUFFIX)
+
+
+def _size(receipt: Receipt) -> int:
+    return receipt.size

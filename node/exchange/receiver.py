@@ -18,11 +18,12 @@ How a slice is judged
        An origin that is not in our tree *yet* gets ``BUSY``: its certificate is under way in the trust stream. Before
        we hold as much of ``trust`` as our parent named when we joined, no other stream is taken.
     2. Where does it begin? Beyond what we hold plus one: ``EARLY``; something before it is still on its way. The caller
-       (``exchange``) holds such a package for two seconds and offers it again, or answers ``GAP``.
+       (``exchange``) holds such a package for two seconds and offers it again, or answers ``GAP``. Meanwhile the
+       process beside this one reads its records ahead: that costs nobody anything, and counts only after 5.
     3. Does it end at its checkpoint, and did the origin sign that?
     4. Do we hold it? Whole: the leaf hashes are compared by one hash of them (``LeavesHash``), the body is not looked
        at. In part: the records held are hashed and compared, the rest is new.
-    5. Hash the new records, extend our tree, compare with the signed root. Only what passes here is parsed at all.
+    5. Hash the new records, extend our tree, compare with the signed root. Only what passes here is taken.
     6. Parse and validate each record from its own bytes. What fails now *cannot be refused*: the origin has signed it,
        and refusing would stop its stream for ever. It is stored and *quarantined* at its position: ``invalid``,
        ``unknown type``, ``newer version`` or ``no authority`` (``trust.authority``).
@@ -80,11 +81,14 @@ if TYPE_CHECKING:
 
     from node.exchange.context import Context
     from node.exchange.package import Package
+    from node.exchange.reading import Sharing
     from node.journal.store import Transaction
     from node.trust.tree import Tree
 
 JUDGED_MAX: Final = 3
 """How often a slice is judged when its stream keeps moving meanwhile; then it is ``BUSY`` and comes again."""
+AHEAD_WAIT_S: Final = 0.1
+"""Seconds that a waiting package waits for the process that reads, which its predecessor has first; chosen by us."""
 CANONICAL_ALARM: Final = "CANONICAL"
 """Kind of the alarm that a record raises whose bytes are not in canonical form."""
 DIGEST_ALARM: Final = "OTHER"
@@ -102,11 +106,18 @@ class Receiver:
         self._context = context
 
     def accept(
-        self, package: Package, peer: str, numbers: Iterable[int], *, returning: bool = False
+        self,
+        package: Package,
+        peer: str,
+        numbers: Iterable[int],
+        *,
+        returning: bool = False,
+        ahead: Sharing | None = None,
     ) -> dict[int, Verdict]:
         """Judge the slices ``numbers`` (from 0) of a package that ``peer`` signed, and commit what stands.
 
         ``returning``: they answer a request of ours (``exchange.tails``), so they may come toward their origin.
+        ``ahead``: what ``read_ahead`` began to read of them.
 
         Returns their verdicts after the commit, so the caller may sign receipts for every stream with the verdict HELD.
         Raises StoreBusyError or StoreUnavailableError when the store failed; nothing of the failed transaction is kept
@@ -119,14 +130,25 @@ class Receiver:
         rest = [number for number in chosen if slices[number].stream.audience != TRUST]
         for some in (first, rest):
             if some:
-                verdicts.update(self._accept(package, peer, some, returning=returning))
+                verdicts.update(self._accept(package, peer, some, returning=returning, ahead=ahead))
         return verdicts
 
-    def _accept(self, package: Package, peer: str, numbers: Sequence[int], *, returning: bool) -> dict[int, Verdict]:
+    def read_ahead(self, package: Package, numbers: Iterable[int]) -> Sharing | None:
+        """Begin to read the records of slices that wait for their predecessors; the caller drops what it gets.
+
+        What is read counts only once its slice is judged; until then it is what a neighbour has signed, no more.
+        """
+        # Of a redacted record there is nothing to read.
+        bodies = [body for number in numbers for body in package.records(number) if body]
+        return self._context.reader.read_ahead(bodies, AHEAD_WAIT_S)
+
+    def _accept(
+        self, package: Package, peer: str, numbers: Sequence[int], *, returning: bool, ahead: Sharing | None
+    ) -> dict[int, Verdict]:
         verdicts: dict[int, Verdict] = {}
         pending = list(numbers)
         for _ in range(JUDGED_MAX):
-            judged = self._judge_all(package, peer, pending, returning=returning)
+            judged = self._judge_all(package, peer, pending, returning=returning, ahead=ahead)
             moved = self._commit(package, judged)
             verdicts.update((number, one.verdict) for number, one in judged.items() if number not in moved)
             pending = moved
@@ -136,7 +158,9 @@ class Receiver:
             verdicts[number] = verdict_on(package.head.slices[number], BUSY, reason="moved")
         return verdicts
 
-    def _judge_all(self, package: Package, peer: str, numbers: Iterable[int], *, returning: bool) -> dict[int, Judged]:
+    def _judge_all(
+        self, package: Package, peer: str, numbers: Iterable[int], *, returning: bool, ahead: Sharing | None
+    ) -> dict[int, Judged]:
         with self._context.store.reading() as connection:
             tree = self._context.load_tree(connection)
             chosen = list(numbers)
@@ -144,7 +168,8 @@ class Receiver:
             judge.returning = returning
             judged = {number: judge.judge(package, number) for number in chosen}
         # Of a redacted record there is nothing to read.
-        read = iter(self._context.reader.read([one for each in judged.values() for one in each.fresh if one[0]]))
+        fresh = [one for each in judged.values() for one in each.fresh if one[0]]
+        read = iter(self._context.reader.read(fresh, ahead))
         for number, one in judged.items():
             stream = package.head.slices[number].stream
             one.entries = [
@@ -153,8 +178,7 @@ class Receiver:
             ]
             if one.entries and not _is_canonical(one.entries[0]):
                 one.uncanonical = one.held + 1
-            # Compressing is the dearest work that can be done before the lock is taken.
-            pack(one.entries)
+            # Compressed before the lock is taken, like the others by whoever reads them.
             pack(one.found)
         return judged
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from node.exchange.conversation import Wanted
 from node.exchange.head import Tail
-from node.journal.entries import Entry
+from node.journal.entries import Entry, read_entry
 from node.journal.merkle import root_of
-from node.journal.replay import read_entry
 from node.standard.codec import leaf_hash
 
 if TYPE_CHECKING:

@@ -9,20 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from node.journal import holdings
 from node.journal.forks import keep_fork
 from node.journal.statements import for_dialect, in_parameter, values_sql
 from node.journal.tables import checkpoint as table
 from node.journal.tables import moment_number, moment_of
-from node.journal.tables import stream as stream_table
 from node.standard.seals import Checkpoint, StreamName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
     from node.journal.cutting import Standing
@@ -45,6 +43,12 @@ _BEYOND_HELD: Final = {
     f"ON stream_id = stream.id AND checkpoint.size > stream.size WHERE stream.id {among} ORDER BY checkpoint.size"
     for dialect, among in (("sqlite", "IN (SELECT value FROM json_each(?))"), ("postgresql", "= ANY(%s)"))
 }
+_HELD: Final = (
+    "SELECT checkpoint.size, root, sealed_at, signer, signature FROM stream JOIN checkpoint ON stream_id = stream.id "
+    "AND checkpoint.size <= stream.size WHERE origin = ? AND audience = ?"
+)
+_NEWEST: Final = f"{_HELD} ORDER BY checkpoint.size DESC LIMIT 1"
+_BETWEEN: Final = f"{_HELD} AND checkpoint.size > ? AND checkpoint.size <= ? ORDER BY checkpoint.size LIMIT ?"
 _AT: Final = """
 SELECT origin, audience, checkpoint.size, root, sealed_at, signer, signature FROM {} AS place
 JOIN stream ON origin = place.column1 AND audience = place.column2
@@ -167,14 +171,16 @@ def at_many(
 
 def newest(connection: Connection, stream: StreamName) -> Checkpoint | None:
     """Return the checkpoint with the largest size that is held whole, None when there is none."""
-    query = _query(stream).where(table.c.size <= stream_table.c.size).order_by(table.c.size.desc()).limit(1)
-    return _first(connection, query)
+    statement = for_dialect(_NEWEST, connection.dialect.name)
+    row = connection.exec_driver_sql(statement, (stream.origin, stream.audience)).first()
+    return None if row is None else _plain(stream, row)
 
 
 def between(connection: Connection, stream: StreamName, low: int, high: int, *, limit: int = 5000) -> list[Checkpoint]:
     """Return the held checkpoints with ``low`` < size <= ``high``, smallest size first, ``limit`` at most."""
-    query = _query(stream).where(table.c.size > low, table.c.size <= high, table.c.size <= stream_table.c.size)
-    return [_checkpoint(row) for row in connection.execute(query.order_by(table.c.size).limit(limit))]
+    statement = for_dialect(_BETWEEN, connection.dialect.name)
+    rows = connection.exec_driver_sql(statement, (stream.origin, stream.audience, low, high, limit))
+    return [_plain(stream, row) for row in rows]
 
 
 def announced(connection: Connection, stream: StreamName) -> list[Checkpoint]:
@@ -216,19 +222,6 @@ def _refuse(transaction: Transaction, held: Held, one: Checkpoint, tree: str) ->
     )
 
 
-def _query(stream: StreamName) -> Select[Any]:
-    return (
-        select(table, stream_table.c.origin, stream_table.c.audience)
-        .join(stream_table, stream_table.c.id == table.c.stream_id)
-        .where(stream_table.c.origin == stream.origin, stream_table.c.audience == stream.audience)
-    )
-
-
-def _first(connection: Connection, query: Select[Any]) -> Checkpoint | None:
-    row = connection.execute(query).first()
-    return None if row is None else _checkpoint(row)
-
-
 def _plain(stream: StreamName, row: Any) -> Checkpoint:
     """Return the checkpoint in a row of a plain statement, whose time is a number."""
     size, root, sealed_at, signer, signature = row
@@ -239,15 +232,4 @@ def _plain(stream: StreamName, row: Any) -> Checkpoint:
         sealed_at=moment_of(sealed_at),
         signer=signer,
         signature=bytes(signature),
-    )
-
-
-def _checkpoint(row: Any) -> Checkpoint:
-    return Checkpoint(
-        stream=StreamName(row.origin, row.audience),
-        size=row.size,
-        root=bytes(row.root),
-        sealed_at=row.sealed_at,
-        signer=row.signer,
-        signature=bytes(row.signature),
     )

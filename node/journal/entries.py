@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from node.errors import RecordRefusedError
+from node.standard.codec import (
+    RULE_NEWER_VERSION,
+    RULE_UNKNOWN_TYPE,
+    leaf_hash,
+    parse_record,
+    parse_unvalidated,
+    record_type,
+)
 from node.standard.compression import compress_record
+from node.standard.facts import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +35,7 @@ INVALID: Final = "invalid"
 QUARANTINE_REASONS: Final = (UNKNOWN_TYPE, NEWER_VERSION, NO_AUTHORITY, INVALID)
 DEFERRED_REASONS: Final = (UNKNOWN_TYPE, NEWER_VERSION)
 """Reasons that end by themselves when this node's program is upgraded: told in receipts, no record is made."""
+_REASONS: Final = {RULE_UNKNOWN_TYPE: UNKNOWN_TYPE, RULE_NEWER_VERSION: NEWER_VERSION}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,3 +112,39 @@ def pack(entries: Iterable[Entry]) -> None:
     for entry in entries:
         if entry.packed is None and entry.body:
             entry.packed = compress_record(entry.body)
+
+
+def read_entry(body: bytes, *, leaf: bytes | None = None) -> Entry:
+    """Return the entry of a record's bytes, with its quarantine reason when it does not follow the standard.
+
+    Never raises for what ``body`` holds: a receiver must keep what the origin has signed. ``leaf`` saves the hash when
+    it is known.
+    """
+    leaf = leaf_hash(body) if leaf is None else leaf
+    try:
+        element = parse_record(body)
+    except RecordRefusedError as error:
+        return _set_aside(body, leaf, error)
+    return Entry(record_type=record_type(element), body=body, leaf=leaf, facts=facts_of(element), element=element)
+
+
+def _set_aside(body: bytes, leaf: bytes, error: RecordRefusedError) -> Entry:
+    problem = error.problems[0]
+    entry = Entry(
+        record_type="",
+        body=body,
+        leaf=leaf,
+        quarantine=_REASONS.get(problem.rule, INVALID),
+        detail=f"{problem.rule}: {problem.text}",
+    )
+    read_leniently(entry)
+    return entry
+
+
+def read_leniently(entry: Entry) -> None:
+    """Fill in what can be read of a record that does not follow the standard (``facts.case_number_of`` reads more)."""
+    try:
+        entry.element = parse_unvalidated(entry.body)
+    except RecordRefusedError:
+        return
+    entry.record_type = record_type(entry.element)

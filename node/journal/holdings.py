@@ -81,11 +81,17 @@ def find_many(connection: Connection, streams: Iterable[StreamName]) -> dict[Str
 
 def known(connection: Connection, stream: StreamName) -> Held:
     """Return the stream as held; LookupError when nothing of it is known."""
-    held = find(connection, stream)
-    if held is None:
-        message = f"{stream} is not held"
+    return known_many(connection, (stream,))[stream]
+
+
+def known_many(connection: Connection, streams: Collection[StreamName]) -> dict[StreamName, Held]:
+    """Return ``streams`` (at most a package's) as held, with one statement; LookupError when one of them is unknown."""
+    found = find_many(connection, streams)
+    unknown = next((stream for stream in streams if stream not in found), None)
+    if unknown is not None:
+        message = f"{unknown} is not held"
         raise LookupError(message)
-    return held
+    return found
 
 
 def all_held(connection: Connection) -> list[Held]:

@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
 from node.journal import holdings
-from node.journal.statements import insert_sql
+from node.journal.statements import for_dialect, insert_sql, values_sql
 from node.journal.tables import moment_number
 from node.journal.tables import receipt as table
 from node.journal.tables import stream as stream_table
 from node.standard.seals import Receipt, StreamName
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
+    from node.journal.holdings import Held
     from node.journal.store import Transaction
 
-_COLUMNS = ("stream_id", "holder", "size", "root", "received_at", "signer", "signature")
+_NEWEST: Final = """
+SELECT stream_id, holder, size, root FROM receipt WHERE (stream_id, holder) IN {} AND size = (
+SELECT max(other.size) FROM receipt AS other WHERE other.stream_id = receipt.stream_id AND other.holder = receipt.holder
+)
+"""
 
 
-def save_receipt(transaction: Transaction, receipt: Receipt) -> bool:
-    """Save a verified receipt of a held stream and tell whether it is new.
+def save_receipts(transaction: Transaction, receipts: Collection[Receipt]) -> None:
+    """Save verified receipts of held streams; LookupError for an unknown stream.
 
-    The first receipt of a holder for a size stays: it is the earliest witness. LookupError for an unknown stream.
+    The first receipt of a holder for a size stays: it is the earliest witness.
     """
-    held = holdings.known(transaction.connection, receipt.stream)
-    row = (
-        held.stream_id,
-        receipt.holder,
-        receipt.size,
-        receipt.root,
-        moment_number(receipt.received_at),
-        receipt.signer,
-        receipt.signature,
-    )
-    statement = insert_sql(table, transaction.dialect, _COLUMNS, ignore=True)
-    return transaction.connection.exec_driver_sql(statement, row).rowcount == 1
+    helds = holdings.known_many(transaction.connection, [receipt.stream for receipt in receipts])
+    rows = [
+        (
+            helds[receipt.stream].stream_id,
+            receipt.holder,
+            receipt.size,
+            receipt.root,
+            moment_number(receipt.received_at),
+            receipt.signer,
+            receipt.signature,
+        )
+        for receipt in receipts
+    ]
+    if rows:
+        transaction.connection.exec_driver_sql(insert_sql(table, transaction.dialect, ignore=True), rows)
+
+
+def newest_many(
+    connection: Connection, wanted: Collection[tuple[str, Held]]
+) -> dict[tuple[str, StreamName], tuple[int, bytes]]:
+    """Return size and root of the receipt with the largest size of each holder and stream that has one."""
+    if not wanted:
+        return {}
+    names = {held.stream_id: held.stream for _, held in wanted}
+    statement = for_dialect(_NEWEST.format(values_sql(2, len(wanted))), connection.dialect.name)
+    parameters = tuple(part for holder, held in wanted for part in (held.stream_id, holder))
+    return {
+        (holder, names[number]): (size, bytes(root))
+        for number, holder, size, root in connection.exec_driver_sql(statement, parameters)
+    }
 
 
 def receipt_of(connection: Connection, holder: str, stream: StreamName, *, covering: int = 0) -> Receipt | None:

@@ -7,19 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, select, update
 
-from node.errors import RecordRefusedError
 from node.journal import holdings, records
 from node.journal.cutting import cut
-from node.journal.entries import INVALID, NEWER_VERSION, NO_AUTHORITY, UNKNOWN_TYPE, Batch, Entry
+from node.journal.entries import INVALID, NO_AUTHORITY, Batch, Entry, read_entry, read_leniently
 from node.journal.tables import HELD_BACK, QUARANTINED, arrival, quarantine, record, stream_id_of
-from node.standard.codec import (
-    RULE_NEWER_VERSION,
-    RULE_UNKNOWN_TYPE,
-    leaf_hash,
-    parse_record,
-    parse_unvalidated,
-    record_type,
-)
 from node.standard.facts import facts_of
 from node.standard.families import record_number
 
@@ -37,21 +28,6 @@ REPLAY_RECORDS_MAX: Final = 500
 ARRIVALS_READ: Final = 10_000
 _VALID: Final = (None, NO_AUTHORITY)
 """Quarantine reasons of records that follow the standard: their facts can be read."""
-_REASONS: Final = {RULE_UNKNOWN_TYPE: UNKNOWN_TYPE, RULE_NEWER_VERSION: NEWER_VERSION}
-
-
-def read_entry(body: bytes, *, leaf: bytes | None = None) -> Entry:
-    """Return the entry of a record's bytes, with its quarantine reason when it does not follow the standard.
-
-    Never raises for what ``body`` holds: a receiver must keep what the origin has signed. ``leaf`` saves the hash when
-    it is known.
-    """
-    leaf = leaf_hash(body) if leaf is None else leaf
-    try:
-        element = parse_record(body)
-    except RecordRefusedError as error:
-        return _set_aside(body, leaf, error)
-    return Entry(record_type=record_type(element), body=body, leaf=leaf, facts=facts_of(element), element=element)
 
 
 def entries_of(stored: Iterable[StoredRecord], *, reasons: dict[int, tuple[str, str]] | None = None) -> list[Entry]:
@@ -167,28 +143,6 @@ def _arrivals(transaction: Transaction, after: int) -> Iterator[tuple[int, int, 
         after = page[-1].number
 
 
-def _set_aside(body: bytes, leaf: bytes, error: RecordRefusedError) -> Entry:
-    problem = error.problems[0]
-    entry = Entry(
-        record_type="",
-        body=body,
-        leaf=leaf,
-        quarantine=_REASONS.get(problem.rule, INVALID),
-        detail=f"{problem.rule}: {problem.text}",
-    )
-    _read_leniently(entry)
-    return entry
-
-
-def _read_leniently(entry: Entry) -> None:
-    """Fill in what can be read of a record that does not follow the standard (``facts.case_number_of`` reads more)."""
-    try:
-        entry.element = parse_unvalidated(entry.body)
-    except RecordRefusedError:
-        return
-    entry.record_type = record_type(entry.element)
-
-
 def _entry_of(one: StoredRecord, reason: tuple[str, str]) -> Entry:
     entry = Entry(
         record_type=one.record_type,
@@ -204,7 +158,7 @@ def _entry_of(one: StoredRecord, reason: tuple[str, str]) -> Entry:
     if one.flags & QUARANTINED:
         entry.quarantine, entry.detail = reason
     if one.body is not None:
-        _read_leniently(entry)
+        read_leniently(entry)
         if entry.quarantine in _VALID and entry.element is not None:
             entry.facts = facts_of(entry.element)
     return entry

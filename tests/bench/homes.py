@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from node.bootstrap import Node, build_node
+from node.collector import collect_seldom
 from node.config import load_config, write_node_config
 from node.journal.schema import upgrade_schema
 from node.journal.store import open_store
@@ -38,6 +39,7 @@ def open_node(home: Path, identity: Identity, clock: Clock, *, database_url: str
     try:
         node.start()
         node.exchange.read_beside()
+        collect_seldom()
         yield node
     finally:
         node.close()

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from node.bootstrap import build_node
+from node.collector import collect_seldom
 from node.config import load_config
 from node.demo.plan import CITY as CITY_PLAN
 from node.demo.plan import PROVINCE as PROVINCE_PLAN
@@ -17,7 +18,7 @@ from node.demo.program import stop_all
 from node.demo.raising import start, wait_until
 from node.exchange.limits import Limits
 from node.journal import cursors
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.randomness import SystemRandomness
 from node.standard.resources import level_folder
 from node.standard.seals import TRUST, StreamName
@@ -87,6 +88,7 @@ def _hop(
     floor = HopFloor(folder, node.identity, province.home, under_way=limits.under_way_max)
     try:
         node.start()
+        collect_seldom()
         link = _Link(node=node, carrier=carrier, peer=province.plan.code, origins=_counties(node, plan))
         link.open(clock)
         rounds = Rounds()

@@ -237,7 +237,7 @@ class _Writer:
             "StepName": "承办人审查",
             "HandleUserName": self._person(),
             "Duty": "四级主任科员",
-            "Opinion": self._text(16),
+            "Opinion": self._text(20),
             "StepState": "2",
             "Action": "PASS",
         }
@@ -245,7 +245,7 @@ class _Writer:
     def _supplement_notice(self) -> dict[str, Any]:
         return {
             "HandleUserName": self._person(),
-            "Reason": self._text(8),
+            "Reason": self._text(12),
             "MaterialItem": self._materials(4),
             "TimeLimit": "5",
         }
@@ -266,7 +266,7 @@ class _Writer:
     def _conclusion(self) -> dict[str, Any]:
         return {
             "ResultCode": "GRANT",
-            "ResultText": "准予行政许可。" + self._text(8),
+            "ResultText": "准予行政许可。" + self._text(13),
             "HandleUserName": self._person(),
             "DocumentNo": f"生测许字2026第{self._digits(6)}号",
             "CertificateName": "准予许可决定书",

@@ -21,7 +21,7 @@ class Plan:
     fill_s_max: float = 40.0
     open_cases: int = 15_000
     rounds: int = 7
-    packages: int = 4
+    packages: int = 12
     package_records: int = 500
     hop_packages: int = 16
     hop_rounds: int = 3

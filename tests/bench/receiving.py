@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from node.exchange.head import HELD
+from node.exchange.limits import Limits
 from node.exchange.package import read_package
 from node.standard.compression import expand_limited
 from tests.bench.floors import ReceiverFloor
@@ -15,6 +17,7 @@ from tests.bench.homes import found, open_node
 from tests.bench.origins import CITY, PROVINCE, Parcel, bench_identities, courier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from node.bootstrap import Node
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from tests.bench.plan import Plan
 
 PACKAGE_BYTES_MAX = 4 * 1024 * 1024
+UNDER_WAY = Limits().under_way_max
 FILL_RECORDS = 2_000
 """Records a package while filling: fewer, longer slices; only its speed depends on it."""
 
@@ -87,11 +91,11 @@ def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: st
         for _ in range(plan.rounds):
             parcels = [city.parcel(plan.package_records) for _ in range(plan.packages)]
             records = sum(len(one.bodies) for one in parcels)
-            rounds.product_s.append(sum(receive(node, one) for one in parcels) / records)
-            rounds.floor_s.append(sum(floor.receive(one.bodies) for one in parcels) / records)
+            rounds.product_s.append(receive_all(node, parcels) / records)
+            rounds.floor_s.append(floor.receive_all([one.bodies for one in parcels]) / records)
             filled += records
         records = sum(len(one.bodies) for one in parcels)
-        replay_s = sum(receive(node, one) for one in parcels)
+        replay_s = receive_all(node, parcels)
         floor.close()
         rebuilt = node.rebuild(lambda _done, _total: None, check=True, alone=True)
         if not rebuilt.identical:
@@ -114,11 +118,31 @@ def receive(node: Node, parcel: Parcel) -> float:
     begun_s = perf_counter()
     answer = node.exchange.answer(expand_limited(parcel.data, PACKAGE_BYTES_MAX), CITY)
     taken_s = perf_counter() - begun_s
+    _check(node, parcel, answer)
+    return taken_s
+
+
+def receive_all(node: Node, parcels: Sequence[Parcel]) -> float:
+    """Take packages as a link brings them, two under way; return the seconds."""
+
+    def answer(parcel: Parcel) -> bytes:
+        package = expand_limited(parcel.data, PACKAGE_BYTES_MAX)
+        return node.exchange.answer(package, CITY, wait=node.wakeups.wait)
+
+    with ThreadPoolExecutor(UNDER_WAY) as threads:
+        begun_s = perf_counter()
+        answers = list(threads.map(answer, parcels))
+        taken_s = perf_counter() - begun_s
+    for parcel, one in zip(parcels, answers, strict=True):
+        _check(node, parcel, one)
+    return taken_s
+
+
+def _check(node: Node, parcel: Parcel, answer: bytes) -> None:
     head = read_package(answer, node.identity.certificate.parsed, node.clock.now()).head
     if len(head.receipts) != parcel.slices or any(verdict.word != HELD for verdict in head.verdicts):
         message = f"the province did not take a package: {head.verdicts[:1]}"
         raise RuntimeError(message)
-    return taken_s
 
 
 def _size_of(home: Path) -> int:

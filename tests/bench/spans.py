@@ -40,7 +40,7 @@ SPANS = {
     "parse and XSD": ("node.journal.replay.parse_record",),
     "facts": ("node.journal.replay.facts_of",),
     "authority": ("node.exchange.judging.check_authority",),
-    "compress": ("node.exchange.receiver.pack",),
+    "compress": ("node.exchange.reading.pack",),
     "cases: read": ("node.cases.rows.CaseRows.load",),
     "cases: move": ("node.cases.projection._Work.take",),
     "cases: write": ("node.cases.rows.CaseRows.write",),

@@ -12,8 +12,7 @@ from node.departments.notices import NoticeText, publish_notice, publish_reply
 from node.departments.publish import Publisher
 from node.departments.reference_data import CALENDARS, DIVISIONS, read_reference, shipped_files
 from node.errors import AuthorityError, NotFoundError, StateConflictError
-from node.journal.entries import NO_AUTHORITY
-from node.journal.replay import read_entry
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.standard.compose import compose
 from node.standard.seals import ANCESTORS, StreamName
 from node.trust.holders import holders

@@ -13,8 +13,8 @@ from node.exchange.receipts import Receipts
 from node.exchange.receiver import Receiver
 from node.journal import cursors, holdings, source_keys
 from node.journal.cutting import plan
+from node.journal.entries import read_entry
 from node.journal.high_water import HighWaterMemory
-from node.journal.replay import read_entry
 from node.journal.streams import Journal
 from node.standard.seals import Receipt
 from node.statistics.summary import publish_statistics
@@ -22,7 +22,7 @@ from tests.simulation.storage import SimulatedStore
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pytest
 
@@ -119,16 +119,16 @@ def _late_catalogue(patch: pytest.MonkeyPatch) -> None:
 def _cursor_goes_back(patch: pytest.MonkeyPatch) -> None:
     honest = Receipts._believes
 
-    def believes(self: Receipts, connection: Any, tree: Any, receipt: Receipt, conversation: Any) -> bool:
-        believed = honest(self, connection, tree, receipt, conversation)
+    def believes(self: Receipts, connection: Any, grounds: Any, receipt: Receipt, conversation: Any) -> bool:
+        believed = honest(self, connection, grounds, receipt, conversation)
         return believed or (
             receipt.holder == conversation.peer
             and receipt.size < cursors.cursor(connection, conversation.peer, receipt.stream)
         )
 
-    def advance(transaction: Transaction, peer: str, stream: StreamName, size: int) -> bool:
-        cursors._set(transaction, peer, stream, size)
-        return True
+    def advance(transaction: Transaction, peer: str, sizes: Mapping[StreamName, int]) -> None:
+        for stream, size in sizes.items():
+            cursors._set(transaction, peer, stream, size)
 
     patch.setattr(Receipts, "_believes", believes)
     patch.setattr(cursors, "advance", advance)

@@ -18,7 +18,7 @@ from tests.simulation.history import HistoryFailedError, play, settled_tree
 from tests.simulation.planted import BREAKAGES, SEEDS_MAX, Breakage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from node.journal.store import Transaction
     from node.journal.streams import Extension
@@ -86,8 +86,8 @@ def test_a_reordered_stream_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cursor_beyond_what_is_held_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = cursors.advance
 
-    def advance(transaction: Transaction, peer: str, stream: StreamName, size: int) -> Any:
-        return honest(transaction, peer, stream, size + 1)
+    def advance(transaction: Transaction, peer: str, sizes: Mapping[StreamName, int]) -> None:
+        honest(transaction, peer, {stream: size + 1 for stream, size in sizes.items()})
 
     monkeypatch.setattr(cursors, "advance", advance)
     found("I8: .* believes that")

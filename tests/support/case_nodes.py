@@ -13,10 +13,9 @@ from node.cases.reference import ReferenceProjection
 from node.cases.requests import RequestProjection
 from node.cases.tables import CASE_TABLES, PENALTY_TABLES, CaseTables, case_fact, case_state, finding, request
 from node.clock import SetClock
-from node.journal.entries import Entry
+from node.journal.entries import Entry, read_entry
 from node.journal.merkle import root_of
 from node.journal.redactions import RedactionProjection
-from node.journal.replay import read_entry
 from node.journal.streams import Journal
 from node.journal.tables import position_of, record
 from node.journal.tables import stream as stream_table

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.codec import parse_unvalidated
 from node.standard.compose import compose
 from node.standard.facts import TREE_ZONE, Facts, facts_of

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from node.exchange.carriers.memory import MemoryCarrier
 from node.exchange.exchange import Exchange
+from node.journal.entries import read_entry
 from node.journal.memory import image_of, memory_store
-from node.journal.replay import read_entry
 from node.standard.compose import compose
 from node.standard.seals import ANCESTORS, StreamName
 from node.trust.repeating import repeat_certificates

@@ -8,8 +8,7 @@ from node.cases.penalties import penalty_projection
 from node.cases.projection import CaseProjection
 from node.cases.reference import ReferenceProjection, repair_cases
 from node.cases.requests import RequestProjection
-from node.journal.entries import NO_AUTHORITY
-from node.journal.replay import read_entry
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.statistics.counters import Counters
 from node.statistics.indicators import contribution
 from node.statistics.summaries import SummaryProjection

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Column, MetaData, Table, Text, delete, insert, select
 
 from node.clock import SetClock
-from node.journal.entries import Entry
+from node.journal.entries import Entry, read_entry
 from node.journal.merkle import leaf_hash
-from node.journal.replay import read_entry
 from node.journal.streams import Journal
 from node.journal.tables import BIG_KEY
 from node.standard.compose import compose

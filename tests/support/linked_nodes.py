@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from node.exchange.carriers.memory import MemoryCarrier
+from node.journal.entries import read_entry
 from node.journal.memory import image_of, memory_store
-from node.journal.replay import read_entry
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.case_records import bodies, case_no, item_body
 from tests.support.samples import record

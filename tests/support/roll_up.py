@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.compose import compose, content_of
 from node.standard.seals import StreamName
 from node.statistics.comparing import compare_figures

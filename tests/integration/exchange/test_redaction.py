@@ -21,7 +21,7 @@ from node.exchange.head import Head, Slice, write_head
 from node.exchange.limits import Limits
 from node.exchange.sender import REDACTED_BYTES
 from node.journal import alarms, hash_only
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.journal.tables import record_key
 from node.standard.compose import content_of
 from node.standard.seals import ANCESTORS, TRUST, Checkpoint, StreamName

@@ -10,8 +10,7 @@ from sqlalchemy import Table, select
 
 from node.cases.reference import repair_cases
 from node.cases.tables import calendar, division, item, organisation
-from node.journal.entries import NO_AUTHORITY
-from node.journal.replay import read_entry
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.journal.tables import position_of
 from node.statistics.tables import summary
 from tests.support.case_nodes import CaseNode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from node.exchange.carriers.memory import MemoryCarrier
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.seals import StreamName
 from node.statistics.comparisons import comparisons
 from node.statistics.explain import Asked, explain

@@ -9,9 +9,8 @@ from sqlalchemy import select, update
 
 from node.cases.tables import case_fact, case_state
 from node.errors import StoreUnavailableError
-from node.journal.entries import NO_AUTHORITY
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.journal.records import record_at
-from node.journal.replay import read_entry
 from node.journal.tables import record
 from node.standard.codec import parse_unvalidated
 from node.standard.compose import compose

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.journal import alarms
-from node.journal.entries import NO_AUTHORITY, Entry
-from node.journal.replay import read_entry
+from node.journal.entries import NO_AUTHORITY, Entry, read_entry
 from node.standard.seals import ANCESTORS, StreamName
 from node.statistics.recount import figures_from_records
 from node.statistics.verdict import own_figures

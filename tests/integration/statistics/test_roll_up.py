@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.journal.streams import Journal
 from node.statistics import stated as stated_module
 from node.statistics.indicators import FigureKey, Figures, add_figures

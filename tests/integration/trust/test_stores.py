@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node.errors import JoinRefusedError
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.seals import StreamName
 from node.trust import admission as admission_module
 from node.trust.admission import redeem

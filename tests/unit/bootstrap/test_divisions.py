@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from node.journal import alarms
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.identities import FOUR, child_of, identities, issued_body
 from tests.support.whole_nodes import whole_node

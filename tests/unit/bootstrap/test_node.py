@@ -13,10 +13,9 @@ from node.bootstrap.rejections import Run, runs_of
 from node.clock import SetClock
 from node.errors import NotInitialisedError, StoreSchemaError, TryLaterError
 from node.journal import alarms, checkpoints, cursors
-from node.journal.entries import INVALID, NO_AUTHORITY, UNKNOWN_TYPE
+from node.journal.entries import INVALID, NO_AUTHORITY, UNKNOWN_TYPE, read_entry
 from node.journal.merkle import root_of
 from node.journal.quarantine import Quarantined
-from node.journal.replay import read_entry
 from node.randomness import SeededRandomness
 from node.standard.codec import TAG_PREFIX, parse_record
 from node.standard.seals import ANCESTORS, Checkpoint, StreamName
@@ -267,7 +266,7 @@ def test_retention_keeps_what_a_link_has_still_to_send(city: Node) -> None:
     for number in range(4):
         receive(city, read_entry(record("Alarm", RecordKey=f"alarm/{number}")))
     assert city.retain() == 0
-    city.store.write(lambda transaction: cursors.advance(transaction, "360000", COUNTY, 4))
+    city.store.write(lambda transaction: cursors.advance(transaction, "360000", {COUNTY: 4}))
     assert city.retain() == 3
 
 

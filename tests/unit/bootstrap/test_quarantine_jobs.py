@@ -9,8 +9,7 @@ import pytest
 from node.bootstrap import WorkDone, rejections, reviewing
 from node.errors import RecordRefusedError
 from node.journal import quarantine
-from node.journal.entries import INVALID, NO_AUTHORITY, UNKNOWN_TYPE
-from node.journal.replay import read_entry
+from node.journal.entries import INVALID, NO_AUTHORITY, UNKNOWN_TYPE, read_entry
 from node.journal.settings import save_setting
 from node.standard.seals import StreamName
 from node.trust.tree import DIGEST_SETTING

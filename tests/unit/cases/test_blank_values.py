@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from node.cases.tables import calendar, item
 from node.errors import RecordRefusedError
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.codec import parse_record
 from node.standard.families import DIRECTED, RECORD_TYPES
 from node.statistics.summaries import newest_summary, stream_ids

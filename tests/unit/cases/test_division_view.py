@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.cases.division_view import show_division
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from node.trust.holders import holders
 from node.trust.tree import Tree

@@ -8,7 +8,7 @@ import pytest
 
 from node.cases.division_rules import DEPTH_MAX
 from node.cases.divisions import published_divisions
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from tests.support.case_nodes import CaseNode
 from tests.support.samples import record
 

@@ -11,7 +11,7 @@ from node.cases import reference
 from node.cases.findings import DIVISION_LAPSED, NO_APPLICATION, STEPS_INCOMPLETE
 from node.cases.reference import repair_cases
 from node.cases.tables import division_repair
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from tests.support.case_nodes import CaseNode
 from tests.support.case_records import bodies, case_no
 from tests.support.penalty_records import PENALTY_NO

@@ -21,8 +21,7 @@ from node.cases.view import (
     show_case,
     show_penalty,
 )
-from node.journal.entries import NO_AUTHORITY
-from node.journal.replay import read_entry
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.journal.tables import HELD_BACK, QUARANTINED
 from node.standard.seals import StreamName
 from node.statistics.recount import figures_from_records

@@ -13,8 +13,7 @@ from node.cases.history import EMPTY, INCOMPLETE
 from node.cases.projection import CaseProjection
 from node.cases.states import State
 from node.cases.tables import case_fact
-from node.journal.entries import INVALID, NO_AUTHORITY, Batch, Entry
-from node.journal.replay import read_entry
+from node.journal.entries import INVALID, NO_AUTHORITY, Batch, Entry, read_entry
 from node.journal.statements import update_sql
 from node.journal.streams import Journal
 from node.journal.tables import HELD_BACK, QUARANTINED, quarantine, record

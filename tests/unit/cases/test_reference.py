@@ -10,8 +10,7 @@ from node.cases import reference
 from node.cases.findings import FREE_ITEM_CHARGED, MATERIALS_INCOMPLETE
 from node.cases.reference import EVER, repair_cases
 from node.cases.tables import calendar, case_repair, division, item, organisation
-from node.journal.entries import NO_AUTHORITY
-from node.journal.replay import read_entry
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.trust import notices
 from tests.support.case_nodes import CaseNode
 from tests.support.case_records import bodies, case_no, item_body

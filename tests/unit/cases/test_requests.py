@@ -6,8 +6,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 from node.cases.view import show_case
-from node.journal.entries import NO_AUTHORITY
-from node.journal.replay import read_entry
+from node.journal.entries import NO_AUTHORITY, read_entry
 from tests.support.case_nodes import CaseNode
 from tests.support.case_records import bodies
 from tests.support.samples import CASE_NO, record

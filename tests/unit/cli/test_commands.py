@@ -10,8 +10,8 @@ import pytest
 
 from node.cli.home import alone_in
 from node.errors import DemonstrationError
+from node.journal.entries import read_entry
 from node.journal.quarantine import listed
-from node.journal.replay import read_entry
 from node.standard.codec import leaf_hash
 from node.standard.seals import ANCESTORS, StreamName
 from tests.support.homes import applications

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import select
 import signal
 import subprocess
 import sys
+import threading
 from io import BytesIO
 from itertools import count
+from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from node.beside import Line
 from node.departments import batches, preparing
 from node.departments.dialects import read
 from node.departments.prepare import Prepared, new_salts, prepare, prepare_salted
@@ -90,17 +92,19 @@ def test_a_worker_prepares_what_would_be_prepared_here() -> None:
 def test_what_a_worker_does_is_done_until_its_input_ends() -> None:
     candidates = candidates_of_all_kinds()
     salts = new_salts(candidates, SeededRandomness(7))
-    requests, answers = BytesIO(), BytesIO()
+    (requests, outgoing), (incoming, answers) = Pipe(duplex=False), Pipe(duplex=False)
+    starter = Line(incoming, outgoing)
+    thread = threading.Thread(target=serve, args=(Line(requests, answers),))
+    thread.start()
     for _ in range(2):
-        pickle.dump(("IMPORT", salts, [preparing._told(one) for one in candidates]), requests)
-    requests.seek(0)
-    serve(requests, answers)
-    answers.seek(0)
+        starter.tell(("IMPORT", salts, [preparing._told(one) for one in candidates]))
     for _ in range(2):
-        told = pickle.load(answers)
+        told = starter.hear()
         prepared = [preparing._prepared(one, answer) for one, answer in zip(candidates, told, strict=True)]
         assert plain(prepared) == expected()
-    assert not answers.read()
+    outgoing.close()
+    thread.join()
+    assert not starter.has_news()
 
 
 @pytest.mark.parametrize("killed_after", [0, 1, 2])

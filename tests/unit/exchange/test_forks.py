@@ -10,10 +10,10 @@ import pytest
 
 from node.exchange.head import REFUSED
 from node.journal.alarms import alarms
+from node.journal.entries import read_entry
 from node.journal.forks import FORK_ALARM, checkpoints_in, forks, is_stopped
 from node.journal.memory import image_of, memory_store
-from node.journal.receipts import all_receipts, save_receipt
-from node.journal.replay import read_entry
+from node.journal.receipts import all_receipts, save_receipts
 from node.standard.compose import compose
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.exchanging import ExchangeNode, settle, settled_nodes, step
@@ -61,7 +61,7 @@ def with_rewritten_county(count: int = 3, *, more: int = 0) -> dict[str, Exchang
     numbers = [1, 777, *range(3, count + 1), *range(50, 50 + more)]
     county.append([alarm_body(number) for number in numbers])
     county.seal()
-    county.store.write(lambda transaction: [save_receipt(transaction, one) for one in receipts] and None)
+    county.store.write(lambda transaction: save_receipts(transaction, receipts))
     nodes[EAST] = county
     return nodes
 

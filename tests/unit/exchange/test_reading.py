@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
-import select
 import signal
-import subprocess
-import sys
-from io import BytesIO
+from multiprocessing.connection import Pipe
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from node.beside import Beside, Line
 from node.exchange import exchange, reading
 from node.exchange.reading import RecordReader, serve
+from node.journal.entries import read_entry
 from node.journal.merkle import leaf_hash
 from node.standard.compression import expand_record
 from node.standard.facts import Facts
-from tests.support.exchanging import ExchangeNode
+from node.standard.seals import ANCESTORS, StreamName
+from tests.support.exchanging import ExchangeNode, carrier_to, settled_nodes
 from tests.support.identities import identities
 from tests.support.journals import alarm_body
 from tests.support.samples import record
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from node.journal.entries import Entry
 
 READY_WITHIN_S = 20.0
-CITY = "360100"
+CITY, EAST = "360100", "360102"
 
 
 def fresh_of_all_kinds() -> list[tuple[bytes, bytes]]:
@@ -69,14 +68,14 @@ def expected() -> list[Any]:
 def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordReader]:
     """Give a reader that shares every package, whose process is there."""
     monkeypatch.setattr(reading, "SHARED_RECORDS_MIN", 2)
+    monkeypatch.setattr(reading, "PIECE_RECORDS", 3)
     made = RecordReader()
     made.shares = True
     made.read(fresh_of_all_kinds())
     assert made._helper is not None
-    process = made._helper._process
-    assert process is not None
-    assert process.stdout is not None
-    assert select.select([process.stdout], [], [], READY_WITHIN_S)[0]
+    line = made._helper._line
+    assert line is not None
+    assert line.has_news(READY_WITHIN_S)
     yield made
     made.close()
 
@@ -85,9 +84,24 @@ def test_what_two_processes_read_is_what_one_reads(reader: RecordReader) -> None
     for _ in range(2):
         entries = reader.read(fresh_of_all_kinds())
         assert plain(entries) == expected()
-        packed = [one for one in entries if one.packed is not None]
-        assert [expand_record(one.packed or b"") for one in packed] == [one.body for one in packed]
-        assert len(packed) == 3
+        assert [expand_record(one.packed or b"") for one in entries] == [one.body for one in entries]
+
+
+@pytest.mark.parametrize("count", range(2, 16))
+def test_both_processes_read_until_they_meet(reader: RecordReader, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    heard: list[bytes] = []
+    honest = reading._heard
+
+    def hear(body: bytes, leaf: bytes, answer: Any) -> Any:
+        heard.append(body)
+        return honest(body, leaf, answer)
+
+    monkeypatch.setattr(reading, "_heard", hear)
+    fresh = fresh_of_all_kinds()[:count]
+    assert [one.body for one in reader.read(fresh)] == [body for body, _ in fresh]
+    # Pieces are given away while at least as much is left for this process.
+    assert (len(heard) >= reading.PIECE_RECORDS) == (count >= reading.PIECE_RECORDS)
+    assert len(heard) < count or count == reading.PIECE_RECORDS
 
 
 def test_a_small_package_needs_no_other_process() -> None:
@@ -138,24 +152,96 @@ def test_what_a_lost_process_had_is_read_here(reader: RecordReader, monkeypatch:
 
 def test_the_process_serves_until_its_input_ends() -> None:
     bodies = [body for body, _ in fresh_of_all_kinds()]
-    with subprocess.Popen(
-        [sys.executable, "-m", "node.exchange.reading"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert pickle.load(process.stdout) == "ready"
-        pickle.dump(bodies, process.stdin)
-        process.stdin.flush()
-        told = pickle.load(process.stdout)
-        process.stdin.close()
-        assert process.wait(10) == 0
+    process = Beside("node.exchange.reading")
+    assert process.hear() == "ready"
+    assert process.tell([bodies[:8], bodies[:1]])
+    told = process.hear()
     assert [one is not None for one in told[:8]] == [True, False, True, False, False, False, True, False]
+    assert len(process.hear()) == 1
+    process.leave()
+    assert process.has_left()
+    assert not process.tell(bodies)
 
 
 def test_the_process_leaves_when_nobody_asks() -> None:
-    with subprocess.Popen(["sleep", "30"], stdout=subprocess.PIPE) as silent:
-        assert silent.stdout is not None
-        answers = BytesIO()
-        serve(silent.stdout, answers, 0.01)  # type: ignore[arg-type]
-        silent.kill()
-    assert pickle.loads(answers.getvalue()) == "ready"
+    (requests, _outgoing), (incoming, answers) = Pipe(duplex=False), Pipe(duplex=False)
+    serve(Line(requests, answers), 0.01)
+    assert Line(incoming, answers).hear() == "ready"
+
+
+def test_what_is_read_ahead_is_read_once(reader: RecordReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    here: list[bytes] = []
+    honest = read_entry
+
+    def read_here(body: bytes, *, leaf: bytes) -> Any:
+        here.append(body)
+        return honest(body, leaf=leaf)
+
+    fresh = fresh_of_all_kinds()
+    wanted = expected()
+    ahead = reader.read_ahead([body for body, _ in fresh], 0.0)
+    assert ahead is not None
+    monkeypatch.setattr(reading, "read_entry", read_here)
+    assert plain(reader.read(fresh, ahead)) == wanted
+    # A tenth is left for this process, and what the other one does not read.
+    answered = {
+        body for body, _ in fresh_of_all_kinds() if body.startswith((b"<Fee ", b"<Application", b"<Conclusion"))
+    }
+    assert len([body for body in here if body in answered]) < len(fresh) / 2
+    assert not ahead.waits_for([body for body, _ in fresh])
+    assert plain(reader.read(fresh, ahead)) == wanted
+
+
+def test_what_was_read_ahead_for_nothing_harms_nobody(reader: RecordReader) -> None:
+    fresh = fresh_of_all_kinds()
+    bodies = [body for body, _ in fresh]
+    ahead = reader.read_ahead(bodies, 0.0)
+    assert ahead is not None
+    # Nobody else has the process now, and other records are read here.
+    assert reader.read_ahead(bodies, 0.01) is None
+    assert plain(reader.read(fresh[:8], ahead)) == expected()[:8]
+    ahead.drop()
+    ahead.drop()
+    assert plain(reader.read(fresh)) == expected()
+
+
+def test_few_records_are_not_read_ahead() -> None:
+    small = RecordReader()
+    small.shares = True
+    assert small.read_ahead([body for body, _ in fresh_of_all_kinds()], 0.0) is None
+    assert small._helper is None
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_an_early_package_is_read_while_it_waits(
+    reader: RecordReader, monkeypatch: pytest.MonkeyPatch, *, comes: bool
+) -> None:
+    nodes = settled_nodes()
+    county, city = nodes[EAST], nodes[CITY]
+    city.exchange.context.reader.read_ahead = reader.read_ahead  # type: ignore[method-assign]
+    county.exchange.open_conversation(CITY, carrier_to(city, county))
+    packages = []
+    for first in (1, 31):
+        county.write(30, first=first)
+        outgoing = county.exchange.next_package(CITY)
+        assert outgoing is not None
+        packages.append(outgoing.data)
+    given: list[int] = []
+    honest = reading.Sharing.read
+
+    def read_shared(sharing: reading.Sharing, leaves: Sequence[bytes]) -> list[Entry]:
+        given.append(len(sharing._asked) * reading.PIECE_RECORDS)
+        return honest(sharing, leaves)
+
+    def wait(seconds: float) -> bool:
+        city.clock.advance(seconds)
+        if seconds and comes:
+            city.exchange.accept_package(packages[0], EAST)
+        return comes
+
+    monkeypatch.setattr(reading.Sharing, "read", read_shared)
+    city.exchange.answer(packages[1], EAST, wait=wait)
+    assert city.size(StreamName(EAST, ANCESTORS)) == (60 if comes else 0)
+    # Nine tenths of it were given away before it was judged; whatever became of it, the process is free again.
+    assert given == ([27] if comes else [])
+    assert plain(reader.read(fresh_of_all_kinds())) == expected()

@@ -13,7 +13,7 @@ from node.exchange.tails import TIMES_MAX
 from node.journal.alarms import alarms
 from node.journal.checkpoints import newest
 from node.journal.memory import image_of, memory_store
-from node.journal.receipts import all_receipts, save_receipt
+from node.journal.receipts import all_receipts, save_receipts
 from node.journal.tables import REDACTED, record, record_key
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.exchanging import ExchangeNode, carrier_to, settle, settled_nodes, step
@@ -338,7 +338,7 @@ def test_a_rewritten_past_is_no_return() -> None:
     # The receipts in the database say what its streams were before somebody changed them.
     with nodes[EAST].store.reading() as connection:
         receipts = all_receipts(connection, stream)
-    other[EAST].store.write(lambda transaction: [save_receipt(transaction, one) for one in receipts] and None)
+    other[EAST].store.write(lambda transaction: save_receipts(transaction, receipts))
     nodes[EAST] = other[EAST]
     settle(nodes)
     assert nodes[EAST].exchange.settling.doubt() is None

@@ -115,7 +115,7 @@ def test_newer_seals_of_a_silent_stream_that_rests_are_not_shown_meanwhile() -> 
     county, _ = opened()
     county.write(2)
     answered(county, sent(county.exchange), "HELD")
-    county.store.write(lambda transaction: cursors.advance(transaction, CITY, STREAM, 2))
+    county.store.write(lambda transaction: cursors.advance(transaction, CITY, {STREAM: 2}))
     county.clock.advance(90_000)
     county.seal()
     for _ in range(3):

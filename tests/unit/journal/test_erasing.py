@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import func, select
 
 from node.journal import alarms, hash_only, quarantine
-from node.journal.entries import NO_AUTHORITY
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.journal.erasing import ERASED_HASH
 from node.journal.redactions import KEPT_TYPES, orders
-from node.journal.replay import read_entry
 from node.journal.source_keys import SourceKey, lookup_many, remember_many
 from node.journal.tables import REDACTED, record_key
 from node.journal.tables import hash_only as hash_only_table

@@ -55,11 +55,15 @@ def test_a_cursor_only_grows_except_on_the_neighbours_statement(any_store: Store
     append(journal_on(any_store), plain_entries(1, 9))
     append(journal_on(any_store), plain_entries(1, 1), StreamName(NODE, "360000"))
 
-    def work(transaction: Transaction) -> list[bool]:
-        return [advance(transaction, "360100", OWN, size) for size in (4, 4, 2, 7, 0)]
+    def work(transaction: Transaction) -> list[int]:
+        seen = []
+        for size in (4, 4, 2, 7, 0):
+            advance(transaction, "360100", {OWN: size})
+            seen.append(cursor(transaction.connection, "360100", OWN))
+        return seen
 
-    assert any_store.write(work) == [True, False, False, True, False]
-    any_store.write(lambda transaction: advance(transaction, "360000", OWN, 5))
+    assert any_store.write(work) == [4, 4, 4, 7, 7]
+    any_store.write(lambda transaction: advance(transaction, "360000", {OWN: 5}))
     with any_store.reading() as connection:
         assert cursor(connection, "360100", OWN) == 7
         assert cursor(connection, "360100", OTHER) == 0
@@ -75,15 +79,15 @@ def test_a_cursor_only_grows_except_on_the_neighbours_statement(any_store: Store
 
 def test_a_cursor_of_an_unknown_stream_is_refused(memory: Store) -> None:
     with pytest.raises(LookupError):
-        memory.write(lambda transaction: advance(transaction, "360100", OTHER, 1))
+        memory.write(lambda transaction: advance(transaction, "360100", {OTHER: 1}))
 
 
 def test_what_a_neighbour_was_shown_is_remembered(any_store: Store) -> None:
     append(journal_on(any_store), plain_entries(1, 1))
     with any_store.reading() as connection:
         assert shown_at(connection, "360100", OWN) is None
-    any_store.write(lambda transaction: set_shown(transaction, "360100", OWN, NOON))
-    any_store.write(lambda transaction: advance(transaction, "360100", OWN, 1))
+    any_store.write(lambda transaction: set_shown(transaction, "360100", {OWN: NOON}))
+    any_store.write(lambda transaction: advance(transaction, "360100", {OWN: 1}))
     with any_store.reading() as connection:
         assert shown_at(connection, "360100", OWN) == NOON
         assert cursor(connection, "360100", OWN) == 1

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import update
 
 from node.journal import quarantine, replay
-from node.journal.entries import INVALID, NEWER_VERSION, NO_AUTHORITY, UNKNOWN_TYPE
+from node.journal.entries import INVALID, NEWER_VERSION, NO_AUTHORITY, UNKNOWN_TYPE, read_entry
 from node.journal.merkle import leaf_hash, root_of
 from node.journal.records import save_outcomes
-from node.journal.replay import entries_of, read_entry
+from node.journal.replay import entries_of
 from node.journal.tables import QUARANTINED, record, record_key
 from node.journal.tables import quarantine as quarantine_table
 from node.standard.seals import StreamName

@@ -13,7 +13,7 @@ from node.clock import SetClock
 from node.journal import checkpoints, holdings
 from node.journal.cursors import advance
 from node.journal.merkle import root_of
-from node.journal.receipts import all_receipts, receipt_of, receipts_for, save_receipt
+from node.journal.receipts import all_receipts, receipt_of, receipts_for, save_receipts
 from node.journal.retention import Dropped, Mark, droppable, retain
 from node.journal.seal import seal
 from node.journal.sealing import SPAN_BYTES_MAX, SPAN_RECORDS_MAX, landmarks
@@ -34,7 +34,7 @@ from tests.support.journals import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from node.journal.store import Store, Transaction
+    from node.journal.store import Store
     from node.journal.streams import Journal
     from node.standard.seals import Checkpoint
 
@@ -202,11 +202,8 @@ def _receipt(size: int, holder: str = "360000", *, received_at: datetime = NOON)
 def test_receipts_are_found_by_holder_and_by_what_they_cover(any_store: Store) -> None:
     append(journal_on(any_store), plain_entries(1, 9))
 
-    def work(transaction: Transaction) -> list[bool]:
-        given = [_receipt(3), _receipt(9), _receipt(6), _receipt(4, "360100"), _receipt(9)]
-        return [save_receipt(transaction, one) for one in given]
-
-    assert any_store.write(work) == [True, True, True, True, False]
+    given = [_receipt(3), _receipt(9), _receipt(6), _receipt(4, "360100"), _receipt(9)]
+    any_store.write(lambda transaction: save_receipts(transaction, given))
     with any_store.reading() as connection:
         assert receipt_of(connection, "360000", OWN) == _receipt(9)
         assert receipt_of(connection, "360000", OWN, covering=4) == _receipt(6)
@@ -218,7 +215,7 @@ def test_receipts_are_found_by_holder_and_by_what_they_cover(any_store: Store) -
 
 def test_a_receipt_for_an_unknown_stream_is_not_kept(memory: Store) -> None:
     with pytest.raises(LookupError):
-        memory.write(lambda transaction: save_receipt(transaction, _receipt(1)))
+        memory.write(lambda transaction: save_receipts(transaction, [_receipt(1)]))
 
 
 # --- retention ---------------------------------------------------------------------------------------------------
@@ -277,8 +274,8 @@ def test_retention_keeps_what_proves_and_what_must_still_be_sent(any_store: Stor
         _receipt(1, received_at=NOON - timedelta(days=1)),
         _receipt(4, "360100"),
     ]
-    any_store.write(lambda transaction: [save_receipt(transaction, one) for one in given])
-    any_store.write(lambda transaction: advance(transaction, "360100", OWN, 9))
+    any_store.write(lambda transaction: save_receipts(transaction, given))
+    any_store.write(lambda transaction: advance(transaction, "360100", {OWN: 9}))
     # Receipts: 360000 keeps yesterday's last (1) and the newest (5); 2 and 3 go, but 3 is pinned. Checkpoints at 1, 3,
     # 4, 5 are proved by receipts, 10 and 11 are beyond the cursor, 12 is the newest; 2, 6, 7, 8, 9 go.
     dropped = any_store.write(lambda transaction: retain(transaction, OWN, pinned={3}))

@@ -10,7 +10,7 @@ from node.clock import SetClock
 from node.departments.notices import NoticeText, publish_notice
 from node.journal import alarms, cursors
 from node.journal.links import Link, save_link
-from node.journal.receipts import save_receipt
+from node.journal.receipts import save_receipts
 from node.standard.seals import ANCESTORS, Receipt, StreamName
 from node.status import LAGGING_S, is_degraded, moment_text, node_status
 from tests.support.whole_nodes import START, whole_node
@@ -64,7 +64,7 @@ def test_a_link_lags_by_what_is_not_receipted_since_it_was_sealed(city: Node, cl
     assert (behind["lag_records"], behind["lag_s"]) == (2, 90.0)
     # What goes up does not travel to a child, so its link is not behind.
     assert found(node_status(city), "360102")["lag_records"] == 0
-    city.store.write(lambda transaction: cursors.advance(transaction, "360000", OWN, 2))
+    city.store.write(lambda transaction: cursors.advance(transaction, "360000", {OWN: 2}))
     assert (found(node_status(city), "360000")["lag_records"], found(node_status(city), "360000")["lag_s"]) == (0, 0.0)
 
 
@@ -80,7 +80,7 @@ def receipted(node: Node, peer: str, size: int) -> None:
     with node.store.reading() as connection:
         root = node.journal.extended_root(connection, OWN, [])
     receipt = Receipt(holder=peer, stream=OWN, size=size, root=root, received_at=node.clock.now(), signer="0" * 64)
-    node.store.write(lambda transaction: save_receipt(transaction, receipt))
+    node.store.write(lambda transaction: save_receipts(transaction, [receipt]))
 
 
 def test_a_link_that_receipts_nothing_for_a_minute_lags(city: Node, clock: SetClock) -> None:
@@ -100,7 +100,7 @@ def test_a_link_that_receipts_nothing_for_a_minute_lags(city: Node, clock: SetCl
     assert (behind["state"], behind["receipted_at"]) == ("up", moment_text(clock.now()))
     clock.advance(LAGGING_S + 1)
     assert found(node_status(city), "360000")["state"] == "lagging"
-    city.store.write(lambda transaction: cursors.advance(transaction, "360000", OWN, 2))
+    city.store.write(lambda transaction: cursors.advance(transaction, "360000", {OWN: 2}))
     assert found(node_status(city), "360000")["state"] == "up"
 
 
@@ -124,7 +124,7 @@ def test_a_child_is_behind_by_what_it_has_not_receipted(city: Node, clock: SetCl
     assert found(document, "360103")["lag_records"] == 0
     clock.advance(LAGGING_S)
     assert found(node_status(city), "360102")["state"] == "lagging"
-    city.store.write(lambda transaction: cursors.advance(transaction, "360102", sent.stream, 1))
+    city.store.write(lambda transaction: cursors.advance(transaction, "360102", {sent.stream: 1}))
     behind = found(node_status(city), "360102")
     assert (behind["state"], behind["lag_records"], behind["lag_s"]) == ("up", 0, 0.0)
 
@@ -155,7 +155,7 @@ def test_receipts_say_who_holds_how_much(city: Node, clock: SetClock) -> None:
         received_at=clock.now(),
         signer="0" * 64,
     )
-    city.store.write(lambda transaction: save_receipt(transaction, receipt))
+    city.store.write(lambda transaction: save_receipts(transaction, [receipt]))
     assert node_status(city)["streams"][0]["held_by"] == {"360000": 2, "360100": 2}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node.errors import AuthorityError, IdentityError, JoinRefusedError, PeerUnavailableError
-from node.journal.replay import read_entry
+from node.journal.entries import read_entry
 from node.standard.seals import StreamName
 from node.trust import admission as admission_module
 from node.trust.admission import chain_document, redeem

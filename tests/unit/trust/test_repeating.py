@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.journal.alarms import alarms
-from node.journal.entries import INVALID, NO_AUTHORITY
-from node.journal.replay import read_entry
+from node.journal.entries import INVALID, NO_AUTHORITY, read_entry
 from node.standard.compose import compose
 from node.standard.seals import StreamName
 from node.trust import notices

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.journal.alarms import alarms
+from node.journal.entries import read_entry
 from node.journal.memory import memory_store
-from node.journal.replay import read_entry
 from node.journal.schema import upgrade_schema
 from node.standard.seals import StreamName
 from node.trust.projection import OWN_CODE

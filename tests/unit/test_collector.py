@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from node.departments.collector import SELDOM, seldom_collected
+from node.collector import SELDOM, seldom_collected
 
 
 class Ring:
