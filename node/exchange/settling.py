@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Final
 
 from node.exchange.contradictions import Contradictions
 from node.exchange.conversation import Wanted
+from node.exchange.head import BUSY
 from node.exchange.own_tails import OwnTails, end_with_returns
 from node.exchange.statements import digests_of
 from node.exchange.tails import TIMES_MAX, leaves_of
@@ -214,6 +215,10 @@ class Settling:
             return
         with self._context.store.reading() as connection:
             left = {stream: line for stream, line in claims.items() if not self._satisfied(connection, line)}
+            if not any(stream.origin == self._context.code for stream in left):
+                # The tree is as whole as this neighbour makes it: what is unknown now comes once we are settled.
+                tree = self._context.load_tree(connection)
+                left = {stream: line for stream, line in left.items() if tree.knows(stream.origin)}
         for stream in claims.keys() - left.keys():
             conversation.wanted.pop(stream, None)
         conversation.claims = left or None
@@ -258,6 +263,9 @@ class Settling:
                 # It was asked for twice, or by nobody.
                 continue
             reason = self._take_one(package, number, one, conversation)
+            if reason == BUSY:
+                # It is asked for again.
+                continue
             if reason is None and one.stream in conversation.wanted:
                 # There may be more behind it.
                 conversation.wanted[one.stream] = Wanted()
@@ -272,7 +280,7 @@ class Settling:
             return self._contradictions.take(one, package.records(number))
         if one.stream.origin != self._context.code:
             verdict = self._receiver.accept(package, conversation.peer, [number], returning=True)[number]
-            return verdict.reason
+            return BUSY if verdict.word == BUSY else verdict.reason
         bodies = package.records(number)
         found = self._own.compare(one, leaves_of(one, bodies))
         if found.objection is not None:

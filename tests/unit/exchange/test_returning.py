@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from node.errors import InDoubtError, PackageRefusedError
 from node.exchange.conversation import Wanted
+from node.exchange.head import Standing, Statement
 from node.exchange.tails import TIMES_MAX
 from node.journal.alarms import alarms
 from node.journal.checkpoints import newest
@@ -250,6 +251,27 @@ def test_a_claim_that_nobody_proves_changes_nothing_and_is_told() -> None:
     assert conversation.wanted == {}
     assert county.exchange.settling.doubt() is None
     assert [one.kind for one in told(county)] == ["PACKAGE"]
+
+
+def test_what_a_neighbour_holds_of_a_node_unknown_here_is_not_waited_for() -> None:
+    # Its certificate went down with the trust records that nobody had seen: it comes again, and then its records do.
+    nodes = settled_nodes()
+    settle(nodes)
+    old = image_of(nodes[PROVINCE].store)
+    nodes[PROVINCE].write(2, DESCENDANTS)
+    settle(nodes)
+    root = set_back(nodes, PROVINCE, old)
+    settling, conversation = root.exchange.settling, root.exchange.conversation(CITY)
+    unknown, known = StreamName("369999", ANCESTORS), StreamName(PROVINCE, DESCENDANTS)
+    said = [Standing(one, 5, bytes(32)) for one in (known, unknown)]
+    digests = [(one.stream.origin, "0" * 64) for one in said]
+    assert settling.hear(conversation, [], Statement(digests=tuple(sorted(digests)), lines=tuple(sorted(said))))
+    # What was lost of trust may be among our own streams.
+    assert set(conversation.claims or ()) == {known, unknown}
+    assert settling.hear(conversation, [], Statement(digests=tuple(digests[1:]), lines=tuple(said[1:])))
+    assert conversation.claims is None
+    doubt = settling.doubt()
+    assert doubt is None or CITY in doubt.heard
 
 
 def test_deliveries_of_a_node_in_doubt_are_answered_busy() -> None:
