@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.errors import IdentityError
+from node.exchange.tails import entries_of, leaves_of
 from node.journal import checkpoints, roots
-from node.journal.entries import read_entry
 from node.journal.forks import keep_fork, resolutions
 from node.journal.merkle import CompactRange
 from node.journal.returning import NoDoors, common_size
-from node.standard.codec import leaf_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +38,7 @@ class Contradictions:
 
         What does not contradict us is not taken here: it comes by itself.
         """
-        leaves = [leaf_hash(body) for body in bodies]
+        leaves = leaves_of(one, bodies)
         with self._context.store.reading() as connection:
             held = self._context.journal.held(connection, one.stream)
             objection = objection_to(self._context, connection, held, one, leaves)
@@ -52,11 +51,11 @@ class Contradictions:
         if stands:
             self._context.store.write(lambda transaction: self._replace(transaction, one, bodies))
             return None
-        body = bodies[common - one.first + 1]
+        body = bodies[common - one.first + 1] or None
         self._context.store.write(lambda transaction: self._keep(transaction, one, common + 1, body))
         return None
 
-    def _keep(self, transaction: Transaction, one: Slice, position: int, body: bytes) -> None:
+    def _keep(self, transaction: Transaction, one: Slice, position: int, body: bytes | None) -> None:
         connection = transaction.connection
         held = self._context.journal.held(connection, one.stream)
         if held is None or held.size < position:
@@ -74,7 +73,7 @@ class Contradictions:
         )
 
     def _replace(self, transaction: Transaction, one: Slice, bodies: Sequence[bytes]) -> None:
-        entries = [read_entry(body) for body in bodies]
+        entries = entries_of(one, bodies)
         self._context.journal.adopt(transaction, one.stream, one.first, entries, one.checkpoint, NoDoors())
 
 
@@ -84,7 +83,7 @@ def objection_to(
     """Return why a slice that was asked for does not stand, None when its origin has signed it."""
     if one.first > (0 if held is None else held.size) + 1:
         return "early"
-    if one.checkpoint.stream != one.stream or one.checkpoint.size != one.last or one.redacted:
+    if one.checkpoint.stream != one.stream or one.checkpoint.size != one.last:
         return "checkpoint"
     try:
         context.book.verify_checkpoint(connection, one.checkpoint)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from node.exchange.contradictions import leads_to_resolution, objection_to
+from node.exchange.tails import entries_of
 from node.journal import receipts
 from node.journal.alarms import raise_alarm
 from node.journal.doubt import Returned, end_doubt, find_doubt, save_doubt
-from node.journal.entries import read_entry
 from node.journal.returning import common_size
 from node.standard.seals import time_text
 from node.trust.produce import produce
@@ -71,7 +71,7 @@ class OwnTails:
 
     def adopt(self, one: Slice, bodies: Sequence[bytes]) -> None:
         """Adopt a slice that this node has signed, while in doubt; what it contradicts is set aside."""
-        entries = [read_entry(body) for body in bodies]
+        entries = entries_of(one, bodies)
 
         def work(transaction: Transaction) -> None:
             found = find_doubt(transaction.connection)

@@ -176,7 +176,8 @@ class Receiver:
                 self._authorised(tree, stream, next(read)) if body else Entry(record_type="", body=b"", leaf=leaf)
                 for body, leaf in one.fresh
             ]
-            if one.entries and not _is_canonical(one.entries[0]):
+            # Of a redacted record there is nothing to look at.
+            if one.entries and one.entries[0].body and not _is_canonical(one.entries[0]):
                 one.uncanonical = one.held + 1
             # Compressed before the lock is taken, like the others by whoever reads them.
             pack(one.found)

@@ -13,8 +13,8 @@ What a node in doubt does
     (``node.departments.receiving``), slices are answered ``BUSY``, no checkpoint and no receipt is signed. It listens
     to the statements of its parent and of each child. Where one holds more of a stream of ours, or another tail, its
     tail is asked for (``tails``), checked against our own signature, and adopted: ``Journal.adopt``. When everybody was
-    heard the doubt ends: a ``StreamReturn`` tells of each stream what was common and which checkpoints are abandoned,
-    and the node begins a new life with a new start id.
+    heard the doubt ends: a ``StreamReturn`` tells of each stream what was common and which checkpoints are abandoned.
+    A new life with a new start id begins with the doubt and with its end, so that every neighbour opens again.
 
 Who settles first
     What a neighbour holds and we lack is fetched whoever wrote it, but for what travels from there anyway: the nodes on
@@ -38,13 +38,13 @@ from typing import TYPE_CHECKING, Final
 
 from node.exchange.contradictions import Contradictions
 from node.exchange.conversation import Wanted
+from node.exchange.head import BUSY
 from node.exchange.own_tails import OwnTails, end_with_returns
 from node.exchange.statements import digests_of
-from node.exchange.tails import TIMES_MAX
+from node.exchange.tails import TIMES_MAX, leaves_of
 from node.journal.alarms import raise_alarm
 from node.journal.doubt import Doubt, find_doubt, reason_to_doubt, save_doubt
 from node.journal.forks import FORK_ALARM, decided_against
-from node.standard.codec import leaf_hash
 from node.trust.holders import travels
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ class Settling:
 
         if self._context.store.write(work):
             _LOG.error("in doubt about the database", extra={"why": reason})
+            # A child opens again when it hears another start id; it would be heard a day later else.
+            self._renew()
         self._with_neighbours()
         for conversation in self._conversations.all():
             conversation.reopen = IN_DOUBT
@@ -213,6 +215,10 @@ class Settling:
             return
         with self._context.store.reading() as connection:
             left = {stream: line for stream, line in claims.items() if not self._satisfied(connection, line)}
+            if not any(stream.origin == self._context.code for stream in left):
+                # The tree is as whole as this neighbour makes it: what is unknown now comes once we are settled.
+                tree = self._context.load_tree(connection)
+                left = {stream: line for stream, line in left.items() if tree.knows(stream.origin)}
         for stream in claims.keys() - left.keys():
             conversation.wanted.pop(stream, None)
         conversation.claims = left or None
@@ -223,7 +229,8 @@ class Settling:
         """Tell whether we hold what a neighbour stated."""
         journal = self._context.journal
         held = journal.held(connection, line.stream)
-        if held is None or held.size < line.size:
+        # A seal of ours that only others have is needed too: their receipts name it.
+        if held is None or (held.sealed if held.own else held.size) < line.size:
             return line.size == 0
         return journal.root_at(connection, line.stream, line.size) == line.root
 
@@ -256,6 +263,9 @@ class Settling:
                 # It was asked for twice, or by nobody.
                 continue
             reason = self._take_one(package, number, one, conversation)
+            if reason == BUSY:
+                # It is asked for again.
+                continue
             if reason is None and one.stream in conversation.wanted:
                 # There may be more behind it.
                 conversation.wanted[one.stream] = Wanted()
@@ -270,9 +280,9 @@ class Settling:
             return self._contradictions.take(one, package.records(number))
         if one.stream.origin != self._context.code:
             verdict = self._receiver.accept(package, conversation.peer, [number], returning=True)[number]
-            return verdict.reason
+            return BUSY if verdict.word == BUSY else verdict.reason
         bodies = package.records(number)
-        found = self._own.compare(one, [leaf_hash(body) for body in bodies])
+        found = self._own.compare(one, leaves_of(one, bodies))
         if found.objection is not None:
             return found.objection
         if found.rewritten:
@@ -300,7 +310,8 @@ class Settling:
         lost = {
             stream: (sizes.get(stream, 0), size)
             for stream, size in (context.journal.high_water.sizes() or {}).items()
-            if stream.origin == context.code and sizes.get(stream, 0) < size
+            # What was set aside is no loss: it is offered again.
+            if stream.origin == context.code and max(sizes.get(stream, 0), found.set_aside_to(stream)) < size
         }
         context.journal.high_water.settle(sizes, place)
         if context.store.write(lambda transaction: end_with_returns(transaction, context, lost)):

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from node.exchange.conversation import Wanted
 from node.exchange.head import Tail
+from node.journal.entries import Entry, read_entry
 from node.journal.merkle import root_of
+from node.standard.codec import leaf_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection
 
     from node.exchange.context import Context
     from node.exchange.conversation import Conversation
+    from node.exchange.head import Slice
     from node.journal.streams import Journal
     from node.standard.seals import StreamName
 
@@ -37,9 +42,24 @@ def known_sizes(size: int) -> list[int]:
 def tail_of(journal: Journal, connection: Connection, stream: StreamName) -> Tail:
     """Return the request for what lies behind what we hold of a stream."""
     held = journal.held(connection, stream)
-    sizes = known_sizes(0 if held is None else held.size)
+    # What stands here unsealed of our own may be sealed there.
+    sizes = known_sizes(0 if held is None else held.sealed if held.own else held.size)
     roots = [journal.root_at(connection, stream, size) if size else root_of(()) for size in sizes]
     return Tail(stream=stream, known=tuple(zip(sizes, roots, strict=True)))
+
+
+def leaves_of(one: Slice, bodies: Sequence[bytes]) -> list[bytes]:
+    """Return the leaf hashes of a slice's records; a redacted one has no bytes, and brings its hash."""
+    redacted = dict(one.redacted)
+    return [leaf_hash(body) if body else redacted[position] for position, body in enumerate(bodies, start=one.first)]
+
+
+def entries_of(one: Slice, bodies: Sequence[bytes]) -> list[Entry]:
+    """Return the records of a slice, read; of a redacted one its leaf hash alone."""
+    return [
+        read_entry(body, leaf=leaf) if body else Entry(record_type="", body=b"", leaf=leaf)
+        for body, leaf in zip(bodies, leaves_of(one, bodies), strict=True)
+    ]
 
 
 def tails_wanted(context: Context, connection: Connection, conversation: Conversation) -> tuple[Tail, ...]:

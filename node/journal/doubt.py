@@ -79,6 +79,11 @@ class Doubt:
             returned = Returned(common=min(before.common, returned.common), abandoned=tuple(kept))
         return replace(self, returned={**self.returned, stream: returned})
 
+    def set_aside_to(self, stream: StreamName) -> int:
+        """Return up to which size the tail was sealed that a stream gave up for what came back; 0 when none was."""
+        returned = self.returned.get(stream)
+        return 0 if returned is None else max((one.size for one in returned.abandoned), default=0)
+
 
 def find_doubt(connection: Connection) -> Doubt | None:
     """Return this node's doubt, None when it has none."""

@@ -93,7 +93,8 @@ def _trace(seeds: range) -> int:
         except HistoryFailedError as error:
             _say("\n".join((*error.trace, str(error))))
             return 1
-        _say("\n".join((*played.trace, f"seed {seed}: digest of the trace {played.trace_digest}")))
+        digests = f"digest of the trace {played.trace_digest}, of all records {played.contents_digest}"
+        _say("\n".join((*played.trace, f"seed {seed}: {digests}")))
     return 0
 
 

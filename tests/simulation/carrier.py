@@ -24,7 +24,10 @@ class DirectCarrier:
         self._chance = chance
 
     def exchange(self, package: bytes, *, wait_s: float) -> bytes:
-        """Return the parent's answer; PeerUnavailableError when the request or the answer got lost."""
+        """Return the parent's answer; PeerUnavailableError when the request or the answer got lost.
+
+        PackageRefusedError when this is the second process of the child.
+        """
         assert wait_s >= 0
         world, cut = self._world, self._world.network.wires[self._child].cut
         if "up" in cut or not world.reacts(parent_of(self._child)) or self._happens():

@@ -32,7 +32,7 @@ class Door:
 
     ``accepted`` holds the position of every record that the node has answered for, by the source's own key; ``given``
     the records whose answer was heard, ``keys`` theirs; ``bad`` those that a faulty program of the node wrote once
-    more, past intake.
+    more, past intake. ``moves``: the machine was set back, so what it takes may still move to another position.
     """
 
     code: str
@@ -41,6 +41,7 @@ class Door:
     given: list[GeneratedRecord] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     bad: list[GeneratedRecord] = field(default_factory=list)
+    moves: bool = False
 
     def hand_in(self, node: Node, chance: Chance) -> str:
         """Hand in some of what waits, and something of what was handed in before; return what was answered.
@@ -52,7 +53,8 @@ class Door:
         if chance.happens(0.2):
             offered = offered[::-1]
         repeated = [chance.pick(self.given)] if self.given and chance.happens(0.4) else []
-        conflicting = [_altered(chance.pick(self.given))] if self.given and chance.happens(0.2) else []
+        alters = self.given and not self.moves and chance.happens(0.2)
+        conflicting = [_altered(chance.pick(self.given))] if alters else []
         verdicts = self.offer(node, [*offered, *repeated, *conflicting])
         if any(verdict.outcome == "received" for verdict in verdicts):
             return "received: the node is in doubt, everything is offered again"
@@ -60,7 +62,7 @@ class Door:
         for record, verdict in zip(offered, verdicts, strict=False):
             self._expect(record, verdict, {"accepted", "repeated"} if record.valid else {"refused"})
         for record, verdict in zip(repeated, verdicts[count:], strict=False):
-            self._expect(record, verdict, {"repeated"})
+            self._expect(record, verdict, {"accepted", "repeated"} if self.moves else {"repeated"})
         for record, verdict in zip(conflicting, verdicts[count + len(repeated) :], strict=False):
             self._expect(record, verdict, {"refused"})
         words = [verdict.outcome for verdict in verdicts]
@@ -92,7 +94,7 @@ class Door:
         if record.valid and verdict.key not in self.accepted:
             self.given.append(record)
             self.keys.append(verdict.key)
-        if self.accepted.setdefault(verdict.key, verdict.position) != verdict.position:
+        if self.accepted.setdefault(verdict.key, verdict.position) != verdict.position and not self.moves:
             raise InvariantBrokenError(f"I1: {self.code} moved {verdict.key} to {verdict.position}")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.template import CODES
+from tests.simulation.world import BACKUPS, CLONES, IMAGES
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from tests.simulation.doors import Door
     from tests.simulation.world import World
 
+COUNTIES = tuple(code for code, place in SEVEN.items() if place.level == "county")
+"""Whose machines are copied: their parent alone hears both."""
 PAUSES_S = (70.0, 3_700.0, 90_000.0)
 """Pauses after which waits, hours and days are over."""
 
@@ -21,8 +24,12 @@ OFFSETS_S = (0.0, -7.0, 400.0, -4_000.0, 86_400.0, -86_400.0)
 """How far a clock may stand off: up to a day, as a real one may that nobody has set."""
 HEAL_SHARE = 0.7
 """How often a fault ends, while there is one, instead of another one beginning."""
-RETURN_SHARE = 0.5
-"""Share of the honest histories in which nodes start from backups."""
+BEHIND_SHARE = 0.8
+"""How often it is a node of which others hold more than its backup does, when there is one."""
+BUSY_SHARE = 0.7
+"""How often a machine that was set back goes on writing at once."""
+WRITING_SHARE = 0.4
+"""How often the other process of a node writes when it has its turn."""
 CUTS = (frozenset({"up"}), frozenset({"down"}), frozenset({"up", "down"}))
 
 
@@ -44,30 +51,79 @@ class Faults:
             self._darken: 1,
             self._set_clock: 3,
         }
-        if world.liar is None and world.old_program is None and world.chance.happens(RETURN_SHARE):
-            # What a liar or an older program makes of a return is for other histories.
-            self.weights[self._save] = 4
-            self.weights[self._set_back] = 2
+        if world.comebacks in {BACKUPS, IMAGES}:
+            self.weights[self._save] = 5
+            self.weights[self._set_back] = 4
+        if world.comebacks == CLONES:
+            self.weights[self._clone] = 3
+            self.weights[self._change] = 12
+            self.weights[self._unite] = 2
         if world.old_program is not None:
             self.weights[self._upgrade] = 1
         if world.liar is not None:
             self.weights[self._lie] = 25
 
     def _save(self) -> str:
-        """Somebody makes a backup of a node's database."""
+        """Somebody makes a backup of a node's database, or an image of its machine."""
         code = self._chance.pick(CODES)
         self._world.save(code)
         return code
 
     def _set_back(self) -> str:
-        """A node has lost its database and starts from its backup."""
-        saved = sorted(self._world.backups)
+        """A node has lost its database and starts from its backup; or its whole machine is set back to an image."""
+        # A machine that is set back twice forgets what it had abandoned: that is for the root to decide (02, R7).
+        saved = sorted(self._world.backups.keys() - self._world.witness.loose.origins)
         if not saved:
             return "nobody has a backup"
-        code = self._chance.pick(saved)
+        behind = [code for code in saved if self._world.is_behind(code)]
+        code = self._chance.pick(behind if behind and self._chance.happens(BEHIND_SHARE) else saved)
         kept = self._world.set_back(code)
         if code in self._doors:
             self._doors[code].forget(kept.get(StreamName(code, ANCESTORS), 0))
+            self._doors[code].moves = self._world.comebacks == IMAGES
+        if self._world.comebacks == IMAGES and code in self._doors and self._chance.happens(BUSY_SHARE):
+            return f"{code}, {self._goes_on(code)}"
+        if self._world.nodes[code].exchange.settling.doubt() is None:
+            # As ``run`` does before it talks to anybody.
+            self._world.nodes[code].seal()
+        return code
+
+    def _goes_on(self, code: str) -> str:
+        """A process that does not know better takes records in and seals them, before it hears of others."""
+        door, node = self._doors[code], self._world.touch(code)
+        taken = door.hand_in(node, self._chance) if door.waiting else "nothing left"
+        return f"{taken}, sealed {node.seal()}"
+
+    def _clone(self) -> str:
+        """A machine is copied while it runs, and the copy runs as well."""
+        counties = [code for code in COUNTIES if code not in self._world.witness.loose.origins]
+        if not counties:
+            return "every county has lived twice"
+        code = self._chance.pick(counties)
+        self._world.clone(code)
+        self._doors[code].moves = True
+        return code
+
+    def _change(self) -> str:
+        """The other process of a node has its turn."""
+        if not self._world.twins:
+            return "nobody lives twice"
+        code = self._chance.pick(sorted(self._world.twins))
+        self._world.change(code)
+        return f"{code}, {self._goes_on(code)}" if self._chance.happens(WRITING_SHARE) else code
+
+    def _unite(self) -> str:
+        """One of a node's processes is stopped for good."""
+        return (
+            self.end_twins(self._chance.pick(sorted(self._world.twins))) if self._world.twins else "nobody lives twice"
+        )
+
+    def end_twins(self, code: str) -> str:
+        """Stop either process of a node; what only that one took in has to be offered again to the other."""
+        if self._chance.happens(0.5):
+            self._world.change(code)
+        self._world.unite(code)
+        self._doors[code].forget(0)
         return code
 
     def _lie(self) -> str:

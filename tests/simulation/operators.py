@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from node.bootstrap.redacting import redact
 from node.demo.catalogue import items_of
 from node.demo.writers import _item, _organisation
 from node.departments.candidates import Candidate
 from node.departments.notices import NoticeText, publish_notice, publish_reply
 from node.departments.publish import Publisher
 from node.departments.reference_data import CALENDARS, DIVISIONS, read_reference, shipped_files
-from node.errors import AuthorityError, NotFoundError
+from node.errors import AuthorityError, NotFoundError, StateConflictError
 from node.journal.entries import NO_AUTHORITY, read_entry
 from node.standard.compose import compose
 from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.template import CODES, ROOT
+from tests.simulation.world import CLONES, IMAGES
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 CHILDREN = tuple(code for code in CODES if code != ROOT)
 DIVISIONS_MAX = 12
+
+REDACT_SHARE = 0.35
+"""Share of histories in which records are redacted."""
 
 INVALID, COMMENT, FOREIGN = "with a wrong value", "with a comment", "of another division"
 BAD = (INVALID, COMMENT, FOREIGN)
@@ -50,6 +55,9 @@ class Operators:
             self._requeue: 2,
             self._write_badly: 3,
         }
+        if self._chance.happens(REDACT_SHARE) and world.comebacks not in {IMAGES, CLONES}:
+            # Where a door's record stands must be known, to tell one that was redacted from one that was lost.
+            self.weights[self._redact] = 4
 
     def _hand_in(self) -> str:
         door = self._doors[self._chance.pick(CHILDREN)]
@@ -77,6 +85,25 @@ class Operators:
         stream = StreamName(door.code, ANCESTORS)
         node.store.write(lambda transaction: node.journal.append(transaction, stream, [entry]))
         return f"{door.code} {given.record_type} {what}"
+
+    def _redact(self) -> str:
+        """The province approves that a record's bytes go, and asks for it; or its origin erases it by itself."""
+        node = self._world.touch(self._chance.pick((ROOT, self._chance.pick(CHILDREN))))
+        held = self._world.witness.held
+        known = sorted(
+            (stream, size)
+            for (code, stream), size in held.items()
+            if code == node.code and stream.audience == ANCESTORS and size and code in {ROOT, stream.origin}
+        )
+        if not known:
+            return f"{node.code} holds nothing of that kind"
+        stream, size = self._chance.pick(known)
+        position = self._chance.number(1, size)
+        try:
+            done = redact(node, stream, position, approval="赣审〔2026〕1号", reason="误录个人信息")
+        except (AuthorityError, NotFoundError, StateConflictError) as error:
+            return f"{node.code} {stream}/{position}: {type(error).__name__}"
+        return f"{node.code} {'asks for' if done.ordered else 'erases'} {stream}/{position}"
 
     # --- downward ------------------------------------------------------------------------------------------------
 

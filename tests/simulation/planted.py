@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from node.exchange import judging
+from node.exchange.lives import Lives
 from node.exchange.receipts import Receipts
 from node.exchange.receiver import Receiver
-from node.journal import cursors, holdings
+from node.journal import cursors, holdings, source_keys
 from node.journal.cutting import plan
 from node.journal.entries import read_entry
 from node.journal.high_water import HighWaterMemory
@@ -21,10 +22,12 @@ from tests.simulation.storage import SimulatedStore
 from tests.support.identities import SEVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pytest
 
+    from node.journal.entries import Entry
+    from node.journal.source_keys import SourceKey
     from node.journal.store import Transaction
     from node.journal.streams import Extension
     from node.standard.seals import StreamName
@@ -174,10 +177,49 @@ def _position_reused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(HighWaterMemory, "sizes", lambda _self: {})
 
 
+def _made_twice(patch: pytest.MonkeyPatch) -> None:
+    """A process remembers by itself what it made; the keys in its database, which a crash leaves, are not asked."""
+    remember = source_keys.remember_many
+    remembered: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+    def remember_many(transaction: Transaction, made: list[SourceKey]) -> None:
+        mine = remembered.setdefault(transaction.connection, set())
+        transaction.after_commit(lambda: mine.update(one.key for one in made))
+        remember(transaction, made)
+
+    def lookup_many(connection: Any, _source: str, keys: Iterable[str]) -> set[str]:
+        return remembered.get(connection, set()) & set(keys)
+
+    patch.setattr("node.trust.produce.remember_many", remember_many)
+    for module in ("node.trust.produce", "node.bootstrap.rejections"):
+        patch.setattr(f"{module}.lookup_many", lookup_many)
+
+
+def _answer_while_settling(patch: pytest.MonkeyPatch) -> None:
+    """A node in doubt appends, seals, receipts and takes in as if it had none; it goes on settling all the same."""
+
+    def append(
+        self: Journal, transaction: Transaction, stream: StreamName, entries: Sequence[Entry]
+    ) -> tuple[int, int]:
+        held = self._opened(transaction, stream)
+        parts, _ = plan(held.compact_range(), held.total_bytes, entries, self._cuts())
+        self._write_all(transaction, [(held, parts)])
+        return held.size + 1, held.size + len(entries)
+
+    patch.setattr(Journal, "append", append)
+    patch.setattr("node.journal.seal.check_no_doubt", lambda _connection: None)
+    for module in ("node.exchange.receipts", "node.departments.accept"):
+        patch.setattr(f"{module}.find_doubt", lambda _connection: None)
+
+
+def _ignore_the_start_id(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Lives, "check", lambda *_arguments: None)
+
+
 BREAKAGES = (
     Breakage(
         name="skip the flush",
-        found_by="I1: |I2: |I8: .* signed for|I8: .* believes|I9: the seal",
+        found_by="I1: |I2: |I8: .* signed for|I8: .* believes|I9: the seal|I9: .* two roots",
         plant=_skip_the_flush,
     ),
     Breakage(name="sign the receipt before the commit", found_by="I8: .* signed for", plant=_receipt_before_commit),
@@ -205,5 +247,16 @@ BREAKAGES = (
         found_by="I1: |I2: |I8: |I9: |raised an alarm",
         plant=_position_reused,
     ),
+    Breakage(
+        name="make a rejection or a summary twice after a crash",
+        found_by="I3: .* wrote the same record twice",
+        plant=_made_twice,
+    ),
+    Breakage(
+        name="answer while settling",
+        found_by="I9: .* signs in doubt|I1: |I2: ",
+        plant=_answer_while_settling,
+    ),
+    Breakage(name="ignore the start id", found_by="I9: .* hears two processes", plant=_ignore_the_start_id),
     Breakage(name="skip the authority table", found_by="I3: |I5: ", plant=_no_authority_table),
 )

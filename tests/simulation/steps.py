@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from node.errors import PeerUnavailableError
+from node.errors import PackageRefusedError, PeerUnavailableError
 from tests.simulation.carrier import DirectCarrier
 from tests.simulation.faults import Faults
 from tests.simulation.network import UNDER_WAY_MAX, parent_of
@@ -38,14 +38,14 @@ class Steps:
         self._world = world
         self._chance = world.chance
         self._next_s = 0.0
-        self._operators = Operators(world, doors)
+        self._operators, self._faults = Operators(world, doors), Faults(world, doors)
         self._weights: dict[Callable[[], str], int] = {
             self._ask: 80,
             self._work: 22,
             self._statistics: 6,
             self._retain: 2,
             **self._operators.weights,
-            **Faults(world, doors).weights,
+            **self._faults.weights,
         }
 
     def take(self) -> str:
@@ -62,7 +62,9 @@ class Steps:
         return f"{step.__name__.strip('_')}: {world.within(self._fault(), step)}"
 
     def last(self) -> str:
-        """Let the last thing happen before everything falls quiet."""
+        """Let the last things happen before everything falls quiet."""
+        for code in sorted(self._world.twins):
+            self._world.note(f"unite: {self._faults.end_twins(code)}")
         return self._world.within(None, self._operators.publish_late)
 
     def _fault(self) -> Armed | None:
@@ -90,7 +92,7 @@ class Steps:
     def _open(self, node: Node, parent: str) -> str:
         try:
             node.exchange.open_conversation(parent, DirectCarrier(self._world, node.code, self._chance))
-        except PeerUnavailableError as error:
+        except (PeerUnavailableError, PackageRefusedError) as error:
             return f"{node.code} could not open: {error}"
         return f"{node.code} opened"
 

@@ -16,8 +16,9 @@ from node.standard.resources import level_folder
 from node.trust.identity import Identity
 from node.trust.issuing import issue, issued_entry, record_founding
 from tests.simulation.clocks import NodeClock, VirtualTime
+from tests.simulation.signing import tree_identities
 from tests.simulation.storage import SimulatedStore
-from tests.support.identities import SEVEN, identities, issued_by_code
+from tests.support.identities import SEVEN, issued_by_code
 from tests.support.stores import template_image
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class WatchedIdentity(Identity):
 
 def watched_identity(code: str, watch: Callable[[str, bytes], None]) -> Identity:
     """Return the identity of a node of the tree, watched; the founding must be held before any other stream."""
-    identity = identities(len(SEVEN))[code]
+    identity = tree_identities()[code]
     values = {field.name: getattr(identity, field.name) for field in fields(Identity)}
     return WatchedIdentity(**{**values, "trust_size": 0 if code == ROOT else 1}, watch=watch)
 
@@ -98,6 +99,13 @@ def high_water_of(store: Store) -> HighWater:
     return made
 
 
+def copy_of(high_water: HighWater) -> HighWater:
+    """Return a file that holds the same."""
+    made = HighWaterMemory()
+    made.raise_to(high_water.sizes() or {})
+    return made
+
+
 @lru_cache(maxsize=1)
 def founded_images() -> dict[str, bytes]:
     """Return each node's storage just after it joined: its issuer's record written, nothing sent."""
@@ -108,7 +116,7 @@ def _founded_image(code: str) -> bytes:
     store = SimulatedStore(template_image())
     node = make_node(code, store, NodeClock(VirtualTime()), f"template/{code}", lambda _code, _text: None)
     node.start()
-    issued = issued_by_code(identities(len(SEVEN)))
+    issued = issued_by_code(tree_identities())
     own = [issued[child] for child, place in SEVEN.items() if place.parent == code]
     store.write(lambda transaction: _issue(node, transaction, own))
     image = store.image()

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from node.demo.chance import Chance
 from node.errors import PackageRefusedError, PeerUnavailableError, TryLaterError
 from node.exchange.lives import SECOND, STALE
+from node.standard.seals import ANCESTORS, StreamName
 from tests.simulation.clocks import NodeClock, VirtualTime
 from tests.simulation.lies import Lies, likely_liars
 from tests.simulation.network import STALL_S, Message, Network, parent_of
 from tests.simulation.storage import AFTER, BEFORE, PowerLossError, SimulatedStore, disk_error
-from tests.simulation.template import CODES, founded_images, high_water_of, make_node
+from tests.simulation.template import CODES, copy_of, founded_images, high_water_of, make_node
+from tests.simulation.twins import Heard, Process
 from tests.simulation.witness import InvariantBrokenError, Witness
 from tests.support.identities import SEVEN
 
@@ -28,14 +30,16 @@ if TYPE_CHECKING:
     from node.bootstrap import Node
     from node.exchange.composing import Outgoing
     from node.journal.high_water import HighWater
-    from node.standard.seals import StreamName
 
-OLD_SHARE = 0.4
+OLD_SHARE = 0.3
 """Share of histories in which one node runs an older program, until it is upgraded."""
 RATES = (0.9999, 1.0, 1.0, 1.0002)
 """Seconds that a machine's clock counts in a true one: up to 17 s a day off."""
-LIAR_SHARE = 0.4
+LIAR_SHARE = 0.35
 """Share of histories in which one node lies beside what it does honestly."""
+BACKUPS, IMAGES, CLONES = "backups of databases", "images of machines", "clones of machines"
+COMEBACKS = (BACKUPS, IMAGES, CLONES)
+"""What nodes come back from in an honest history; what a liar or an older program makes of it is for others."""
 POWER, FULL_DISK, FAILED_FLUSH, LOST_REPLY = "power loss", "disk full", "failed flush", "lost reply of the database"
 """What may be armed. A lost reply is a commit that succeeded and is reported as failed."""
 
@@ -53,6 +57,15 @@ class Beginning:
 
     images: dict[str, bytes]
     signed: dict[tuple[StreamName, int], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """What a disk held once: the database, the high-water file beside it, and how much of the node's own reports."""
+
+    image: bytes
+    high_water: HighWater
+    size: int
 
 
 class World:
@@ -74,15 +87,20 @@ class World:
         self.old_program: str | None = self.chance.pick(CODES) if self.chance.happens(OLD_SHARE) else None
         self.liar: str | None = self.chance.pick(likely_liars()) if self.chance.happens(LIAR_SHARE) else None
         self.witness.liar = self.liar
+        is_plain = self.liar is None and self.old_program is None
+        self.comebacks: str = self.chance.pick(COMEBACKS) if is_plain else ""
         self.touched: set[str] = set()
         self.trace: list[str] = []
         self.power_losses = 0
+        self.twins: dict[str, Process] = {}
+        self._heard = Heard()
         self._lives = dict.fromkeys(CODES, 0)
+        self._begun = dict.fromkeys(CODES, 0)
         self._numbers = 0
         self._armed: Armed | None = None
         self._stores: dict[str, SimulatedStore] = {}
         self._high_waters: dict[str, HighWater] = {}
-        self.backups: dict[str, bytes] = {}
+        self.backups: dict[str, Backup] = {}
         self.nodes: dict[str, Node] = {}
         for code in CODES:
             self._start(code, (founded_images() if beginning is None else beginning.images)[code])
@@ -94,7 +112,7 @@ class World:
 
     def close(self) -> None:
         """Let go of every store."""
-        for node in self.nodes.values():
+        for node in (*self.nodes.values(), *(twin.node for twin in self.twins.values())):
             node.close()
 
     def note(self, text: str) -> None:
@@ -166,21 +184,60 @@ class World:
         """Stop a node without warning and start it from its disk, which somebody has made room on."""
         image = self._stores[code].durable_image()
         self.nodes[code].close()
-        self._lives[code] += 1
-        self.full.discard(code)
         self._start(code, image)
 
     def save(self, code: str) -> None:
-        """Make a backup of a node's database."""
-        self.backups[code] = self._stores[code].durable_image()
+        """Make a backup of a node's disk."""
+        self.backups[code] = Backup(
+            image=self._stores[code].durable_image(),
+            high_water=copy_of(self._high_waters[code]),
+            size=self.witness.held[code, StreamName(code, ANCESTORS)],
+        )
+
+    def is_behind(self, code: str) -> bool:
+        """Tell whether somebody else holds more of a node's reports than its backup does."""
+        reports = StreamName(code, ANCESTORS)
+        return any(self.witness.held[one, reports] > self.backups[code].size for one in CODES if one != code)
 
     def set_back(self, code: str) -> dict[StreamName, int]:
-        """Start a node from its backup, its high-water file as it was; return what stays of each of its own streams."""
+        """Start a node from its backup; return what stays of each of its own streams.
+
+        Its high-water file stays as it was, unless the whole machine is set back.
+        """
+        whole = self.comebacks == IMAGES
         self.nodes[code].close()
-        self._lives[code] += 1
-        self.full.discard(code)
-        self._start(code, self.backups[code])
-        return self.witness.set_back(code, self.nodes[code])
+        if whole:
+            self._high_waters[code] = copy_of(self.backups[code].high_water)
+        self._start(code, self.backups[code].image)
+        return self.witness.set_back(code, self.nodes[code], knows=not whole)
+
+    def clone(self, code: str) -> None:
+        """Start a second process of a node on a copy of its disk; it comes to the front."""
+        twin = self._front(code)
+        self._high_waters[code] = copy_of(twin.high_water)
+        self._start(code, twin.store.durable_image())
+        self.twins[code] = twin
+        self.witness.set_back(code, self.nodes[code], knows=False)
+
+    def change(self, code: str) -> None:
+        """Let the other process of a node come to the front."""
+        twin, self.twins[code] = self.twins[code], self._front(code)
+        self.nodes[code], self._stores[code] = twin.node, twin.store
+        self._high_waters[code], self._lives[code] = twin.high_water, twin.life
+        self.touched.add(code)
+        self.witness.set_back(code, twin.node, knows=False)
+
+    def unite(self, code: str) -> None:
+        """Stop the process of a node that is not in front, for good."""
+        self.twins.pop(code).node.close()
+
+    def _front(self, code: str) -> Process:
+        return Process(
+            node=self.nodes[code],
+            store=self._stores[code],
+            high_water=self._high_waters[code],
+            life=self._lives[code],
+        )
 
     def upgrade(self) -> None:
         """Start the node that runs an older program with the newer one; what it did not know is read again."""
@@ -190,6 +247,9 @@ class World:
 
     def _start(self, code: str, image: bytes) -> None:
         self.touched.add(code)
+        self.full.discard(code)
+        self._begun[code] += code in self.nodes
+        self._lives[code] = self._begun[code]
         store = SimulatedStore(image, lambda what: self.moment(code, what))
         self._stores[code] = store
         seed = f"{self.seed}/{code}/{self._lives[code]}"
@@ -205,7 +265,8 @@ class World:
         self._armed = armed
 
     def _hear(self, code: str, text: bytes) -> None:
-        self.witness.hear(code, text)
+        if self.witness.hear(code, text) and self.nodes[code].exchange.settling.doubt() is not None:
+            raise InvariantBrokenError(f"I9: {code} signs in doubt")
         self.moment(code, "after signing")
 
     # --- messages ------------------------------------------------------------------------------------------------
@@ -257,13 +318,15 @@ class World:
             return f"{message} lost"
         if message.lie:
             return self._deliver_lie(message)
+        if message.answers and message.child in self.twins and message.life == self.twins[message.child].life:
+            self.change(message.child)
         try:
             if message.answers:
                 self._deliver_answer(message)
             else:
                 answer = self.answer(message.child, message.data)
                 self.network.put(replace(message, data=answer, answers=True), self.time.now_s)
-        except PeerUnavailableError as error:
+        except (PeerUnavailableError, PackageRefusedError) as error:
             self.fail(message)
             return f"{message}: {error.what}"
         except TryLaterError:
@@ -282,18 +345,26 @@ class World:
             self.nodes[message.child].exchange.failed(message.parent, message.outgoing)
 
     def answer(self, child: str, data: bytes) -> bytes:
-        """Let the parent answer a child's package; a store that fails says so, a bad package is a fault of ours."""
+        """Let the parent answer a child's package.
+
+        Raises PeerUnavailableError for a store that fails, and PackageRefusedError for the second of two processes; any
+        other bad package is a fault of ours.
+        """
         parent = parent_of(child)
         self.touched.add(parent)
         try:
-            return self.nodes[parent].exchange.answer(data, child)
+            answer = self.nodes[parent].exchange.answer(data, child)
         except TryLaterError as error:
             raise PeerUnavailableError(f"{parent} cannot now: {error.what}") from error
         except PackageRefusedError as error:
+            if error.reason == SECOND and child in self.witness.loose.origins:
+                raise
             if error.reason == STALE or (error.reason == SECOND and child == self.liar):
                 # Its process has ended since, or has taken another start id.
                 raise PeerUnavailableError(f"{parent} takes nothing of an earlier life of {child}") from error
             raise InvariantBrokenError(f"{parent} refused an honest package of {child}: {error}") from error
+        self._heard.take(child, data, self.nodes[parent])
+        return answer
 
     def _deliver_lie(self, message: Message) -> str:
         """Give a lie to its receiver; nobody waits for what it answers."""
@@ -319,5 +390,6 @@ class World:
                 accepted = self.nodes[child].exchange.accept_package(message.data, message.parent)
         except PackageRefusedError as error:
             raise InvariantBrokenError(f"{child} refused an honest package of {message.parent}: {error}") from error
-        if any(verdict.word == "REFUSED" for verdict in accepted.verdicts):
+        loose = self.witness.loose
+        if any(verdict.word == "REFUSED" and verdict.stream not in loose for verdict in accepted.verdicts):
             raise InvariantBrokenError(f"{child} refused an honest slice: {accepted.verdicts}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from node.journal import hash_only
+from node.journal import alarms, hash_only
 from node.journal.merkle import leaf_hash, root_of
 from node.standard.seals import TRUST, StreamName
 from tests.support.exchanging import settled_node
@@ -54,6 +54,13 @@ def test_a_record_may_come_by_its_leaf_hash_alone(bench: Bench) -> None:
     assert awaited(bench) == [2]
     with bench.city.store.reading() as connection:
         assert [one.body for one in bench.city.journal.stored(connection, STREAM, 1, 3)] == [bodies[0], None, bodies[2]]
+
+
+def test_a_slice_that_begins_with_a_redacted_record_raises_no_alarm(bench: Bench) -> None:
+    one, records = without(bench, bodies_of(1, 3), 1)
+    assert bench.words(one, records=records) == [("HELD", None)]
+    with bench.city.store.reading() as connection:
+        assert alarms.alarms(connection) == []
 
 
 def test_a_leaf_hash_that_the_origin_did_not_sign_is_refused(bench: Bench) -> None:

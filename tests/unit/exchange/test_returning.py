@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from node.errors import InDoubtError, PackageRefusedError
 from node.exchange.conversation import Wanted
+from node.exchange.head import Standing, Statement
 from node.exchange.tails import TIMES_MAX
 from node.journal.alarms import alarms
 from node.journal.checkpoints import newest
 from node.journal.memory import image_of, memory_store
 from node.journal.receipts import all_receipts, save_receipts
+from node.journal.tables import REDACTED, record, record_key
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.exchanging import ExchangeNode, carrier_to, settle, settled_nodes, step
 from tests.support.identities import identities
@@ -103,6 +106,77 @@ def test_a_machine_set_back_with_its_file_finds_out_by_its_own_signature() -> No
     assert county.exchange.settling.doubt() is None
 
 
+def test_a_tail_with_a_redacted_record_comes_back() -> None:
+    nodes = settled_nodes()
+    stream = nodes[EAST].write(3)
+    settle(nodes)
+    old = image_of(nodes[EAST].store)
+    nodes[EAST].write(5, first=20)
+    settle(nodes)
+    held = nodes[CITY].held(stream)
+    assert held is not None
+    gone = update(record).where(record.c.key == record_key(held.stream_id, 5)).values(body=None, flags=REDACTED)
+    nodes[CITY].store.write(lambda transaction: transaction.connection.execute(gone))
+    county = set_back(nodes, EAST, old)
+    settle(nodes)
+    assert county.exchange.settling.doubt() is None
+    county.seal()
+    settle(nodes)
+    assert len(roots_of(nodes, stream)) == 1
+    assert types_of(county, stream) == [*["Alarm"] * 4, "", *["Alarm"] * 3, "StreamReturn"]
+
+
+def test_a_seal_that_only_others_hold_comes_back_with_its_records() -> None:
+    nodes = settled_nodes()
+    settle(nodes)
+    stream = nodes[EAST].append([alarm_body(number) for number in range(3)])
+    # The backup is made between writing and sealing.
+    old = image_of(nodes[EAST].store)
+    nodes[EAST].seal()
+    nodes[CITY].write(1, DESCENDANTS, first=50)
+    settle(nodes)
+    county = set_back(nodes, EAST, old)
+    assert county.exchange.settling.doubt() is not None
+    settle(nodes)
+    assert county.exchange.settling.doubt() is None
+    with county.store.reading() as connection:
+        assert county.journal.held(connection, stream).sealed >= 3  # type: ignore[union-attr]
+    assert not told(county)
+
+
+def test_a_tail_that_was_set_aside_is_not_called_lost() -> None:
+    nodes = settled_nodes()
+    stream = nodes[EAST].write(3)
+    settle(nodes)
+    old = image_of(nodes[EAST].store)
+    nodes[EAST].write(2, first=20)
+    settle(nodes)
+    county = set_back(nodes, EAST, old, with_file=True)
+    # It goes on further than what the others hold, and seals it.
+    county.write(6, first=70)
+    settle(nodes)
+    assert types_of(county, stream) == ["Alarm"] * 5 + ["StreamReturn"]
+    assert not [one for one in told(county) if one.subject.startswith("lost")]
+
+
+def test_a_city_that_begins_to_doubt_while_it_runs_is_told_at_once_by_its_counties() -> None:
+    nodes = settled_nodes()
+    stream = nodes[CITY].write(3)
+    settle(nodes)
+    old = image_of(nodes[CITY].store)
+    nodes[CITY].write(5, first=20)
+    settle(nodes)
+    city = set_back(nodes, CITY, old, with_file=True)
+    # Both counties have stated what they hold before the city finds out from its parent.
+    settle(nodes, only=(EAST, WEST))
+    assert city.exchange.settling.doubt() is None
+    settle(nodes)
+    assert city.exchange.settling.doubt() is None
+    city.seal()
+    settle(nodes)
+    assert types_of(nodes[PROVINCE], stream) == ["CertificateIssued"] * 2 + ["Alarm"] * 8 + ["StreamReturn"]
+
+
 def test_a_city_set_back_fetches_what_its_parent_holds_of_those_below() -> None:
     nodes = settled_nodes()
     up, down, own = nodes[EAST].write(3), nodes[CITY].write(2, DESCENDANTS, first=50), nodes[CITY].write(1, first=60)
@@ -177,6 +251,27 @@ def test_a_claim_that_nobody_proves_changes_nothing_and_is_told() -> None:
     assert conversation.wanted == {}
     assert county.exchange.settling.doubt() is None
     assert [one.kind for one in told(county)] == ["PACKAGE"]
+
+
+def test_what_a_neighbour_holds_of_a_node_unknown_here_is_not_waited_for() -> None:
+    # Its certificate went down with the trust records that nobody had seen: it comes again, and then its records do.
+    nodes = settled_nodes()
+    settle(nodes)
+    old = image_of(nodes[PROVINCE].store)
+    nodes[PROVINCE].write(2, DESCENDANTS)
+    settle(nodes)
+    root = set_back(nodes, PROVINCE, old)
+    settling, conversation = root.exchange.settling, root.exchange.conversation(CITY)
+    unknown, known = StreamName("369999", ANCESTORS), StreamName(PROVINCE, DESCENDANTS)
+    said = [Standing(one, 5, bytes(32)) for one in (known, unknown)]
+    digests = [(one.stream.origin, "0" * 64) for one in said]
+    assert settling.hear(conversation, [], Statement(digests=tuple(sorted(digests)), lines=tuple(sorted(said))))
+    # What was lost of trust may be among our own streams.
+    assert set(conversation.claims or ()) == {known, unknown}
+    assert settling.hear(conversation, [], Statement(digests=tuple(digests[1:]), lines=tuple(said[1:])))
+    assert conversation.claims is None
+    doubt = settling.doubt()
+    assert doubt is None or CITY in doubt.heard
 
 
 def test_deliveries_of_a_node_in_doubt_are_answered_busy() -> None:
