@@ -21,7 +21,6 @@ within some ten batches. Our own choice, measured against no collection at all, 
 
 def collect_seldom() -> None:
     """Collect seldom from now on, and leave out what is there already: for a process that has loaded its program."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*SELDOM)
 
