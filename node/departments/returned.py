@@ -146,7 +146,7 @@ class Reoffering:
         """Append what this node had written, unless the same came back."""
         entry = read_entry(body)
         name = key or (entry.facts.record_key if entry.facts is not None else None)
-        if name is None or not lookup_many(transaction.connection, SOURCE, (name,)):
+        if not _came_back(transaction.connection, entry, name):
             self._intake.journal.append(transaction, stream, [entry])
             if name is not None:
                 made = SourceKey(source=SOURCE, key=name, content_hash=entry.leaf, record_key=entry.key)
@@ -173,6 +173,16 @@ def count_waiting(connection: Connection) -> int:
     """Return how many records and deliveries wait to be offered again, at most OFFERED_MAX of each."""
     rows = connection.execute(select(table.c.number).limit(OFFERED_MAX)).all()
     return len(rows) + len(waiting_deliveries(connection, limit=OFFERED_MAX, content=False))
+
+
+def _came_back(connection: Connection, entry: Entry, name: str | None) -> bool:
+    """Tell whether the record that this node had written under ``name`` stands again.
+
+    Reference data come back under the key that a department's record of that type would have.
+    """
+    if name is not None and lookup_many(connection, SOURCE, (name,)):
+        return True
+    return entry.facts is not None and bool(lookup_many(connection, RETURNED, (entry.facts.source_key,)))
 
 
 def _source(connection: Connection, name: str) -> Source:

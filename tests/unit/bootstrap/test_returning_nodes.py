@@ -12,7 +12,10 @@ from node.bootstrap import build_node
 from node.clock import SetClock
 from node.demo.catalogue import items_of
 from node.demo.generator import generate_month
+from node.demo.writers import _item
+from node.departments.candidates import Candidate
 from node.departments.dialects import DialectOptions
+from node.departments.publish import Publisher
 from node.departments.returned import count_waiting
 from node.departments.sources import OPERATOR
 from node.errors import InDoubtError
@@ -22,7 +25,7 @@ from node.journal.memory import image_of, memory_store
 from node.randomness import SeededRandomness
 from node.standard.codec import parse_record
 from node.standard.facts import facts_of
-from node.standard.seals import ANCESTORS, StreamName
+from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.identities import identities
 from tests.support.intake import standard_records, wrapped
 from tests.support.whole_nodes import START, whole_config, whole_node
@@ -74,11 +77,11 @@ class Pair:
             self.city.work()
             self.clock.advance(6.0)
 
-    def held(self, node: Node) -> list[StoredRecord]:
-        """The county's stream as a node holds it."""
+    def held(self, node: Node, stream: StreamName = STREAM) -> list[StoredRecord]:
+        """A stream of the county as a node holds it."""
         with node.store.reading() as connection:
-            held = node.journal.held(connection, STREAM)
-            return [] if held is None else node.journal.stored(connection, STREAM, 1, held.size)
+            held = node.journal.held(connection, stream)
+            return [] if held is None else node.journal.stored(connection, stream, 1, held.size)
 
 
 @pytest.fixture
@@ -169,6 +172,42 @@ def test_what_a_clone_had_taken_in_is_set_aside_and_offered_again(pair: Pair) ->
     returns = [one for one in here if one.record_type == "StreamReturn"]
     assert len(returns) == 1
     assert b"<Abandoned>" in (returns[0].body or b"")
+
+
+def publish_items(node: Node) -> int:
+    """Let the county publish what its departments offer."""
+    publisher = Publisher(
+        node.store,
+        node.journal,
+        lambda connection: node.tree(connection),  # noqa: PLW0108 - the parameter's name counts.
+        clock=node.clock,
+        randomness=node.randomness,
+        node_code=EAST,
+    )
+    items = [_item(item) for item in items_of(EAST, "测试区")]
+    candidates = [Candidate(record_type="Item", content=one, kept=bytes) for one in items]
+    return publisher.publish(candidates, "Item").published
+
+
+def test_what_was_published_again_on_an_older_machine_stands_once(pair: Pair) -> None:
+    image = image_of(pair.county.store)
+    old = HighWaterMemory()
+    with pair.county.store.reading() as connection:
+        old.raise_to({one.stream: one.sealed for one in pair.county.journal.own_streams(connection)})
+    count = publish_items(pair.county)
+    assert count
+    pair.run()
+    pair.set_back(image, old)
+    # The machine does not know that it has published them.
+    assert publish_items(pair.county) == count
+    pair.county.work()
+    pair.run(12)
+    assert pair.county.exchange.settling.doubt() is None
+    assert publish_items(pair.county) == 0
+    down = StreamName(EAST, DESCENDANTS)
+    held = [one for one in pair.held(pair.county, down) if one.record_type == "Item"]
+    assert len(held) == count
+    assert [one.leaf for one in pair.held(pair.city, down)] == [one.leaf for one in pair.held(pair.county, down)]
 
 
 def test_a_foreign_number_given_twice_is_given_anew(pair: Pair) -> None:
