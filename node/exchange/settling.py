@@ -45,7 +45,7 @@ from node.exchange.tails import TIMES_MAX, leaves_of
 from node.journal.alarms import raise_alarm
 from node.journal.doubt import Doubt, find_doubt, reason_to_doubt, save_doubt
 from node.journal.forks import FORK_ALARM, decided_against
-from node.trust.holders import travels
+from node.trust.holders import holds, travels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -218,7 +218,7 @@ class Settling:
             if not any(stream.origin == self._context.code for stream in left):
                 # The tree is as whole as this neighbour makes it: what is unknown now comes once we are settled.
                 tree = self._context.load_tree(connection)
-                left = {stream: line for stream, line in left.items() if tree.knows(stream.origin)}
+                left = {stream: line for stream, line in left.items() if holds(tree, stream, self._context.code)}
         for stream in claims.keys() - left.keys():
             conversation.wanted.pop(stream, None)
         conversation.claims = left or None

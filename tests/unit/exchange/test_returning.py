@@ -263,11 +263,12 @@ def test_what_a_neighbour_holds_of_a_node_unknown_here_is_not_waited_for() -> No
     root = set_back(nodes, PROVINCE, old)
     settling, conversation = root.exchange.settling, root.exchange.conversation(CITY)
     unknown, known = StreamName("369999", ANCESTORS), StreamName(PROVINCE, DESCENDANTS)
-    said = [Standing(one, 5, bytes(32)) for one in (known, unknown)]
+    for_unknown = StreamName(CITY, "369999")
+    said = [Standing(one, 5, bytes(32)) for one in (known, for_unknown, unknown)]
     digests = [(one.stream.origin, "0" * 64) for one in said]
     assert settling.hear(conversation, [], Statement(digests=tuple(sorted(digests)), lines=tuple(sorted(said))))
     # What was lost of trust may be among our own streams.
-    assert set(conversation.claims or ()) == {known, unknown}
+    assert set(conversation.claims or ()) == {known, for_unknown, unknown}
     assert settling.hear(conversation, [], Statement(digests=tuple(digests[1:]), lines=tuple(said[1:])))
     assert conversation.claims is None
     doubt = settling.doubt()
