@@ -103,6 +103,7 @@ class Operators:
             done = redact(node, stream, position, approval="赣审〔2026〕1号", reason="误录个人信息")
         except (AuthorityError, NotFoundError, StateConflictError) as error:
             return f"{node.code} {stream}/{position}: {type(error).__name__}"
+        self._world.is_asked_to_erase |= done.ordered
         return f"{node.code} {'asks for' if done.ordered else 'erases'} {stream}/{position}"
 
     # --- downward ------------------------------------------------------------------------------------------------

@@ -113,7 +113,8 @@ class _Rested:
         self._world.touched.add(code)
         done = node.work()
         self._seen[f"work {code}"] = (node.store.commits,)
-        return any((done.certificates, done.repaired, done.verdicts, done.rejections, done.alarms, done.sealed))
+        moved = (done.certificates, done.redacted, done.repaired, done.verdicts, done.rejections, done.alarms)
+        return any(moved) or bool(done.sealed)
 
     def talk(self, child: str) -> bool:
         """Let a child say and hear something; tell whether anything moved."""
@@ -148,8 +149,8 @@ class _Rested:
 def check_when_quiet(world: World, doors: Mapping[str, Door], look: Callable[[World], None]) -> None:
     """Let the day's statistics go up level by level, then compare what every node has derived."""
     end_faults(world)
-    if world.witness.came_back:
-        # A node in doubt publishes nothing.
+    if world.witness.came_back or world.is_asked_to_erase:
+        # A node in doubt publishes nothing, and one that is still to erase a record will publish something else.
         settle(world, look)
     for depth in (2, 1, 0):
         for code in (one for one in _UPWARD if len(_above(one)) == depth):

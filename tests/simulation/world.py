@@ -89,6 +89,7 @@ class World:
         self.witness.liar = self.liar
         is_plain = self.liar is None and self.old_program is None
         self.comebacks: str = self.chance.pick(COMEBACKS) if is_plain else ""
+        self.is_asked_to_erase = False
         self.touched: set[str] = set()
         self.trace: list[str] = []
         self.power_losses = 0
