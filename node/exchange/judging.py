@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from node.errors import IdentityError
 from node.exchange.head import BUSY, EARLY, HELD, REFUSED, Slice, Verdict
 from node.exchange.missing import missing_bodies
-from node.journal import checkpoints
+from node.journal import checkpoints, hash_only
 from node.journal.entries import NO_AUTHORITY, Entry, read_entry
 from node.journal.forks import any_stopped, forks, stopped
 from node.journal.merkle import root_of
@@ -68,6 +68,7 @@ class Judge:
         self._trust_short = self._is_trust_short()
         self._held = context.journal.held_many(connection, [one.stream for one in slices])
         ids = [held.stream_id for held in self._held.values()]
+        self._hash_only = hash_only.are_there(connection)
         self._stopped = stopped(connection, ids) if any_stopped(connection) else frozenset()
         places = ((one.stream, said.size) for one in slices for said in (one.checkpoint, *one.announced))
         self._known = checkpoints.at_many(connection, places)
@@ -174,6 +175,8 @@ class Judge:
     def _found(self, one: Slice, held: Held | None, package: Package, number: int) -> list[Entry]:
         """Return the records of a slice that are held without their bytes, and have them here."""
         found: list[Entry] = []
+        if not self._hash_only:
+            return found
         for position, body, leaf in missing_bodies(self._connection, one, held, partial(package.records, number)):
             found.append(entry := authorised(self._tree, one.stream, read_entry(body, leaf=leaf)))
             entry.position = position

@@ -64,6 +64,11 @@ def at_key(connection: Connection, key: int) -> HashOnly | None:
     return None if row is None else _read(row)
 
 
+def are_there(connection: Connection) -> bool:
+    """Tell whether any record is held by its leaf hash alone: in most nodes none is."""
+    return connection.execute(select(table.c.record_key).limit(1)).first() is not None
+
+
 def among(connection: Connection, stream_id: int, first: int, last: int) -> dict[int, HashOnly]:
     """Return the records without bytes at positions ``first`` … ``last`` of a stream, by position."""
     keys = table.c.record_key.between(record_key(stream_id, first), record_key(stream_id, last))

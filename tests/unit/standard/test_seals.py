@@ -71,5 +71,5 @@ def test_times_are_cut_to_seconds_in_utc_and_read_back() -> None:
 
 @pytest.mark.parametrize("text", ["2026-01-05T01:30:59+00:00", "2026-01-05", "2026-13-05T01:30:59Z"])
 def test_another_form_of_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"does not match"):
+    with pytest.raises(ValueError, match=r"a time is written as|must be in"):
         parse_time_text(text)
