@@ -205,7 +205,7 @@ class Intake:
         """
         self._check_room()
         with self.store.reading() as connection:
-            self._tree(connection)
+            self.tree(connection)
 
     def _in_doubt(self) -> bool:
         with self.store.reading() as connection:
@@ -215,7 +215,8 @@ class Intake:
         if self.room is not None:
             self.room.check()
 
-    def _tree(self, connection: Connection) -> Tree:
+    def tree(self, connection: Connection) -> Tree:
+        """Return the tree as this connection sees it; NotInitialisedError when this node has no place in it."""
         try:
             tree = self._load_tree(connection)
             if tree.knows(self.node_code):
@@ -230,7 +231,7 @@ class Intake:
         ) from cause
 
     def _rights(self, connection: Connection) -> Rights:
-        tree = self._tree(connection)
+        tree = self.tree(connection)
         return Rights(connection, Divisions(connection, tree), lambda entry: self._authority(tree, self.stream, entry))
 
     def _rights_of(self, source: Source) -> Callable[[Connection], Ask]:

@@ -20,10 +20,12 @@ from node.departments.returned import count_waiting
 from node.departments.sources import OPERATOR
 from node.errors import InDoubtError
 from node.exchange.carriers.memory import MemoryCarrier
+from node.journal.entries import NO_AUTHORITY, read_entry
 from node.journal.high_water import HighWaterFile, HighWaterMemory
 from node.journal.memory import image_of, memory_store
 from node.randomness import SeededRandomness
 from node.standard.codec import parse_record
+from node.standard.compose import compose
 from node.standard.facts import facts_of
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.identities import identities
@@ -208,6 +210,31 @@ def test_what_was_published_again_on_an_older_machine_stands_once(pair: Pair) ->
     held = [one for one in pair.held(pair.county, down) if one.record_type == "Item"]
     assert len(held) == count
     assert [one.leaf for one in pair.held(pair.city, down)] == [one.leaf for one in pair.held(pair.county, down)]
+
+
+def test_what_stood_without_authority_does_so_again_when_it_is_written_again(pair: Pair) -> None:
+    image = image_of(pair.county.store)
+    old = HighWaterMemory()
+    with pair.county.store.reading() as connection:
+        old.raise_to({one.stream: one.sealed for one in pair.county.journal.own_streams(connection)})
+    hand_in(pair.county, records(3, "lost"))
+    pair.run()
+    pair.set_back(image, old)
+    other = {
+        **_item(items_of("360202", "测试区")[0]),
+        "RecordKey": "item:other:1",
+        "EventTime": "2026-10-08T09:00:00+08:00",
+    }
+    entry = read_entry(compose("Item", other, salt=bytes(16)))
+    entry.quarantine = NO_AUTHORITY
+    pair.county.store.write(lambda transaction: pair.county.journal.append(transaction, STREAM, [entry]))
+    pair.county.work()
+    pair.run(12)
+    assert pair.county.exchange.settling.doubt() is None
+    for node in (pair.county, pair.city):
+        with node.store.reading() as connection:
+            assert [one.reason for one in node.journal.quarantined(connection, stream=STREAM)] == [NO_AUTHORITY]
+    assert "Item" in [one.record_type for one in pair.held(pair.city)]
 
 
 def test_a_foreign_number_given_twice_is_given_anew(pair: Pair) -> None:
