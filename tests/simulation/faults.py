@@ -78,8 +78,14 @@ class Faults:
         behind = [code for code in saved if self._world.is_behind(code)]
         code = self._chance.pick(behind if behind and self._chance.happens(BEHIND_SHARE) else saved)
         kept = self._world.set_back(code)
+        for one, door in self._doors.items():
+            if one == code or StreamName(one, ANCESTORS) in kept:
+                door.forget(kept.get(StreamName(one, ANCESTORS), 0))
+            elif door.moves:
+                # What it was still to fetch from this one may be gone.
+                door.forget(door.stands)
         if code in self._doors:
-            self._doors[code].forget(kept.get(StreamName(code, ANCESTORS), 0))
+            self._doors[code].stands = self._world.backups[code].size
             self._doors[code].moves = self._world.comebacks == IMAGES
         if self._world.comebacks == IMAGES and code in self._doors and self._chance.happens(BUSY_SHARE):
             return f"{code}, {self._goes_on(code)}"

@@ -141,8 +141,13 @@ class Witness:
         for holder, stream in [key for key in self.held if key[0] == code]:
             self.held[holder, stream] = sizes.get(stream, 0)
         self.loose.forgot(code, sizes)
-        own = [one for one in self.streams if one.origin == code]
-        kept = {name: max([0, *(size for (_, one), size in self.held.items() if one == name)]) for name in own}
+        kept = {name: max([0, *(size for (_, one), size in self.held.items() if one == name)]) for name in self.streams}
+        # What another node has lost, and was still to fetch from this one, is gone as well.
+        own = [
+            one
+            for one, size in kept.items()
+            if one.origin == code or (size < len(self.streams[one].leaves) and one not in self.loose)
+        ]
         leaves = {name: list(self.streams[name].leaves) for name in own}
         again = code in self.loose.origins
         if not knows:
@@ -151,13 +156,16 @@ class Witness:
             is_loose = stream in self.loose
             self.streams[stream].shorten(sizes.get(stream, 0) if is_loose else kept[stream])
             gone = [key for key in self.signed if key[0] == stream and key[1] > kept[stream] and not is_loose]
+            before = self._lost.get(stream)
+            joins = before is not None and before.first == len(leaves[stream]) + 1 and stream.origin != code
             self._lost[stream] = Lost(
                 first=kept[stream] + 1,
-                leaves=leaves[stream][kept[stream] :],
-                signed={key: self.signed.pop(key) for key in gone},
+                leaves=leaves[stream][kept[stream] :] + (before.leaves if before is not None and joins else []),
+                signed={key: self.signed.pop(key) for key in gone}
+                | (before.signed if before is not None and joins else {}),
             )
         # Of two versions nobody knows beforehand which one will stay.
-        return {} if again else kept
+        return {stream: kept[stream] for stream in own if stream.origin != code or not again}
 
     # --- looking -------------------------------------------------------------------------------------------------
 
