@@ -245,3 +245,21 @@ def test_an_early_package_is_read_while_it_waits(
     # Nine tenths of it were given away before it was judged; whatever became of it, the process is free again.
     assert given == ([27] if comes else [])
     assert plain(reader.read(fresh_of_all_kinds())) == expected()
+
+
+def test_a_process_that_does_not_answer_is_given_up(reader: RecordReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "ANSWER_S", 0.05)
+    helper = reader._helper
+    assert helper is not None
+    process = helper._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr("node.beside.LEAVE_S", 0.05)
+    assert plain(reader.read(fresh_of_all_kinds())) == expected()
+    assert process.wait(10) == -signal.SIGKILL
+    assert plain(reader.read(fresh_of_all_kinds())) == expected()
+
+
+def test_a_package_of_nothing_but_redacted_records_is_not_read_ahead(reader: RecordReader) -> None:
+    assert reader.read_ahead([], 0.0) is None
+    assert reader.read([]) == []
