@@ -145,6 +145,19 @@ def test_what_lies_in_the_home_is_kept_under_another_name(fed: Home, made: Path,
     assert fed.call("settle", "--without", "360199", code=None).code == 3
 
 
+def test_a_doubt_is_told_in_words_and_only_those_waited_for_are_given_up(county: Home, tmp_path: Path) -> None:
+    backup = tmp_path / "one.backup"
+    assert "in no doubt" in county.call("settle", json_wanted=False).err
+    assert "in no doubt" in county.call("settle", "--without", "360100", code=None).document["why"]
+    county.call("backup", "create", "-o", str(backup))
+    shutil.rmtree(county.folder)
+    county.call("restore", str(backup))
+    assert "it waits for" in county.call("settle", json_wanted=False, code=3).err
+    given_up = county.call("settle", "--without", "360100", code=3).document["doubt"]
+    assert "restored from a backup" in given_up["reason"]
+    assert given_up["unheard"] == []
+
+
 def _with_parent(text: str, link: str) -> str:
     before, _, _ = text.rpartition("port = ")
     return f"{before}port = {link.rpartition(':')[2]}\n"
