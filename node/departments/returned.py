@@ -30,13 +30,13 @@ from node.departments.sources import IMPORT_SOURCE, find_source
 from node.departments.stored_bytes import pressed, unpressed
 from node.departments.tables import set_aside_record as table
 from node.errors import NotFoundError
-from node.journal.entries import NO_AUTHORITY, read_entry
+from node.exchange.judging import authorised
+from node.journal.entries import read_entry
 from node.journal.source_keys import RETURNED, SourceKey, lookup_many, remember_many
 from node.journal.tables import alarm
 from node.standard.compose import content_of
 from node.standard.families import KEYED_HEADERS, RECORD_TYPES
 from node.standard.seals import StreamName
-from node.trust.authority import check_authority
 from node.trust.produce import SOURCE
 
 if TYPE_CHECKING:
@@ -149,10 +149,7 @@ class Reoffering:
         name = key or (entry.facts.record_key if entry.facts is not None else None)
         if not _came_back(transaction.connection, entry, name):
             # A record that a faulty program wrote without authority stood quarantined everywhere, and does so again.
-            tree = self._intake.tree(transaction.connection)
-            reason = check_authority(tree, stream, entry.record_type, entry.facts, entry.element)
-            if entry.quarantine is None and reason is not None:
-                entry.quarantine, entry.detail = NO_AUTHORITY, reason
+            entry = authorised(self._intake.tree(transaction.connection), stream, entry)
             self._intake.journal.append(transaction, stream, [entry])
             if name is not None:
                 made = SourceKey(source=SOURCE, key=name, content_hash=entry.leaf, record_key=entry.key)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node.errors import IdentityError
+from node.exchange.judging import authorised
 from node.exchange.tails import entries_of, leaves_of
 from node.journal import checkpoints, roots
 from node.journal.forks import keep_fork, resolutions
@@ -73,7 +74,8 @@ class Contradictions:
         )
 
     def _replace(self, transaction: Transaction, one: Slice, bodies: Sequence[bytes]) -> None:
-        entries = entries_of(one, bodies)
+        tree = self._context.load_tree(transaction.connection)
+        entries = [authorised(tree, one.stream, entry) for entry in entries_of(one, bodies)]
         self._context.journal.adopt(transaction, one.stream, one.first, entries, one.checkpoint, NoDoors())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from node.exchange.contradictions import leads_to_resolution, objection_to
+from node.exchange.judging import authorised
 from node.exchange.tails import entries_of
 from node.journal import receipts
 from node.journal.alarms import raise_alarm
@@ -71,9 +72,12 @@ class OwnTails:
 
     def adopt(self, one: Slice, bodies: Sequence[bytes]) -> None:
         """Adopt a slice that this node has signed, while in doubt; what it contradicts is set aside."""
-        entries = entries_of(one, bodies)
+        read = entries_of(one, bodies)
 
         def work(transaction: Transaction) -> None:
+            # What stood quarantined here, as everywhere, does so again.
+            tree = self._context.load_tree(transaction.connection)
+            entries = [authorised(tree, one.stream, entry) for entry in read]
             found = find_doubt(transaction.connection)
             if found is None:
                 return
