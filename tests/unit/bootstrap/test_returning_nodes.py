@@ -220,6 +220,27 @@ def test_what_stood_without_authority_does_so_again_when_it_is_written_again(pai
     hand_in(pair.county, records(3, "lost"))
     pair.run()
     pair.set_back(image, old)
+    write_without_authority(pair.county)
+    pair.county.work()
+    pair.run(12)
+    assert pair.county.exchange.settling.doubt() is None
+    assert quarantined_at_both(pair) == [[NO_AUTHORITY]] * 2
+    assert "Item" in [one.record_type for one in pair.held(pair.city)]
+
+
+def test_what_stood_without_authority_does_so_again_when_it_comes_back(pair: Pair) -> None:
+    image = image_of(pair.county.store)
+    write_without_authority(pair.county)
+    pair.county.work()
+    pair.run()
+    pair.set_back(image)
+    pair.run()
+    assert pair.county.exchange.settling.doubt() is None
+    assert quarantined_at_both(pair) == [[NO_AUTHORITY]] * 2
+
+
+def write_without_authority(node: Node) -> None:
+    """Let a faulty program write an item of a division that is served elsewhere."""
     other = {
         **_item(items_of("360202", "测试区")[0]),
         "RecordKey": "item:other:1",
@@ -227,14 +248,16 @@ def test_what_stood_without_authority_does_so_again_when_it_is_written_again(pai
     }
     entry = read_entry(compose("Item", other, salt=bytes(16)))
     entry.quarantine = NO_AUTHORITY
-    pair.county.store.write(lambda transaction: pair.county.journal.append(transaction, STREAM, [entry]))
-    pair.county.work()
-    pair.run(12)
-    assert pair.county.exchange.settling.doubt() is None
+    node.store.write(lambda transaction: node.journal.append(transaction, STREAM, [entry]))
+
+
+def quarantined_at_both(pair: Pair) -> list[list[str]]:
+    """Why records of the county's stream are quarantined, at the county and at its city."""
+    found = []
     for node in (pair.county, pair.city):
         with node.store.reading() as connection:
-            assert [one.reason for one in node.journal.quarantined(connection, stream=STREAM)] == [NO_AUTHORITY]
-    assert "Item" in [one.record_type for one in pair.held(pair.city)]
+            found.append([one.reason for one in node.journal.quarantined(connection, stream=STREAM)])
+    return found
 
 
 def test_a_foreign_number_given_twice_is_given_anew(pair: Pair) -> None:
