@@ -157,7 +157,7 @@ class Witness:
             self.streams[stream].shorten(sizes.get(stream, 0) if is_loose else kept[stream])
             gone = [key for key in self.signed if key[0] == stream and key[1] > kept[stream] and not is_loose]
             before = self._lost.get(stream)
-            joins = before is not None and before.first == len(leaves[stream]) + 1 and stream.origin != code
+            joins = before is not None and before.first == len(leaves[stream]) + 1
             self._lost[stream] = Lost(
                 first=kept[stream] + 1,
                 leaves=leaves[stream][kept[stream] :] + (before.leaves if before is not None and joins else []),
