@@ -16,7 +16,7 @@ from node.journal.entries import UNKNOWN_TYPE
 from tests.simulation.doors import make_doors
 from tests.simulation.light import light_comparisons
 from tests.simulation.quiet import check_when_quiet, settle
-from tests.simulation.signing import quick_signatures
+from tests.simulation.signing import repeatable_signatures
 from tests.simulation.steps import Steps
 from tests.simulation.witness import InvariantBrokenError
 from tests.simulation.world import Beginning, World
@@ -68,7 +68,7 @@ def play(seed: int, *, steps: int | None = None) -> Played:
     collect_rarely()
     world = World(seed, beginning=settled_tree() if seed % 2 else None)
     try:
-        with old_program(world), quick_signatures(), light_comparisons():
+        with old_program(world), repeatable_signatures(), light_comparisons():
             _play(world, steps)
         records = sum(len(memory.leaves) for memory in world.witness.streams.values())
         return Played(
@@ -101,7 +101,7 @@ def settled_tree() -> Beginning:
     """Return a tree in which everybody knows everybody: every second history begins with it, the others with none."""
     world = World(0)
     try:
-        with quick_signatures():
+        with repeatable_signatures():
             settle(world, look)
         return world.now()
     finally:
