@@ -1,8 +1,8 @@
 """A running node: both listeners, the worker that makes records and seals, the link to the parent, and the schedules.
 
-A thin shell of threads around plain calls. The *worker* calls ``Node.work`` whenever there is news, from this process
-or another one of the home, and every few seconds anyway; link, listeners and schedules have threads of their own and
-meet only in the store.
+A thin shell of threads around plain calls. The *worker* seals whenever there is news, from this process or another one
+of the home, and does the rest of the node's own work then too, a few times a second at most, and every few seconds
+anyway; link, listeners and schedules have threads of their own and meet only in the store.
 
 Starting takes the ports first, so that a node that cannot listen does nothing at all. Stopping goes the other way
 round: nobody new is let in, waiting requests are woken and answered, what is under way ends, the store is closed last.
@@ -21,6 +21,7 @@ from node.collector import collect_seldom
 from node.errors import TryLaterError, YizhanError
 from node.exchange.carriers.https import HttpsCarrier
 from node.exchange.links import LinkWorker
+from node.journal.holdings import any_unsealed
 from node.scheduler import Job, Scheduler
 from node.trust.tls import server_context
 from node.upkeep.damages import RECORD, open_damages
@@ -28,13 +29,16 @@ from node.web.app import create_face_app, create_link_app
 from node.web.listeners import HttpListener, face_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from node.bootstrap import Node
     from node.config import ParentAddress
 
 IDLE_S: Final = 5.0
 """Longest time between two looks of the worker when no wake-up came (02, R13)."""
+WORK_PAUSE_S: Final = 0.5
+"""Shortest rest of the worker between two rounds of everything, sealing apart: each package that a busy node takes is
+news, and a round for each cost a province a fifth of its time (docs/performance.md)."""
 FAILED_PAUSE_S: Final = 1.0
 """How long the worker rests after a failure, so that a full disk is not hammered. Chosen by us."""
 STOP_S: Final = 3.0
@@ -137,13 +141,19 @@ class Service:
         _log.info("node stopped", extra={"node": self._node.code})
 
     def _work(self) -> None:
+        clock = self._node.clock
+        rested_s = clock.monotonic_s()
         while not self._stopping.is_set():
             if self._standing.is_set():
                 self.alive()
-            if not work_once(self._node):
+            whole = clock.monotonic_s() >= rested_s
+            well = work_once(self._node) if whole else seal_once(self._node)
+            if whole:
+                rested_s = clock.monotonic_s() + WORK_PAUSE_S
+            if not well:
                 self._stopping.wait(FAILED_PAUSE_S)
             try:
-                self._node.wakeups.wait(IDLE_S)
+                self._node.wakeups.wait(IDLE_S if whole else max(0.0, rested_s - clock.monotonic_s()))
             except TryLaterError:
                 return
 
@@ -153,15 +163,31 @@ def work_once(node: Node) -> bool:
 
     A step that fails is logged and tried again at the next call; the others, sealing above all, go on.
     """
+    # Sealing comes first too: what people have stored does not wait for a long repair.
+    steps: dict[str, Callable[[], object]] = {"seal": node.seal, **node.steps()}
+    steps["silent children"] = node.exchange.links.mark_silent
+    return _all_done(node, steps)
+
+
+def seal_once(node: Node) -> bool:
+    """Seal what was stored since the last look, if there is any; tell whether that went well."""
+    try:
+        with node.store.reading() as connection:
+            waits = any_unsealed(connection)
+    except YizhanError as error:
+        _log.warning("work failed", extra={"step": "seal", "code": error.code, "why": str(error)})
+        return False
+    return not waits or _all_done(node, {"seal": node.seal})
+
+
+def _all_done(node: Node, steps: Mapping[str, Callable[[], object]]) -> bool:
+    """Take steps, none of them in doubt about the database; tell whether all of them went well."""
     try:
         if node.doubts():
             return True
     except YizhanError as error:
         _log.warning("work failed", extra={"step": "doubt", "code": error.code, "why": str(error)})
         return False
-    # Sealing comes first too: what people have stored does not wait for a long repair.
-    steps: dict[str, Callable[[], object]] = {"seal": node.seal, **node.steps()}
-    steps["silent children"] = node.exchange.links.mark_silent
     done = [_step_done(name, step) for name, step in steps.items()]
     return all(done)
 

@@ -28,6 +28,7 @@ _ALL_OWN: Final = _ALL.where(stream_table.c.own)
 _FIND: Final = (
     "SELECT id, origin, audience, own, size, sealed, bytes, frontier FROM stream WHERE (origin, audience) IN "
 )
+_ANY_UNSEALED: Final = "SELECT 1 FROM stream WHERE own AND sealed < size LIMIT 1"
 _MOVE: Final = "UPDATE stream SET size = ?, frontier = ?, bytes = ?, sealed = ? WHERE id = ? AND size = ?"
 
 
@@ -102,6 +103,11 @@ def all_held(connection: Connection) -> list[Held]:
 def all_own(connection: Connection) -> list[Held]:
     """Return every stream of which this node is the origin, sorted by name: few among the many that it holds."""
     return [_held(row) for row in connection.execute(_ALL_OWN)]
+
+
+def any_unsealed(connection: Connection) -> bool:
+    """Tell whether an own stream holds records beyond its newest checkpoint."""
+    return connection.exec_driver_sql(_ANY_UNSEALED).first() is not None
 
 
 def with_ids(connection: Connection, ids: Collection[int]) -> list[Held]:
