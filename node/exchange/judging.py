@@ -65,15 +65,18 @@ class Judge:
         self._tree = tree
         self._peer = peer
         self.returning = False
-        self._trust_short = self._is_trust_short()
-        self._held = context.journal.held_many(connection, [one.stream for one in slices])
+        trust = StreamName(context.identity.root_code, TRUST)
+        self._held = context.journal.held_many(connection, [trust, *(one.stream for one in slices)])
+        self._trust_short = self._size(trust) < context.identity.trust_size
         ids = [held.stream_id for held in self._held.values()]
         self._hash_only = hash_only.are_there(connection)
         self._stopped = stopped(connection, ids) if any_stopped(connection) else frozenset()
         places = ((one.stream, said.size) for one in slices for said in (one.checkpoint, *one.announced))
         self._known = checkpoints.at_many(connection, places)
-        whole = [(one.stream, one.first, one.last) for one in slices if one.last <= self._size(one.stream)]
-        self._leaves = dict(zip(whole, context.journal.leaves_many(connection, whole), strict=True))
+        whole = [one for one in slices if one.last <= self._size(one.stream)]
+        ranges = [(self._held[one.stream], one.first, one.last) for one in whole]
+        leaves = zip(whole, context.journal.leaves_many(connection, ranges), strict=True)
+        self._leaves = {(one.stream, one.first, one.last): found for one, found in leaves}
 
     def judge(self, package: Package, number: int) -> Judged:
         """Return what is to be done with slice ``number``; reads the body only for records that are not held."""
@@ -111,11 +114,6 @@ class Judge:
         read = (read_entry(body, leaf=leaf) for body, leaf in judged.fresh if body)
         returns = (entry.element for entry in read if entry.record_type == RETURN and not entry.quarantine)
         return others <= {each for element in returns if element is not None for each in abandoned_in(element)}
-
-    def _is_trust_short(self) -> bool:
-        identity = self._context.identity
-        held = self._context.journal.held(self._connection, StreamName(identity.root_code, TRUST))
-        return (0 if held is None else held.size) < identity.trust_size
 
     def _refuse_stream(self, one: Slice) -> Verdict | None:
         tree, stream = self._tree, one.stream

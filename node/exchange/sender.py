@@ -66,7 +66,7 @@ from typing import TYPE_CHECKING, Final
 from node.errors import IntegrityError
 from node.exchange.head import BUSY, EARLY, GAP, HELD, REFUSED, Slice, Verdict
 from node.exchange.packing import Taken
-from node.journal import checkpoints, cursors
+from node.journal import checkpoints, cursors, records
 from node.journal.sealing import landmarks
 from node.standard.codec import leaf_hash
 from node.trust.holders import holds, travels
@@ -136,21 +136,22 @@ class Sender:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def load(self, connection: Connection, conversation: Conversation, bytes_max: int) -> Load:
+    def load(self, connection: Connection, conversation: Conversation, bytes_max: int, *, ahead: int = 0) -> Load:
         """Choose slices of at most ``bytes_max``, what they cost of the Head included.
 
-        Empty when nothing waits, when two packages are under way, or before the conversation is open.
+        Empty when nothing waits, when two packages are under way (and ``ahead`` are made), or before the conversation
+        is open.
         """
         context = self._context
         limits = context.limits
         now_s = context.clock.monotonic_s()
         conversation.expire(now_s, limits.under_way_s_max)
-        if not conversation.is_open or len(conversation.flights) >= limits.under_way_max:
+        if not conversation.is_open or len(conversation.flights) >= limits.under_way_max + ahead:
             return Load()
         travelling = self._travelling(connection, conversation)
         receipted = cursors.cursors_of(connection, conversation.peer)
         ends = conversation.ends()
-        loader = _Loader(journal=context.journal, connection=connection, limits=limits)
+        loader = _Loader(connection=connection, limits=limits)
         loader.load.receipted = receipted
         for held in travelling:
             offset = max(receipted.get(held.stream, 0), ends.get(held.stream, 0))
@@ -170,7 +171,7 @@ class Sender:
         """
         context = self._context
         tree = context.load_tree(connection)
-        loader = _Loader(journal=context.journal, connection=connection, limits=context.limits)
+        loader = _Loader(connection=connection, limits=context.limits)
         for stream, tail in sorted(conversation.asked.items()):
             held = context.journal.held(connection, stream)
             if held is not None and held.sealed and holds(tree, stream, conversation.peer):
@@ -267,7 +268,6 @@ class _Cut:
 class _Loader:
     """Puts slices into a load; ``waiting`` holds each stream with the size behind which it goes on."""
 
-    journal: Journal
     connection: Connection
     limits: Limits
     waiting: dict[StreamName, tuple[Held, int]] = field(default_factory=dict)
@@ -284,11 +284,11 @@ class _Loader:
         cut = self._cut(points, held, offset, bytes_max)
         if cut is None:
             return Taken(used_bytes=0, emptied=False)
-        one, records = self._slice(held, offset, cut)
+        one, bodies = self._slice(held, offset, cut)
         if one is None:
             return self._damaged(stream, f"A stored record of {stream} does not have its leaf hash any more")
         self.load.slices.append(one)
-        self.load.records.append(records)
+        self.load.records.append(bodies)
         return Taken(used_bytes=cut.used_bytes, emptied=one.last == held.sealed)
 
     def _damaged(self, stream: StreamName, why: str) -> Taken:
@@ -302,7 +302,7 @@ class _Loader:
 
     def _cut(self, points: Sequence[Checkpoint], held: Held, offset: int, bytes_max: int) -> _Cut | None:
         """Return the longest slice that fits into ``bytes_max``; None when none does."""
-        lengths = self.journal.lengths(self.connection, held.stream, offset + 1, points[-1].size)
+        lengths = records.lengths(self.connection, held.stream_id, offset + 1, points[-1].size)
         costs = [0, *itertools.accumulate((length or REDACTED_BYTES) + LENGTH_BYTES for length in lengths)]
         marked = frozenset(landmarks([point.size for point in points], lengths, offset))
         inside = [point for point in points if point.size in marked]
@@ -322,20 +322,19 @@ class _Loader:
         """
         last = cut.checkpoint.size
         try:
-            stored = self.journal.stored(self.connection, held.stream, offset + 1, last)
+            stored = records.bodies(self.connection, held.stream_id, offset + 1, last)
         except IntegrityError:
             return None, []
-        records = [one.body or b"" for one in stored]
-        if any(body and leaf_hash(body) != one.leaf for body, one in zip(records, stored, strict=True)):
+        if any(body and leaf_hash(body) != leaf for body, leaf in stored):
             return None, []
-        newest = checkpoints.newest(self.connection, held.stream)
+        newest = checkpoints.newest(self.connection, held.stream) if last < held.sealed else None
         return Slice(
             stream=held.stream,
             first=offset + 1,
             last=last,
             checkpoint=cut.checkpoint,
-            leaves_hash=hashlib.sha256(b"".join([one.leaf for one in stored])).digest(),
-            lengths=tuple(map(len, records)),
-            redacted=tuple((one.position, one.leaf) for one in stored if not one.body),
+            leaves_hash=hashlib.sha256(b"".join([leaf for _, leaf in stored])).digest(),
+            lengths=tuple(len(body) for body, _ in stored),
+            redacted=tuple((at, leaf) for at, (body, leaf) in enumerate(stored, start=offset + 1) if not body),
             announced=cut.inside + ((newest,) if newest is not None and newest.size > last else ()),
-        ), records
+        ), [body for body, _ in stored]

@@ -44,6 +44,9 @@ _TEXT: Final = re.compile(
     rf"time (\S+)\nsigner ([0-9a-f]{{64}})\n{SIGNATURE} ([A-Za-z0-9+/=]{{1,200}})(?:\n|\Z)"
 )
 
+# Asked of every package: a plain statement.
+_ANY_STOPPED: Final = "SELECT 1 FROM fork WHERE resolved_at IS NULL LIMIT 1"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
@@ -130,7 +133,7 @@ def stopped(connection: Connection, stream_ids: Iterable[int]) -> frozenset[int]
 
 def any_stopped(connection: Connection) -> bool:
     """Tell whether any stream is stopped: nearly never."""
-    return connection.scalar(select(table.c.stream_id).where(table.c.resolved_at.is_(None)).limit(1)) is not None
+    return connection.exec_driver_sql(_ANY_STOPPED).first() is not None
 
 
 def forks(connection: Connection) -> list[Fork]:

@@ -8,7 +8,7 @@ whenever somebody brings them (``node.journal.erasing``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Integer, delete, func, literal, select
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.journal.store import Transaction
+
+# Asked of every package: a plain statement.
+_ANY: Final = "SELECT 1 FROM hash_only LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ def at_key(connection: Connection, key: int) -> HashOnly | None:
 
 def are_there(connection: Connection) -> bool:
     """Tell whether any record is held by its leaf hash alone: in most nodes none is."""
-    return connection.execute(select(table.c.record_key).limit(1)).first() is not None
+    return connection.exec_driver_sql(_ANY).first() is not None
 
 
 def among(connection: Connection, stream_id: int, first: int, last: int) -> dict[int, HashOnly]:

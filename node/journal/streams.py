@@ -298,20 +298,13 @@ class Journal:
         """Return the held records among positions ``first`` … ``last``, in order; LookupError for an unknown stream."""
         return records.stored(connection, holdings.known(connection, stream).stream_id, first, last)
 
-    def lengths(self, connection: Connection, stream: StreamName, first: int, last: int) -> list[int]:
-        """Return the raw lengths of the held records among ``first`` … ``last``; 0 where redacted."""
-        return records.lengths(connection, holdings.known(connection, stream).stream_id, first, last)
-
     def leaves(self, connection: Connection, stream: StreamName, first: int, last: int) -> list[bytes]:
         """Return the leaf hashes of the held records among ``first`` … ``last``."""
         return records.leaves(connection, holdings.known(connection, stream).stream_id, first, last)
 
-    def leaves_many(self, connection: Connection, ranges: Sequence[tuple[StreamName, int, int]]) -> list[list[bytes]]:
-        """Return the leaf hashes of several ranges (stream, first, last), in order, with two statements for all."""
-        found = holdings.find_many(connection, [stream for stream, _, _ in ranges])
-        return records.leaves_many(
-            connection, [(found[stream].stream_id, first, last) for stream, first, last in ranges if stream in found]
-        )
+    def leaves_many(self, connection: Connection, ranges: Sequence[tuple[Held, int, int]]) -> list[list[bytes]]:
+        """Return the leaf hashes of several ranges (held stream, first, last), in order, with one statement for all."""
+        return records.leaves_many(connection, [(held.stream_id, first, last) for held, first, last in ranges])
 
     def record_at(self, connection: Connection, key: int) -> StoredRecord:
         """Return the record with this key; LookupError when it is not held."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
 from node.errors import IntegrityError, SealMismatchError, StoreBusyError, StoreUnavailableError
-from node.journal import holdings
+from node.journal import holdings, records
 from node.journal.alarms import alarms
 from node.journal.checkpoints import announced, at, newest
 from node.journal.cutting import Part, cut
@@ -69,7 +69,7 @@ def test_appended_records_get_positions_without_a_gap(any_store: Store) -> None:
         assert [one.position for one in stored] == [1, 2, 3, 4, 5]
         assert [one.body for one in stored] == [entry.body for entry in first + second]
         assert [one.leaf for one in stored] == journal.leaves(connection, OWN, 1, 5)
-        assert [one.length for one in stored] == journal.lengths(connection, OWN, 1, 5)
+        assert [one.length for one in stored] == records.lengths(connection, held.stream_id, 1, 5)
         assert {one.record_type for one in stored} == {"Alarm"}
         assert journal.record_at(connection, stored[3].key) == stored[3]
         assert journal.stored(connection, OWN, 4, 9) == stored[3:]
@@ -152,7 +152,7 @@ def test_an_extended_root_is_computed_without_writing(memory: Store) -> None:
 def test_unknown_streams_and_records_are_said_to_be_unknown(memory: Store) -> None:
     journal = journal_on(memory)
     with memory.reading() as connection:
-        for ask in (journal.stored, journal.lengths, journal.leaves):
+        for ask in (journal.stored, journal.leaves):
             with pytest.raises(LookupError, match="360102/ancestors is not held"):
                 ask(connection, OWN, 1, 1)
         with pytest.raises(LookupError, match="no record"):
@@ -416,7 +416,7 @@ def test_a_redacted_record_is_stored_by_its_hash_alone(any_store: Store) -> None
     with any_store.reading() as connection:
         stored = journal.stored(connection, OTHER, 2, 2)[0]
         assert (stored.body, stored.flags, stored.leaf) == (None, REDACTED, entries[1].leaf)
-        assert journal.lengths(connection, OTHER, 1, 3) == [40, 0, 40]
+        assert records.lengths(connection, holdings.known(connection, OTHER).stream_id, 1, 3) == [40, 0, 40]
         assert journal.root_at(connection, OTHER, 3) == root
 
 
@@ -477,7 +477,9 @@ def test_leaf_hashes_of_many_ranges_are_those_of_each(any_store: Store) -> None:
     append(journal, plain_entries(11, 3), other)
     ranges = [(other, 2, 3), (OWN, 1, 4), (OWN, 5, 5), (other, 1, 9)]
     with any_store.reading() as connection:
-        assert journal.leaves_many(connection, ranges) == [journal.leaves(connection, *one) for one in ranges]
+        held = journal.held_many(connection, (OWN, other))
+        found = journal.leaves_many(connection, [(held[stream], first, last) for stream, first, last in ranges])
+        assert found == [journal.leaves(connection, *one) for one in ranges]
         assert journal.leaves_many(connection, []) == []
 
 
