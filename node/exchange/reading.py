@@ -10,7 +10,6 @@ first large package, which does not wait for it, and leaves when none came for a
 from __future__ import annotations
 
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from node.beside import Beside, line_to_starter
@@ -20,7 +19,7 @@ from node.standard.compression import compress_record
 from node.standard.families import RECORD_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from node.beside import Line
     from node.standard.facts import Facts
@@ -33,17 +32,15 @@ if TYPE_CHECKING:
 SHARED_RECORDS_MIN: Final = 100
 """Records of a package from which on it is shared; chosen by us: below, telling costs more than reading."""
 PIECE_RECORDS: Final = 20
-"""Records that are given away at a time; measured: fewer cost more telling, more cost waiting at the end."""
-AHEAD_SHARE: Final = 0.9
-"""Share of a package that is given away while it waits for its predecessor, which is applied meanwhile."""
-ASKED_MAX: Final = 2
-"""Pieces that may be given away and not be answered: with one, the process would wait for us."""
+"""Records that are read between two looks at what the other one has read; measured: more cost waiting at the end."""
 ANSWER_S: Final = 10.0
 """Seconds within which a piece must be answered, which takes a millisecond; chosen by us."""
 IDLE_S: Final = 60.0
 """Seconds after which a process that nobody asks leaves; chosen by us."""
 _MODULE: Final = "node.exchange.reading"
 _READY: Final = "ready"
+_ENOUGH: Final = "enough"
+_DONE: Final = "done"
 
 
 class RecordReader:
@@ -127,16 +124,21 @@ class Sharing:
         self._helper = helper
         self._bodies = bodies
         self._release: Callable[[], None] | None = release
+        self._begun = False
+        self._reading = False
+        """Whether the process reads and has not said that it is done."""
         self._here: list[Entry] = []
         self._there: list[list[Entry]] = []
         """Pieces read by the other process, the last of the package first."""
         self._end = len(bodies)
-        """Where begins what was given away."""
-        self._asked: deque[tuple[int, int]] = deque()
+        """Where begins what the other process has read."""
 
     def begin(self) -> None:
-        """Give most of it away: there is time."""
-        self._give(int(len(self._bodies) * AHEAD_SHARE) // PIECE_RECORDS)
+        """Let the other process begin: it has all records, from the last one on."""
+        if not self._begun:
+            self._begun = True
+            pieces = [self._bodies[max(0, end - PIECE_RECORDS) : end] for end in range(self._end, 0, -PIECE_RECORDS)]
+            self._reading = self._helper.tell(pieces)
 
     def waits_for(self, bodies: Sequence[bytes]) -> bool:
         """Tell whether it is of these records and was neither read nor dropped."""
@@ -146,52 +148,51 @@ class Sharing:
         """Return the entries of all records, in order; ``leaves`` are their leaf hashes."""
         fresh = list(zip(self._bodies, leaves, strict=True))
         try:
-            self._give_away()
-            while (begin := len(self._here)) < self._end:
-                self._here += _read_here(fresh[begin : min(begin + PIECE_RECORDS, self._end)])
-                while self._asked and self._helper.answers():
-                    self._hear(fresh)
-                self._give_away()
-            while self._asked:
-                self._hear(fresh)
+            self.begin()
+            while len(self._here) < self._end:
+                self._read_piece(fresh)
         finally:
             self.drop()
-        return [*self._here, *(entry for piece in reversed(self._there) for entry in piece)]
+        return [*self._here[: self._end], *(entry for piece in reversed(self._there) for entry in piece)]
 
     def drop(self) -> None:
-        """Let go of the process, once what it was asked is heard: its next answer must be to the next question."""
-        while self._asked:
-            self._asked.popleft()
-            self._helper.hear(ANSWER_S)
+        """Let go of the process, once it is done: its next answer must be to the next question."""
+        if self._reading:
+            self._helper.tell(_ENOUGH)
+        while self._reading:
+            self._reading = self._helper.hear(ANSWER_S) not in (None, _DONE)
         release, self._release = self._release, None
         if release is not None:
             release()
 
-    def _give_away(self) -> None:
-        """Give pieces away while more is left for us than the other process has, so that nobody waits at the end."""
-        while len(self._asked) < ASKED_MAX:
-            left = self._end - PIECE_RECORDS - len(self._here)
-            if left < len(self._asked) * PIECE_RECORDS or not self._give(1):
+    def _read_piece(self, fresh: Sequence[Fresh]) -> None:
+        """Read a piece here; where the other process is at the piece that comes next, wait for that one."""
+        while self._reading and self._helper.answers():
+            self._hear(fresh)
+        begin = len(self._here)
+        end = min(begin + PIECE_RECORDS, self._end)
+        if begin >= end:
+            return
+        if self._reading:
+            meeting = max(0, self._end - PIECE_RECORDS)
+            if begin >= meeting:
+                self._hear(fresh)
                 return
-
-    def _give(self, count: int) -> bool:
-        """Give pieces away with one message; whether it was taken."""
-        ends = range(self._end, self._end - count * PIECE_RECORDS, -PIECE_RECORDS)
-        pieces = [(end - PIECE_RECORDS, end) for end in ends]
-        told = self._helper.tell([self._bodies[begin:end] for begin, end in pieces])
-        if told:
-            self._asked.extend(pieces)
-            self._end -= count * PIECE_RECORDS
-        return told
+            if end >= meeting:
+                # Told before the last piece is read, so that nothing is read twice.
+                self._helper.tell(_ENOUGH)
+                end = meeting
+        self._here += _read_here(fresh[begin:end])
 
     def _hear(self, fresh: Sequence[Fresh]) -> None:
-        begin, end = self._asked.popleft()
-        piece = fresh[begin:end]
-        answers: list[_Answer] | None = self._helper.hear(ANSWER_S)
-        if answers is None:
-            self._there.append(_read_here(piece))
-        else:
-            self._there.append([_heard(*each, answer) for each, answer in zip(piece, answers, strict=True)])
+        answers: list[_Answer] | str | None = self._helper.hear(ANSWER_S)
+        if answers is None or isinstance(answers, str):
+            self._reading = False
+            return
+        begin = self._end - len(answers)
+        piece = fresh[begin : self._end]
+        self._there.append([_heard(*each, answer) for each, answer in zip(piece, answers, strict=True)])
+        self._end = begin
 
 
 def serve(line: Line, idle_s: float = IDLE_S) -> None:
@@ -199,11 +200,20 @@ def serve(line: Line, idle_s: float = IDLE_S) -> None:
     line.tell(_READY)
     while line.has_news(idle_s):
         try:
-            pieces = line.hear()
+            message = line.hear()
         except EOFError:
             return
-        for bodies in pieces:
-            line.tell([_told(body) for body in bodies])
+        if message != _ENOUGH:
+            _serve_pieces(line, message)
+
+
+def _serve_pieces(line: Line, pieces: Iterable[list[bytes]]) -> None:
+    """Answer one piece after the other, until there is no more or somebody says that it is enough."""
+    for bodies in pieces:
+        if line.has_news():
+            break
+        line.tell([_told(body) for body in bodies])
+    line.tell(_DONE)
 
 
 def _read_here(fresh: Sequence[Fresh]) -> list[Entry]:
