@@ -189,34 +189,41 @@ class Accepting:
     def hold_early(self, accepted: Accepted, wait: Callable[[float], bool] | None) -> None:
         """Hold a package with early slices until its predecessor came, two seconds at most.
 
-        ``wait`` waits for news at most that many seconds and tells whether there was any. Without it, and while another
-        package of the link waits already, nothing is waited for. One that is being judged waits no more: its successor,
-        which is under way by then, takes its place.
+        ``wait`` waits for news at most that many seconds and tells whether there was any. Without it, and while as many
+        packages of the link wait as can be under way behind one, nothing is waited for. One that is being judged waits
+        no more: its successor, which is under way by then, takes its place.
         """
         conversation = self._conversations.of(accepted.peer)
         if wait is None or not accepted.early:
             return
         # News is counted from here on; what came since it was judged first is not slept through.
         wait(0.0)
-        self.judge(accepted)
+        self._judge_moved(accepted)
         try:
             self._wait_for_predecessor(accepted, conversation, wait)
         finally:
             accepted.drop_ahead()
 
+    def _judge_moved(self, accepted: Accepted) -> None:
+        """Judge early slices again if one of their streams has moved: most news is not for them."""
+        if self._receiver.moved([accepted.verdicts[number] for number in accepted.early_numbers]):
+            self.judge(accepted)
+
     def _wait_for_predecessor(
         self, accepted: Accepted, conversation: Conversation, wait: Callable[[float], bool]
     ) -> None:
-        clock = self._context.clock
-        end_s = clock.monotonic_s() + self._context.limits.early_wait_s
-        while accepted.early and (left_s := end_s - clock.monotonic_s()) > 0 and conversation.begin_early():
+        clock, limits = self._context.clock, self._context.limits
+        # One more than can be early: whose turn has come may not have noticed yet.
+        places = limits.under_way_max + limits.prepared_max
+        end_s = clock.monotonic_s() + limits.early_wait_s
+        while accepted.early and (left_s := end_s - clock.monotonic_s()) > 0 and conversation.begin_early(places):
             began_s = clock.monotonic_s()
             try:
                 accepted.ahead = accepted.ahead or self._receiver.read_ahead(accepted.package, accepted.early_numbers)
                 news = wait(min(left_s, EARLY_LOOK_S))
             finally:
                 conversation.end_early()
-            self.judge(accepted)
+            self._judge_moved(accepted)
             if not news and clock.monotonic_s() == began_s:
                 # Nobody waits any more (the node stops), or time stands still (a simulation).
                 break

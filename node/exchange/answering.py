@@ -70,8 +70,9 @@ class Answering:
             conversation.polls += head.purpose == POLL
             turn = (conversation.generation, conversation.polls)
             conversation.replies.add(replies)
-        if head.purpose != POLL or wait is None or not conversation.is_open:
-            return self._now(conversation).data
+            if head.purpose != POLL or wait is None or not conversation.is_open:
+                # Under the same lock: the answer to another package would take these verdicts along.
+                return self._now(conversation).data
         return self._with_news(conversation, turn, wait, min(wait_s, self._context.limits.long_poll_s_max)).data
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ from node.errors import PackageRefusedError
 from node.exchange.accepting import REPLACED
 from node.exchange.head import OPEN, PUSH
 from node.exchange.lives import SECOND
+from node.exchange.places import Places
 from node.exchange.settling import IN_DOUBT
 from node.journal.alarms import raise_alarm
 from node.trust.projection import OWN_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from node.exchange.accepting import Accepted, Accepting
     from node.exchange.carriers import Carrier
@@ -62,6 +64,7 @@ class Asking:
         self._composer = composer
         self._opening = opening
         self._settling = settling
+        self._places = Places(context.limits, context.clock)
 
     def must_open(self, peer: str) -> bool:
         """Tell whether the conversation must be opened (again) before anything is sent."""
@@ -103,18 +106,32 @@ class Asking:
             conversation.reopen = "" if conversation.is_open or conversation.wanted else IN_DOUBT
 
     def push(self, peer: str, carrier: Carrier, wait: Callable[[float], bool] | None) -> Progress:
-        """Send what waits, if anything does, and take the answer."""
+        """Send what waits, if anything does, and take the answer.
+
+        What is made while as many packages are under way as may be is sent when one of them is answered (``places``);
+        should the conversation have to be opened again by then, it is not sent at all.
+        """
         conversation = self._conversations.of(peer)
         with conversation.lock:
             outgoing = self._composer.compose(conversation, PUSH)
-        return Progress() if outgoing is None else self._request(peer, carrier, outgoing, 0.0, wait)
+            made_in = (conversation.generation, conversation.reopen)
+        if outgoing is None:
+            return Progress()
+        with self._places.place():
+            with conversation.lock:
+                if (conversation.generation, conversation.reopen) != made_in:
+                    # The next opening states what it would have brought.
+                    conversation.drop(outgoing.flight)
+                    return Progress()
+            answer = self._answered(peer, carrier, outgoing, 0.0)
+        return self._taken(answer, peer, outgoing, wait)
 
     def poll(self, peer: str, carrier: Carrier, wait_s: float, wait: Callable[[float], bool] | None) -> Progress:
         """Ask for what there is, letting the parent wait ``wait_s`` for news, and take the answer."""
         conversation = self._conversations.of(peer)
         with conversation.lock:
             outgoing = self._composer.compose_poll(conversation)
-        return self._request(peer, carrier, outgoing, wait_s, wait)
+        return self._taken(self._answered(peer, carrier, outgoing, wait_s), peer, outgoing, wait)
 
     def accept_answer(
         self, data: bytes, peer: str, outgoing: Outgoing, wait: Callable[[float], bool] | None = None
@@ -138,21 +155,13 @@ class Asking:
             conversation.drop(outgoing.flight)
             conversation.reopen = "failed request"
 
-    def _request(
-        self,
-        peer: str,
-        carrier: Carrier,
-        outgoing: Outgoing,
-        wait_s: float,
-        wait: Callable[[float], bool] | None,
-    ) -> Progress:
-        answered = False
-        try:
-            accepted = self.accept_answer(self._carried(carrier, outgoing, peer, wait_s), peer, outgoing, wait)
-            answered = True
-        finally:
-            if not answered:
-                self.failed(peer, outgoing)
+    def _answered(self, peer: str, carrier: Carrier, outgoing: Outgoing, wait_s: float) -> bytes:
+        with self._noting_failure(peer, outgoing):
+            return self._carried(carrier, outgoing, peer, wait_s)
+
+    def _taken(self, answer: bytes, peer: str, outgoing: Outgoing, wait: Callable[[float], bool] | None) -> Progress:
+        with self._noting_failure(peer, outgoing):
+            accepted = self.accept_answer(answer, peer, outgoing, wait)
         return Progress(
             asked=True,
             sent_records=outgoing.record_count,
@@ -160,6 +169,14 @@ class Asking:
             receipts=accepted.receipted,
             more=accepted.package.head.more,
         )
+
+    @contextmanager
+    def _noting_failure(self, peer: str, outgoing: Outgoing) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.failed(peer, outgoing)
+            raise
 
     def _carried(self, carrier: Carrier, outgoing: Outgoing, peer: str, wait_s: float) -> bytes:
         """Return the parent's answer; that this node was replaced is an alarm, since nobody else can tell it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from node.exchange.conversation import Flight, Replies
-from node.exchange.head import ANSWER, POLL, RETURN, Head
+from node.exchange.head import ANSWER, POLL, PUSH, RETURN, Head
 from node.exchange.package import FRAME_BYTES, write_package
 from node.exchange.sender import Load
 from node.exchange.tails import tails_wanted
@@ -83,7 +83,7 @@ class Composer:
         """Return a package with everything that waits and fits, None when nothing waits."""
         with conversation.giving():
             with self._context.store.reading() as connection:
-                parts = self._choose(connection, conversation)
+                parts = self._choose(connection, conversation, purpose)
             self._report_damage(parts.load.damaged)
             return self._write(conversation, RETURN if parts.returning else purpose, parts) if parts else None
 
@@ -109,7 +109,7 @@ class Composer:
             self._add_chains(connection, conversation, parts)
         return self._write(conversation, purpose, parts, statement)
 
-    def _choose(self, connection: Connection, conversation: Conversation) -> _Parts:
+    def _choose(self, connection: Connection, conversation: Conversation, purpose: str) -> _Parts:
         context = self._context
         parts = self._replies_only(connection, conversation)
         used_bytes = (
@@ -125,7 +125,8 @@ class Composer:
             parts.load = self._sender.tails(connection, conversation, bytes_max)
             parts.returning = bool(parts.load.slices)
         if not parts.returning:
-            parts.load = self._sender.load(connection, conversation, bytes_max)
+            ahead = context.limits.prepared_max if purpose == PUSH and conversation.more else 0
+            parts.load = self._sender.load(connection, conversation, bytes_max, ahead=ahead)
         self._add_chains(connection, conversation, parts)
         return parts
 
@@ -202,6 +203,8 @@ class Composer:
         data = write_package(head, _flat(parts.load.records), context.identity.private_key)
         # What was asked for is not sent again by itself: who asked asks again.
         flight = conversation.take_off(() if parts.returning else head.slices, now_s, parts.load.receipted)
+        if flight.slices:
+            conversation.more = parts.load.more
         conversation.told |= parts.told
         conversation.handed.update({(holder, stream): size for holder, stream, size in parts.handed})
         return Outgoing(data=data, head=head, flight=flight)

@@ -85,7 +85,8 @@ class Conversation:
     neighbour's process ``receipted_by`` has receipted. wanted: streams whose tails the neighbour is asked for; asked:
     the tails that it asks for; claims: what it stated to hold of streams that we lack, while we are in doubt, None
     before it has stated everything. reopen: why the conversation must be opened again, empty when it
-    need not. generation: counts openings; polls: counts long-polls.
+    need not. more: more waited than fitted into the newest package with records. generation: counts openings; polls:
+    counts long-polls.
     """
 
     peer: str
@@ -112,7 +113,8 @@ class Conversation:
     replies: Replies = field(default_factory=Replies)
     packing: Packing = field(default_factory=Packing)
     refreshed_at_s: float | None = None
-    early_held: bool = False
+    early_held: int = 0
+    more: bool = False
     generation: int = 0
     polls: int = 0
 
@@ -131,6 +133,7 @@ class Conversation:
         self.claims = None
         self.replies = Replies()
         self.refreshed_at_s = None
+        self.more = False
 
     @contextmanager
     def giving(self) -> Iterator[None]:
@@ -168,17 +171,17 @@ class Conversation:
         """
         return self.receipted_by == start_id and size < self.receipted.get(stream, 0)
 
-    def begin_early(self) -> bool:
-        """Claim the one place for a package that came before its predecessor; False when it is taken."""
+    def begin_early(self, places: int) -> bool:
+        """Claim a place for a package that came before its predecessor; False when all are taken."""
         with self.lock:
-            free = not self.early_held
-            self.early_held = True
+            free = self.early_held < places
+            self.early_held += free
             return free
 
     def end_early(self) -> None:
         """Give the place back."""
         with self.lock:
-            self.early_held = False
+            self.early_held -= 1
 
     def take_off(self, slices: Sequence[Slice], now_s: float, receipted: Mapping[StreamName, int]) -> Flight:
         """Remember a package with ``slices`` as under way; ``receipted`` holds the link's cursors."""

@@ -23,6 +23,8 @@ class Limits:
     receipts_max, verdicts_max, certificates_max, lines_max: what else a Head may hold of each kind.
     tails_max: requests for the tail of a stream that a package may hold; of more, the others come with the next one.
     under_way_max: packages of one link that are sent and not yet answered.
+    prepared_max: packages that a child makes beside those while more waits than they hold; it sends them at the next
+    answer, at once where answers come quickly: the parent can read them beside its work (docs/performance.md).
     under_way_s_max: after this long an unanswered package is taken for lost; sending it again is harmless.
     long_poll_s_max: how long a child's request may wait for news; below every usual proxy's 30 s.
     early_wait_s: how long an early package is held for its predecessor.
@@ -46,6 +48,7 @@ class Limits:
     lines_max: int = 5_000
     tails_max: int = 64
     under_way_max: int = 2
+    prepared_max: int = 1
     under_way_s_max: float = 60.0
     long_poll_s_max: float = 25.0
     early_wait_s: float = 2.0

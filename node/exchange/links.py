@@ -1,8 +1,8 @@
 """A child's link to its parent, running: threads that push what goes up and ask for what comes down (02, R13).
 
 Only a child opens connections, so this runs in every node that has a parent; a parent only answers
-(``node.web.link_api``). ``LinkWorker`` has as many pushing threads as packages may be under way, and one that asks.
-They share nothing but ``Exchange`` and the back-off here: after a failure all of them rest together.
+(``node.web.link_api``). ``LinkWorker`` has as many pushing threads as packages may be made and under way, and one that
+asks. They share nothing but ``Exchange`` and the back-off here: after a failure all of them rest together.
 
 A wake-up is only a hint: each thread looks by itself at least every few seconds.
 """
@@ -53,7 +53,8 @@ class LinkWorker:
         self._failing = threading.Lock()
         self._failures = 0
         self._rest_until_s = 0.0
-        steps = [("push", self._push)] * self._limits.under_way_max + [("poll", self._poll)]
+        pushing = self._limits.under_way_max + self._limits.prepared_max
+        steps = [("push", self._push)] * pushing + [("poll", self._poll)]
         self._threads = [
             threading.Thread(target=self._run, args=(step,), name=f"link-{parent}-{name}-{number}")
             for number, (name, step) in enumerate(steps)

@@ -133,6 +133,13 @@ class Receiver:
                 verdicts.update(self._accept(package, peer, some, returning=returning, ahead=ahead))
         return verdicts
 
+    def moved(self, verdicts: Sequence[Verdict]) -> bool:
+        """Tell whether a stream of these verdicts holds another size than they say."""
+        with self._context.store.reading() as connection:
+            held = self._context.journal.held_many(connection, [one.stream for one in verdicts])
+        sizes = {stream: one.size for stream, one in held.items()}
+        return any(sizes.get(one.stream, 0) != one.held for one in verdicts)
+
     def read_ahead(self, package: Package, numbers: Iterable[int]) -> Sharing | None:
         """Begin to read the records of slices that wait for their predecessors; the caller drops what it gets.
 

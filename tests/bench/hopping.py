@@ -85,7 +85,8 @@ def _hop(
     config = load_config(city_home, shipped_levels=level_folder())
     node = build_node(config, clock=clock, randomness=SystemRandomness(), limits=limits)
     carrier = carrier_to(node, province.plan.code, province.link_port)
-    floor = HopFloor(folder, node.identity, province.home, under_way=limits.under_way_max)
+    under_way = limits.under_way_max + limits.prepared_max
+    floor = HopFloor(folder, node.identity, province.home, under_way=under_way)
     try:
         node.start()
         collect_seldom()
@@ -95,7 +96,7 @@ def _hop(
         for _ in range(plan.hop_rounds):
             batches = link.load(plan.hop_packages, plan.package_records)
             records = sum(map(len, batches))
-            rounds.product_s.append(link.push(limits.under_way_max) / records)
+            rounds.product_s.append(link.push(under_way) / records)
             rounds.floor_s.append(floor.send(batches) / records)
         # Now: the process that reads beside the province leaves while single records come.
         receiving = memory_mb(province)["peak"]

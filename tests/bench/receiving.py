@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.bench.plan import Plan
 
 PACKAGE_BYTES_MAX = 4 * 1024 * 1024
-UNDER_WAY = Limits().under_way_max
+UNDER_WAY = Limits().under_way_max + Limits().prepared_max
 FILL_RECORDS = 2_000
 """Records a package while filling: fewer, longer slices; only its speed depends on it."""
 
@@ -123,7 +123,7 @@ def receive(node: Node, parcel: Parcel) -> float:
 
 
 def receive_all(node: Node, parcels: Sequence[Parcel]) -> float:
-    """Take packages as a link brings them, two under way; return the seconds."""
+    """Take packages as a link brings them, as many under way as may be; return the seconds."""
 
     def answer(parcel: Parcel) -> bytes:
         package = expand_limited(parcel.data, PACKAGE_BYTES_MAX)

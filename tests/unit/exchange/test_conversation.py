@@ -592,17 +592,19 @@ def test_an_early_package_is_a_gap_after_two_seconds(link: Link) -> None:
     assert sum(asked) == pytest.approx(2.0)
 
 
-def test_only_one_early_package_of_a_link_is_held(link: Link) -> None:
+def test_no_more_early_packages_of_a_link_are_held_than_can_be_under_way(link: Link) -> None:
     sent_and_unanswered(link)
     link.county.write(2, first=20)
     second = link.county.exchange.next_package(CITY)
     assert second is not None
     conversation = link.city.exchange.conversation(EAST)
-    assert conversation.begin_early()
+    places = 3
+    assert [conversation.begin_early(places) for _ in range(places + 1)] == [True] * places + [False]
     asked, wait = waits(link)
     link.city.exchange.answer(second.data, EAST, wait=wait)
     assert asked == []
-    conversation.end_early()
+    for _ in range(places):
+        conversation.end_early()
     link.city.exchange.answer(second.data, EAST, wait=lambda _: False)
     assert not conversation.early_held
 
@@ -615,7 +617,7 @@ def test_an_early_package_that_is_judged_leaves_its_place_to_its_successor(
     second = link.county.exchange.next_package(CITY)
     assert second is not None
     conversation = link.city.exchange.conversation(EAST)
-    taken: list[bool] = []
+    taken: list[int] = []
     honest = Accepting.judge
 
     def judge(self: Accepting, accepted: Accepted) -> None:
@@ -630,7 +632,7 @@ def test_an_early_package_that_is_judged_leaves_its_place_to_its_successor(
     _, wait = waits(link, come)
     answer = head_of(link, link.city.exchange.answer(second.data, EAST, wait=wait), CITY)
     assert [one.word for one in answer.verdicts] == ["HELD"]
-    assert taken[-1:] == [False]
+    assert taken[-1:] == [0]
 
 
 def test_what_came_after_an_early_package_was_judged_is_not_slept_through(link: Link) -> None:
