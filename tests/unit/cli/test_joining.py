@@ -13,7 +13,7 @@ import pytest
 
 from node.cli.addresses import CodeAtPlace, HostPort
 from node.cli.joining import Duration
-from node.cli.serving import Service, link_to_parent, schedules_of, work_once
+from node.cli.serving import Service, link_to_parent, schedules_of, seal_once, work_once
 from node.config import LEVELS_FOLDER, NODE_FILE, ParentAddress, write_parent
 from node.errors import ConfigurationError, StoreBusyError
 from node.standard.resources import level_folder
@@ -226,6 +226,48 @@ def test_a_failing_step_does_not_stop_sealing(
         "work failed",
     ]
     node.close()
+
+
+def test_between_two_rounds_of_work_what_was_stored_is_sealed(
+    root: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = root.node()
+    assert work_once(node)
+    monkeypatch.setattr(type(node), "steps", _raising(AssertionError("not its turn")))
+    assert seal_once(node)
+    node.publish_statistics(["2026-11-01"])
+    assert seal_once(node)
+    with node.store.reading() as connection:
+        assert node.journal.unsealed(connection) == []
+    monkeypatch.setattr("node.cli.serving.any_unsealed", _raising(StoreBusyError("locked")))
+    assert not seal_once(node)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == ["work failed"]
+    node.close()
+
+
+def test_a_busy_node_does_its_other_work_twice_a_second_at_most(root: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.cli.serving.WORK_PAUSE_S", 60.0)
+    done: list[str] = []
+    for name in ("work_once", "seal_once"):
+
+        def note(_: object, name: str = name) -> bool:
+            done.append(name)
+            return True
+
+        monkeypatch.setattr(f"node.cli.serving.{name}", note)
+    node = root.node()
+    service = Service(node)
+    worker = threading.Thread(target=service._work)
+    worker.start()
+    try:
+        for count in range(2, 5):
+            node.wakeups.notify()
+            wait_for(lambda count=count: len(done) >= count)  # type: ignore[misc]
+    finally:
+        service.stop()
+        worker.join(10)
+        node.close()
+    assert done[:4] == ["work_once", "seal_once", "seal_once", "seal_once"]
 
 
 def test_a_level_without_statistics_has_no_schedule_for_them(root: Home) -> None:
