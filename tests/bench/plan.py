@@ -14,7 +14,7 @@ class Plan:
     the hop. ``intake_rounds`` files of ``intake_records`` rows each are imported. ``singles``: records one by one over
     the idle hop, for the bytes they cost, as far as ``singles_s_max`` seconds allow. Over the idle tree: ``idle_s``
     seconds without any record, and ``tries`` a door for the latency. ``proving_records``: length of the stream in which
-    single records are proved.
+    single records are proved. ``replays``: packages that are offered fresh and again, one at a time.
     """
 
     held: int = 100_000
@@ -24,9 +24,10 @@ class Plan:
     packages: int = 12
     package_records: int = 500
     hop_packages: int = 16
-    hop_rounds: int = 3
+    replays: int = 24
+    hop_rounds: int = 9
     intake_records: int = 10_000
-    intake_rounds: int = 4
+    intake_rounds: int = 6
     singles: int = 2_000
     singles_s_max: float = 70.0
     idle_s: float = 5.0
@@ -40,6 +41,7 @@ QUICK = Plan(
     open_cases=1_000,
     rounds=2,
     packages=1,
+    replays=2,
     hop_packages=2,
     hop_rounds=1,
     intake_records=500,

@@ -57,11 +57,12 @@ class Rounds:
 class Receiving:
     """What was measured at one province; ``disk_bytes`` is the whole database over ``held`` records.
 
-    ``rebuild_rate``: records a second of ``rebuild --check`` on all that is held, copying and comparing included.
+    ``again``: packages one at a time, offered again against the same ones fresh. ``rebuild_rate``: records a second of
+    ``rebuild --check`` on all that is held, copying and comparing included.
     """
 
     rounds: Rounds
-    replay_rate: float
+    again: Rounds
     rebuild_rate: float
     held: int
     fill_rate: float
@@ -94,16 +95,17 @@ def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: st
             rounds.product_s.append(receive_all(node, parcels) / records)
             rounds.floor_s.append(floor.receive_all([one.bodies for one in parcels]) / records)
             filled += records
-        records = sum(len(one.bodies) for one in parcels)
-        replay_s = receive_all(node, parcels)
         floor.close()
+        again = _offered_again(node, [city.parcel(plan.package_records) for _ in range(plan.replays)])
+        filled += plan.replays * plan.package_records
+        records = sum(len(one.bodies) for one in parcels)
         rebuilt = node.rebuild(lambda _done, _total: None, check=True, alone=True)
         if not rebuilt.identical:
             message = f"a rebuild of the province is not identical: {rebuilt.as_json()}"
             raise RuntimeError(message)
     return Receiving(
         rounds=rounds,
-        replay_rate=records / replay_s,
+        again=again,
         rebuild_rate=rebuilt.records / rebuilt.seconds,
         held=filled,
         fill_rate=fill_rate,
@@ -111,6 +113,12 @@ def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: st
         record_bytes=sum(len(body) for one in parcels for body in one.bodies) / records,
         wire_bytes=sum(len(one.data) for one in parcels) / records,
     )
+
+
+def _offered_again(node: Node, parcels: Sequence[Parcel]) -> Rounds:
+    """Take packages one at a time, then all of them once more."""
+    fresh_s = [receive(node, one) / len(one.bodies) for one in parcels]
+    return Rounds(product_s=[receive(node, one) / len(one.bodies) for one in parcels], floor_s=fresh_s)
 
 
 def receive(node: Node, parcel: Parcel) -> float:

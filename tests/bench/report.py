@@ -43,9 +43,9 @@ def receiving_documents(receiving: Receiving) -> dict[str, Any]:
             "record_bytes": round(receiving.record_bytes, 1),
         },
         "replay": {
-            "rate": round(receiving.replay_rate, 1),
-            "fresh": round(fresh, 1),
-            "ratio": round(receiving.replay_rate / fresh, 2),
+            "rate": round(receiving.again.rate, 1),
+            "fresh": round(receiving.again.floor, 1),
+            "ratio": round(receiving.again.ratio, 2),
         },
         "rebuild": {
             "rate": round(receiving.rebuild_rate, 1),

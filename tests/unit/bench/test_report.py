@@ -14,7 +14,7 @@ from tests.bench.singles import Singles
 ROUNDS = Rounds(product_s=[0.002, 0.001, 0.009], floor_s=[0.0005, 0.001, 0.0001])
 RECEIVING = Receiving(
     rounds=ROUNDS,
-    replay_rate=10_000.0,
+    again=Rounds(product_s=[0.0001], floor_s=[0.002]),
     rebuild_rate=1_000.0,
     held=1_000,
     fill_rate=400.0,
