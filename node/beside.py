@@ -21,6 +21,8 @@ LEAVE_S: Final = 5.0
 """Seconds that a process may take to leave once its input has ended."""
 PROCESSORS_MIN: Final = 2
 """Processors from which on a process beside this one is a gain."""
+READY: Final = "ready"
+"""What such a process says first: starting takes half a second, in which whoever started it goes on alone."""
 _PROTOCOL: Final = 5
 _PIPE_BYTES: Final = 1_048_576
 """Room for a whole batch, so that whoever writes it need not wait for its reader: the most that Linux gives without
@@ -67,8 +69,15 @@ class Beside:
 
     def __init__(self, module: str) -> None:
         self._module = module
+        self._is_ready = False
         self._line: Line | None = None
         self._process = self._started()
+
+    def is_ready(self) -> bool:
+        """Tell, without waiting, whether it has started; it is told nothing before."""
+        if not self._is_ready:
+            self._is_ready = self.answers() and self.hear() == READY
+        return self._is_ready
 
     def tell(self, request: object) -> bool:
         """Give it a request; False when it is not there (any more)."""
@@ -105,12 +114,14 @@ class Beside:
         return self._process is None or self._process.poll() is not None
 
     def leave(self) -> None:
-        """End its input and wait until it has left; kill one that does not."""
+        """End its input and wait until it has left; kill one that does not, or has not even started."""
         process, self._process = self._process, None
         line, self._line = self._line, None
         if process is None or line is None:
             return
         line.close()
+        if not self._is_ready:
+            process.kill()
         try:
             process.wait(LEAVE_S)
         except subprocess.TimeoutExpired:

@@ -1,9 +1,10 @@
 """Preparing a long delivery in a process of its own, while this one reads what follows and writes what went before.
 
 Half of taking a record in needs no store (docs/performance.md): the work is the interpreter's and libxml2's, and
-threads of one interpreter hardly share it. So behind its first ``HERE_MAX`` batches, a delivery is prepared by a
-worker: a process of this program that lives as long as the delivery. It gets candidates and salts through its standard
-input and answers through its standard output, one batch at a time; it opens no home, no key and no store.
+threads of one interpreter hardly share it. So behind its first ``HERE_MAX`` batches, a delivery gets a worker: a
+process of this program that lives as long as the delivery, and prepares it from the moment on that it has started. It
+gets candidates and salts through its standard input and answers through its standard output, one batch at a time; it
+opens no home, no key and no store.
 
 Nothing rests on the worker: when it cannot be started or dies (out of memory, killed), the batch it had is prepared
 here, as are all that follow. When this process dies, the worker's input ends, and so does the worker.
@@ -12,9 +13,10 @@ here, as are all that follow. When this process dies, the worker's input ends, a
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from node.beside import PROCESSORS_MIN, Beside, line_to_starter, processors
+from node.beside import PROCESSORS_MIN, READY, Beside, line_to_starter, processors
 from node.collector import seldom_collected
 from node.departments.candidates import Candidate
 from node.departments.prepare import Prepared, new_salts, prepare_salted
@@ -32,9 +34,8 @@ if TYPE_CHECKING:
     _Answer = tuple[tuple[str, bytes, bytes, bytes | None, Facts | None] | None, str, bytes, tuple[Problem, ...]]
     """Of one candidate: type, body, leaf hash, compressed body and facts of its record, its keys, its problems."""
 
-HERE_MAX: Final = 4
-"""Batches that are prepared here before a worker is started, which takes as long as they do. Our own choice, measured:
-docs/performance.md."""
+HERE_MAX: Final = 1
+"""Batches that are prepared here before a worker is started: what comes in one batch needs none. Our own choice."""
 _MODULE: Final = "node.departments.preparing"
 
 
@@ -45,21 +46,29 @@ def prepared_batches(
 
     At most one batch further is read than was yielded.
     """
-    for _ in range(HERE_MAX if processors() >= PROCESSORS_MIN else sys.maxsize):
-        batch = next(numbered, None)
-        if batch is None:
-            return
-        yield prepare_salted(batch, new_salts(batch, randomness), channel=channel)
-    batch = next(numbered, None)
-    if batch is None:
-        return
-    with Worker(channel) as worker:
+    here_max = HERE_MAX if processors() >= PROCESSORS_MIN else sys.maxsize
+    with ExitStack() as stack:
+        worker: Worker | None = None
+        for number, batch in enumerate(numbered):
+            if worker is None and number >= here_max:
+                worker = stack.enter_context(Worker(channel))
+            salts = new_salts(batch, randomness)
+            if worker is not None and worker.is_ready():
+                worker.begin(batch, salts)
+                yield from _prepared_beside(worker, numbered, randomness)
+                return
+            yield prepare_salted(batch, salts, channel=channel)
+
+
+def _prepared_beside(
+    worker: Worker, numbered: Iterator[Sequence[Candidate]], randomness: Randomness
+) -> Iterator[list[Prepared]]:
+    """Yield the batch that the worker has begun, and all further ones, each while the next one is prepared."""
+    for batch in numbered:
+        ready = worker.finish()
         worker.begin(batch, new_salts(batch, randomness))
-        for batch in numbered:
-            ready = worker.finish()
-            worker.begin(batch, new_salts(batch, randomness))
-            yield ready
-        yield worker.finish()
+        yield ready
+    yield worker.finish()
 
 
 class Worker(Beside):
@@ -92,6 +101,7 @@ class Worker(Beside):
 
 def serve(line: Line) -> None:
     """Prepare batch after batch until the line ends: the whole of what a worker does."""
+    line.tell(READY)
     while True:
         try:
             channel, salts, told = line.hear()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from node.beside import Beside, line_to_starter
+from node.beside import READY, Beside, line_to_starter
 from node.collector import seldom_collected
 from node.journal.entries import Entry, pack, read_entry
 from node.standard.compression import compress_record
@@ -38,7 +38,6 @@ ANSWER_S: Final = 10.0
 IDLE_S: Final = 60.0
 """Seconds after which a process that nobody asks leaves; chosen by us."""
 _MODULE: Final = "node.exchange.reading"
-_READY: Final = "ready"
 _ENOUGH: Final = "enough"
 _DONE: Final = "done"
 
@@ -49,7 +48,7 @@ class RecordReader:
     def __init__(self) -> None:
         self.shares = False
         self._lock = threading.Lock()
-        self._helper: _Helper | None = None
+        self._helper: Beside | None = None
 
     def read(self, fresh: Sequence[Fresh], ahead: Sharing | None = None) -> list[Entry]:
         """Return the entries of records, in order; raises for nothing that they hold.
@@ -99,28 +98,16 @@ class RecordReader:
             self._helper.leave()
             self._helper = None
 
-    def _ready(self) -> _Helper | None:
+    def _ready(self) -> Beside | None:
         """Return the process if it is there, None while it is starting."""
-        self._helper = self._helper or _Helper(_MODULE)
+        self._helper = self._helper or Beside(_MODULE)
         return self._helper if self._helper.is_ready() else None
-
-
-class _Helper(Beside):
-    """The process that reads."""
-
-    _is_ready = False
-
-    def is_ready(self) -> bool:
-        """Tell, without waiting, whether it has started."""
-        if not self._is_ready:
-            self._is_ready = self.answers() and self.hear() == _READY
-        return self._is_ready
 
 
 class Sharing:
     """The records of a package, read from both ends; ``release`` is called when the process is needed no more."""
 
-    def __init__(self, helper: _Helper, bodies: Sequence[bytes], release: Callable[[], None]) -> None:
+    def __init__(self, helper: Beside, bodies: Sequence[bytes], release: Callable[[], None]) -> None:
         self._helper = helper
         self._bodies = bodies
         self._release: Callable[[], None] | None = release
@@ -197,7 +184,7 @@ class Sharing:
 
 def serve(line: Line, idle_s: float = IDLE_S) -> None:
     """Read records until the line ends or nothing came for ``idle_s`` seconds: all that the process does."""
-    line.tell(_READY)
+    line.tell(READY)
     while line.has_news(idle_s):
         try:
             message = line.hear()

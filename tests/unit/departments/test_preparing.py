@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.beside import Line
+from node.beside import READY, Line
 from node.departments import batches, preparing
 from node.departments.dialects import read
 from node.departments.prepare import Prepared, new_salts, prepare, prepare_salted
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from node.departments.accept import Intake
     from node.departments.candidates import Candidate
 
+READY_WITHIN_S = 20.0
 GONE_WITHIN_S = 10.0
 
 
@@ -72,6 +73,13 @@ def batched(size: int) -> Iterator[list[Candidate]]:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparing, "HERE_MAX", 0)
     monkeypatch.setattr(preparing, "processors", lambda: 2)
+    honest = Worker.is_ready
+
+    def is_ready(worker: Worker) -> bool:
+        """Tell whether the worker has started, once it has."""
+        return worker._line is not None and worker._line.has_news(READY_WITHIN_S) and honest(worker)
+
+    monkeypatch.setattr(Worker, "is_ready", is_ready)
 
 
 def expected() -> list[Any]:
@@ -96,6 +104,7 @@ def test_what_a_worker_does_is_done_until_its_input_ends() -> None:
     starter = Line(incoming, outgoing)
     thread = threading.Thread(target=serve, args=(Line(requests, answers),))
     thread.start()
+    assert starter.hear() == READY
     for _ in range(2):
         starter.tell(("IMPORT", salts, [preparing._told(one) for one in candidates]))
     for _ in range(2):
@@ -133,6 +142,7 @@ def test_a_worker_lost_at_work_is_noticed() -> None:
     candidates = candidates_of_all_kinds()[:2]
     salts = new_salts(candidates, SeededRandomness(7))
     with Worker("IMPORT") as worker:
+        assert worker.is_ready()
         worker.begin(candidates, salts)
         assert worker._process is not None
         worker._process.kill()
@@ -202,6 +212,39 @@ def test_a_long_delivery_stands_in_the_stream_in_its_order(intake: Intake, monke
     assert (report.accepted, report.refused) == (30, 0)
     assert [verdict.position for verdict in report.verdicts] == list(range(1, 31))
     assert offer(intake, table(generated(30)).encode(), "csv").repeated == 30
+
+
+def test_until_the_worker_has_started_batches_are_prepared_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparing, "HERE_MAX", 0)
+    monkeypatch.setattr(preparing, "processors", lambda: 2)
+    asked: list[int] = []
+    begun: list[int] = []
+    honest = Worker.begin
+
+    def is_ready(worker: Worker) -> bool:
+        asked.append(1)
+        if len(asked) < 3:
+            return False
+        assert worker._line is not None
+        return worker._line.has_news(READY_WITHIN_S) and worker._line.hear() == READY
+
+    def begin(worker: Worker, candidates: Sequence[Candidate], salts: list[bytes]) -> None:
+        begun.append(len(candidates))
+        honest(worker, candidates, salts)
+
+    monkeypatch.setattr(Worker, "is_ready", is_ready)
+    monkeypatch.setattr(Worker, "begin", begin)
+    found = list(prepared_batches(batched(2), channel="IMPORT", randomness=SeededRandomness(7)))
+    assert plain([one for batch in found for one in batch]) == expected()
+    assert sum(begun) == len(candidates_of_all_kinds()) - 4
+
+
+def test_a_worker_that_has_not_started_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.beside.LEAVE_S", GONE_WITHIN_S)
+    with Worker("IMPORT") as worker:
+        process = worker._process
+        assert process is not None
+    assert process.returncode == -signal.SIGKILL
 
 
 def children_of(process: int) -> set[int]:
