@@ -125,7 +125,8 @@ class Accepting:
         doubted = self._settling.doubt() is not None
         with conversation.lock:
             conversation.asked.update({tail.stream: tail for tail in head.tails})
-            if conversation.wanted:
+            if conversation.wanted and head.purpose != RETURN:
+                # What a package gives back is looked at first: it may be what was asked for in vain so often.
                 self._settling.check(conversation)
         # A node in doubt cannot tell a receipt that it lost the ground for from one that claims too much.
         receipted = 0 if doubted else self._hear(package, conversation)

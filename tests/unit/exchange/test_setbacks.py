@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node.errors import PackageRefusedError, StoreBusyError
+from node.exchange.conversation import Wanted
 from node.exchange.head import Verdict
 from node.exchange.links import LinkWorker
 from node.exchange.package import BODY_END, BODY_START, write_package
+from node.exchange.settling import CLAIM_ALARM
+from node.exchange.tails import TIMES_MAX
 from node.journal import alarms, cursors, links
+from node.journal.memory import image_of, memory_store
 from node.journal.wakeups import Wakeups
 from node.standard.seals import ANCESTORS, DESCENDANTS, StreamName
 from tests.support.exchanging import ExchangeNode, carrier_to, settle, settled_nodes
@@ -85,6 +89,28 @@ def test_a_slice_behind_a_lost_package_is_not_sent_again_without_pause() -> None
     # Forgotten after a minute: now all of it goes again.
     county.clock.advance(61)
     assert sent(county.exchange).head.slices[0].first == 1
+
+
+def test_a_tail_that_comes_when_it_was_asked_for_too_often_is_taken() -> None:
+    """The requests before it got lost on the way, and the answer arrives before anybody is told."""
+    county, city = opened()
+    county.write(3)
+    outgoing = sent(county.exchange)
+    county.exchange.accept_answer(city.exchange.answer(outgoing.data, EAST), CITY, outgoing)
+    old = image_of(county.store)
+    county.write(5, first=20)
+    outgoing = sent(county.exchange)
+    city.exchange.answer(outgoing.data, EAST)
+    # Its machine is set back, high-water file and all: only its parent can tell it what it has signed.
+    county = ExchangeNode(county.identity, store=memory_store(old), clock=county.clock)
+    county.exchange.open_conversation(CITY, carrier_to(city, county))
+    wanted = county.exchange.conversation(CITY).wanted
+    assert list(wanted) == [STREAM]
+    wanted[STREAM] = Wanted(times=TIMES_MAX)
+    county.exchange.push_once(CITY, carrier_to(city, county))
+    assert county.exchange.settling.doubt() is not None
+    with county.store.reading() as connection:
+        assert CLAIM_ALARM not in [one.kind for one in alarms.alarms(connection)]
 
 
 def test_a_refused_slice_that_comes_again_is_kept_once(tmp_path: Path) -> None:
