@@ -99,7 +99,12 @@ def _one_round(rested: _Rested) -> bool:
 
 
 class _Rested:
-    """Lets nodes work and talk, and leaves out what did nothing and of which no store has changed since."""
+    """Lets nodes work and talk, and leaves out what did nothing and of which no store has changed since.
+
+    Where one of two neighbours still wants a tail of the other, they talk all the same: it is asked for again when some
+    seconds have passed, which no store shows. A node in doubt opens in every round, so no round without movement would
+    ever let them begin anew.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -122,7 +127,8 @@ class _Rested:
         exchange = world.nodes[child].exchange
         stores = (world.nodes[child].store, world.nodes[parent].store)
         before = tuple(store.commits for store in stores)
-        if self._seen.get(f"talk {child}") == before:
+        wants = exchange.conversation(parent).wanted or world.nodes[parent].exchange.conversation(child).wanted
+        if not wants and self._seen.get(f"talk {child}") == before:
             return False
         world.touched |= {child, parent}
         carrier = DirectCarrier(world, child, None)
