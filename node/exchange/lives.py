@@ -64,10 +64,8 @@ class Lives:
                 f"Another process of {head.sender} has begun since.",
                 why="what an earlier one had on its way is sent again",
             )
-        conversation.second, conversation.before = conversation.lived, None
-        conversation.lived = head.start_id
-        conversation.lived_at_s = self._context.clock.monotonic_s()
         _LOG.error("two processes of one node", extra={"peer": conversation.peer})
+        # First: a store that fails now is told when the process opens again, as long as nothing is decided.
         self._context.store.write(
             lambda transaction: raise_alarm(
                 transaction,
@@ -78,6 +76,9 @@ class Lives:
                 raised_at=self._context.clock.now(),
             )
         )
+        conversation.second, conversation.before = conversation.lived, None
+        conversation.lived = head.start_id
+        conversation.lived_at_s = self._context.clock.monotonic_s()
 
     def _is_first_silent(self, conversation: Conversation) -> bool:
         silent_s = self._context.clock.monotonic_s() - conversation.lived_at_s

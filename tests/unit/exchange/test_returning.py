@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from node.errors import InDoubtError, PackageRefusedError
+from node.errors import InDoubtError
 from node.exchange.conversation import Wanted
 from node.exchange.head import Standing, Statement
 from node.exchange.tails import TIMES_MAX
@@ -367,52 +367,3 @@ def test_a_rewritten_past_is_no_return() -> None:
     assert nodes[EAST].exchange.settling.doubt() is None
     assert "fork" in [one.kind for one in told(nodes[EAST])]
     assert nodes[CITY].size(stream) == 3
-
-
-def test_of_two_live_processes_the_second_is_refused() -> None:
-    nodes = settled_nodes()
-    first = nodes[EAST]
-    settle(nodes)
-    clone = ExchangeNode(identities()[EAST], store=memory_store(image_of(first.store)), clock=first.clock)
-    clone.randomness = first.randomness
-    clone.started()
-    city = nodes[CITY]
-    first.clock.advance(2.0)
-    clone.exchange.open_conversation(CITY, carrier_to(city, clone))
-    first.clock.advance(2.0)
-    # The first one goes on: from now on everybody knows that there are two.
-    with pytest.raises(PackageRefusedError, match="has begun since"):
-        first.exchange.poll_once(CITY, carrier_to(city, first), 0.0)
-    first.exchange.open_conversation(CITY, carrier_to(city, first))
-    for _ in range(2):
-        with pytest.raises(PackageRefusedError, match="Another process"):
-            clone.exchange.poll_once(CITY, carrier_to(city, clone), 0.0)
-    stream = first.write(2, first=90)
-    settle(nodes)
-    assert city.size(stream) == 2
-    assert [one.subject for one in told(clone)] == ["360102 lives twice"]
-    assert "360102 lives twice" in [one.subject for one in told(city)]
-    # When the first one is gone for good, the other is heard; it finds out what it lacks.
-    city.clock.advance(100.0)
-    nodes[EAST] = clone
-    settle(nodes)
-    clone.seal()
-    settle(nodes)
-    assert clone.size(stream) == city.size(stream) == 3
-
-
-def test_a_late_package_of_a_process_that_ended_makes_no_second() -> None:
-    nodes = settled_nodes()
-    settle(nodes)
-    county, city = nodes[EAST], nodes[CITY]
-    county.write(1)
-    late = county.exchange.next_package(CITY)
-    assert late is not None
-    county.clock.advance(2.0)
-    county.started()
-    county.exchange.open_conversation(CITY, carrier_to(city, county))
-    with pytest.raises(PackageRefusedError, match="has begun since"):
-        city.exchange.accept_package(late.data, EAST)
-    settle(nodes)
-    assert not told(city)
-    assert city.size(StreamName(EAST, ANCESTORS)) == 1
