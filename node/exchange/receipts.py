@@ -85,8 +85,8 @@ class Receipts:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._signed: dict[StreamName, Receipt] = {}
-        # What stood sealed when this process began may be under way from the process before it.
-        self._sealed_before: dict[StreamName, int] = {}
+        # What stood sealed or shown when this process began may be under way from the process before it.
+        self._shown_before: dict[StreamName, int] = {}
         self.renew()
 
     def signed(self, connection: Connection, streams: Iterable[StreamName]) -> list[Receipt]:
@@ -107,8 +107,12 @@ class Receipts:
     def renew(self) -> None:
         """Begin anew, as a process does at its start: a doubt was settled."""
         self._signed.clear()
+        journal = self._context.journal
+        # A database that was set back may hold, not sealed yet, what the process before it had sealed and sent.
+        shown = journal.high_water.sizes() or {}
         with self._context.store.reading() as connection:
-            self._sealed_before = {held.stream: held.sealed for held in self._context.journal.streams(connection)}
+            streams = journal.streams(connection)
+        self._shown_before = {held.stream: max(held.sealed, shown.get(held.stream, 0)) for held in streams}
 
     def incoming(self, connection: Connection, peer: str) -> list[StreamName]:
         """Return the streams held here that come over the link from ``peer``."""
@@ -230,7 +234,7 @@ class Receipts:
             raise ReceiptRefusedError("signature", error.what) from error
         # At an opening a neighbour also brings receipts for what an earlier process of ours has sent.
         strict = from_peer and conversation.is_open
-        here = max(conversation.sent.get(receipt.stream, 0), self._sealed_before.get(receipt.stream, 0))
+        here = max(conversation.sent.get(receipt.stream, 0), self._shown_before.get(receipt.stream, 0))
         sent = max(receipted, here) if strict else held.sealed
         if receipt.size > min(sent, held.sealed):
             if repeated:

@@ -367,3 +367,26 @@ def test_a_rewritten_past_is_no_return() -> None:
     assert nodes[EAST].exchange.settling.doubt() is None
     assert "fork" in [one.kind for one in told(nodes[EAST])]
     assert nodes[CITY].size(stream) == 3
+
+
+def test_a_receipt_for_what_was_sealed_before_a_setback_is_believed() -> None:
+    nodes = settled_nodes()
+    county, city = nodes[EAST], nodes[CITY]
+    stream = county.write(2)
+    settle(nodes)
+    county.append([alarm_body(number) for number in range(3, 6)])
+    old = image_of(county.store)
+    county.seal()
+    late = county.exchange.next_package(CITY)
+    assert late is not None
+    # The database comes back with the same records, three of them not sealed yet; the file beside it knows better.
+    county = set_back(nodes, EAST, old)
+    assert county.exchange.settling.doubt() is None
+    county.seal()
+    city.started()
+    county.exchange.open_conversation(CITY, carrier_to(city, county))
+    answer = city.exchange.answer(late.data, EAST)
+    county.exchange.accept_package(answer, CITY)
+    settle(nodes)
+    assert not told(county)
+    assert city.size(stream) == 5
