@@ -12,6 +12,7 @@ import logging
 import os
 import pickle
 import select
+import struct
 import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
@@ -24,8 +25,9 @@ PROCESSORS_MIN: Final = 2
 READY: Final = "ready"
 """What such a process says first: starting takes half a second, in which whoever started it goes on alone."""
 _PROTOCOL: Final = 5
+_LENGTH: Final = struct.Struct("!Q")
 _PIPE_BYTES: Final = 1_048_576
-"""Room for a whole batch, so that whoever writes it need not wait for its reader: the most that Linux gives without
+"""Room for most batches, so that whoever writes them need not wait for their reader: the most that Linux gives without
 being asked by root."""
 
 _log = logging.getLogger(__name__)
@@ -37,14 +39,34 @@ class Line:
     def __init__(self, incoming: Connection, outgoing: Connection) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
+        # Ours alone: the other end of a pipe has a mode of its own.
+        for end in (incoming, outgoing):
+            os.set_blocking(end.fileno(), False)
 
-    def tell(self, message: object) -> None:
-        """Send a message; OSError when nobody is there."""
-        self._outgoing.send_bytes(pickle.dumps(message, _PROTOCOL))
+    def tell(self, message: object, wait_s: float | None = None) -> None:
+        """Send a message; OSError when nobody is there, or when nothing of it was taken for ``wait_s`` seconds."""
+        written = pickle.dumps(message, _PROTOCOL)
+        left = memoryview(_LENGTH.pack(len(written)) + written)
+        while left:
+            if not select.select([], [self._outgoing], [], wait_s)[1]:
+                raise TimeoutError
+            left = left[os.write(self._outgoing.fileno(), left) :]
 
-    def hear(self) -> Any:
-        """Wait for a message and return it; EOFError or OSError when none comes any more."""
-        return pickle.loads(self._incoming.recv_bytes())  # noqa: S301 - from a process of our own.
+    def hear(self, wait_s: float | None = None) -> Any:
+        """Return the next message; EOFError or OSError when none comes, or nothing of it for ``wait_s`` seconds."""
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size, wait_s))
+        return pickle.loads(self._read(length, wait_s))  # noqa: S301 - from a process of our own.
+
+    def _read(self, count: int, wait_s: float | None) -> bytearray:
+        found = bytearray()
+        while len(found) < count:
+            if not self.has_news(wait_s):
+                raise TimeoutError
+            piece = os.read(self._incoming.fileno(), min(count - len(found), _PIPE_BYTES))
+            if not piece:
+                raise EOFError
+            found += piece
+        return found
 
     def has_news(self, wait_s: float | None = 0.0) -> bool:
         """Tell whether there is something to hear, if need be after ``wait_s`` seconds (None: any time)."""
@@ -79,12 +101,15 @@ class Beside:
             self._is_ready = self.answers() and self.hear() == READY
         return self._is_ready
 
-    def tell(self, request: object) -> bool:
-        """Give it a request; False when it is not there (any more)."""
+    def tell(self, request: object, wait_s: float | None = None) -> bool:
+        """Give it a request; False when it is not there (any more).
+
+        One that takes nothing of it for ``wait_s`` seconds (None: any time) is ended and counts as gone.
+        """
         if self._line is None:
             return False
         try:
-            self._line.tell(request)
+            self._line.tell(request, wait_s)
         except OSError as error:
             self._lost(error)
             return False
@@ -98,9 +123,7 @@ class Beside:
         if self._line is None:
             return None
         try:
-            if not self._line.has_news(wait_s):
-                raise TimeoutError
-            return self._line.hear()
+            return self._line.hear(wait_s)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             self._lost(error)
             return None
@@ -155,6 +178,9 @@ class Beside:
 
     def _lost(self, error: Exception) -> None:
         _log.warning("the worker was lost; its work is done here", extra={"reason": type(error).__name__})
+        if isinstance(error, TimeoutError) and self._process is not None:
+            # It would not hear that its input has ended either.
+            self._process.kill()
         self.leave()
 
 

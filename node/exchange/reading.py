@@ -34,7 +34,7 @@ SHARED_RECORDS_MIN: Final = 100
 PIECE_RECORDS: Final = 20
 """Records that are read between two looks at what the other one has read; measured: more cost waiting at the end."""
 ANSWER_S: Final = 10.0
-"""Seconds within which a piece must be answered, which takes a millisecond; chosen by us."""
+"""Seconds within which the process must take or answer something, which takes milliseconds; chosen by us."""
 IDLE_S: Final = 60.0
 """Seconds after which a process that nobody asks leaves; chosen by us."""
 _MODULE: Final = "node.exchange.reading"
@@ -69,7 +69,11 @@ class RecordReader:
         """
         sharing = self._sharing(bodies, wait_s=wait_s) if len(bodies) >= SHARED_RECORDS_MIN else None
         if sharing is not None:
-            sharing.begin()
+            try:
+                sharing.begin()
+            except BaseException:
+                sharing.drop()
+                raise
         return sharing
 
     def close(self) -> None:
@@ -125,7 +129,7 @@ class Sharing:
         if not self._begun:
             self._begun = True
             pieces = [self._bodies[max(0, end - PIECE_RECORDS) : end] for end in range(self._end, 0, -PIECE_RECORDS)]
-            self._reading = self._helper.tell(pieces)
+            self._reading = self._helper.tell(pieces, ANSWER_S)
 
     def waits_for(self, bodies: Sequence[bytes]) -> bool:
         """Tell whether it is of these records and was neither read nor dropped."""
@@ -144,13 +148,15 @@ class Sharing:
 
     def drop(self) -> None:
         """Let go of the process, once it is done: its next answer must be to the next question."""
-        if self._reading:
-            self._helper.tell(_ENOUGH)
-        while self._reading:
-            self._reading = self._helper.hear(ANSWER_S) not in (None, _DONE)
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+        try:
+            if self._reading:
+                self._helper.tell(_ENOUGH, ANSWER_S)
+            while self._reading:
+                self._reading = self._helper.hear(ANSWER_S) not in (None, _DONE)
+        finally:
+            release, self._release = self._release, None
+            if release is not None:
+                release()
 
     def _read_piece(self, fresh: Sequence[Fresh]) -> None:
         """Read a piece here; where the other process is at the piece that comes next, wait for that one."""
@@ -167,7 +173,7 @@ class Sharing:
                 return
             if end >= meeting:
                 # Told before the last piece is read, so that nothing is read twice.
-                self._helper.tell(_ENOUGH)
+                self._helper.tell(_ENOUGH, ANSWER_S)
                 end = meeting
         self._here += _read_here(fresh[begin:end])
 

@@ -178,8 +178,8 @@ def test_what_a_lost_process_had_is_read_here(reader: RecordReader, monkeypatch:
     process = helper._process
     assert process is not None
 
-    def lose(request: object) -> bool:
-        told = type(helper).tell(helper, request)
+    def lose(request: object, wait_s: float | None = None) -> bool:
+        told = type(helper).tell(helper, request, wait_s)
         process.kill()
         process.wait()
         return told
@@ -303,6 +303,41 @@ def test_a_process_that_does_not_answer_is_given_up(reader: RecordReader, monkey
     assert plain(reader.read(fresh_of_all_kinds())) == expected()
     assert process.wait(10) == -signal.SIGKILL
     assert plain(reader.read(fresh_of_all_kinds())) == expected()
+
+
+def test_a_process_that_takes_nothing_is_given_up(reader: RecordReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "ANSWER_S", 0.05)
+    process = process_of(reader)
+    process.send_signal(signal.SIGSTOP)
+    # More than a pipe holds.
+    fresh = fresh_of_all_kinds() * 150
+    assert sum(len(body) for body, _ in fresh) > 1_048_576
+    assert len(reader.read(fresh)) == len(fresh)
+    assert process.wait(10) == -signal.SIGKILL
+    assert plain(reader.read(fresh_of_all_kinds())) == expected()
+
+
+def test_more_than_a_pipe_holds_goes_both_ways(reader: RecordReader) -> None:
+    fresh = [one for one in fresh_of_all_kinds() if one[0].startswith(b"<Fee ")] * 600
+    assert len(reader.read(fresh)) == len(fresh)
+    ahead = reader.read_ahead([body for body, _ in fresh], 0.0)
+    assert ahead is not None
+    assert [one.body for one in reader.read(fresh, ahead)] == [body for body, _ in fresh]
+
+
+def test_what_cannot_be_told_leaves_the_process_free(reader: RecordReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = [body for body, _ in fresh_of_all_kinds()]
+
+    def fail(_: reading.Sharing) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading.Sharing, "begin", fail)
+        with pytest.raises(MemoryError):
+            reader.read_ahead(bodies, 0.0)
+    ahead = reader.read_ahead(bodies, 0.0)
+    assert ahead is not None
+    ahead.drop()
 
 
 def test_a_package_of_nothing_but_redacted_records_is_not_read_ahead(reader: RecordReader) -> None:
