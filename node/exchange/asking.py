@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,12 +117,15 @@ class Asking:
             made_in = (conversation.generation, conversation.reopen)
         if outgoing is None:
             return Progress()
-        with self._places.place():
+        # Replies wait for nobody.
+        place = self._places.place(full=outgoing.head.more) if outgoing.head.slices else nullcontext()
+        with place:
             with conversation.lock:
-                if (conversation.generation, conversation.reopen) != made_in:
-                    # The next opening states what it would have brought.
+                if (conversation.generation, conversation.reopen) != made_in or not conversation.flies(outgoing.flight):
+                    # The next opening, or the next package, brings what it would have brought.
                     conversation.drop(outgoing.flight)
                     return Progress()
+                outgoing.flight.since_s = self._context.clock.monotonic_s()
             answer = self._answered(peer, carrier, outgoing, 0.0)
         return self._taken(answer, peer, outgoing, wait)
 

@@ -83,7 +83,9 @@ class Composer:
         """Return a package with everything that waits and fits, None when nothing waits."""
         with conversation.giving():
             with self._context.store.reading() as connection:
-                parts = self._choose(connection, conversation, purpose)
+                parts = self._choose(connection, conversation)
+                if not parts and purpose == PUSH and conversation.more:
+                    parts = self._made_ahead(connection, conversation)
             self._report_damage(parts.load.damaged)
             return self._write(conversation, RETURN if parts.returning else purpose, parts) if parts else None
 
@@ -109,26 +111,36 @@ class Composer:
             self._add_chains(connection, conversation, parts)
         return self._write(conversation, purpose, parts, statement)
 
-    def _choose(self, connection: Connection, conversation: Conversation, purpose: str) -> _Parts:
-        context = self._context
+    def _choose(self, connection: Connection, conversation: Conversation) -> _Parts:
         parts = self._replies_only(connection, conversation)
+        bytes_max = self._room(parts)
+        if conversation.asked:
+            parts.load = self._sender.tails(connection, conversation, bytes_max)
+            parts.returning = bool(parts.load.slices)
+        if not parts.returning:
+            parts.load = self._sender.load(connection, conversation, bytes_max)
+        self._add_chains(connection, conversation, parts)
+        return parts
+
+    def _made_ahead(self, connection: Connection, conversation: Conversation) -> _Parts:
+        """Choose slices alone, for a package that may have to wait for its turn: replies must not wait with it."""
+        parts, ahead = _Parts(), self._context.limits.prepared_max
+        parts.load = self._sender.load(connection, conversation, self._room(parts), ahead=ahead)
+        self._add_chains(connection, conversation, parts)
+        return parts
+
+    def _room(self, parts: _Parts) -> int:
+        """Return how many bytes of a package are left for slices."""
+        limits = self._context.limits
         used_bytes = (
             FRAME_BYTES
             + HEAD_BYTES
             + RECEIPT_BYTES * len(parts.replies.receipts)
             + VERDICT_BYTES * len(parts.replies.verdicts)
-            + CERTIFICATE_BYTES * context.limits.certificates_max
+            + CERTIFICATE_BYTES * limits.certificates_max
             + TAIL_BYTES * len(parts.tails)
         )
-        bytes_max = context.limits.package_bytes_max - used_bytes
-        if conversation.asked:
-            parts.load = self._sender.tails(connection, conversation, bytes_max)
-            parts.returning = bool(parts.load.slices)
-        if not parts.returning:
-            ahead = context.limits.prepared_max if purpose == PUSH and conversation.more else 0
-            parts.load = self._sender.load(connection, conversation, bytes_max, ahead=ahead)
-        self._add_chains(connection, conversation, parts)
-        return parts
+        return limits.package_bytes_max - used_bytes
 
     def _replies_only(self, connection: Connection, conversation: Conversation) -> _Parts:
         limits = self._context.limits

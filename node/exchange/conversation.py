@@ -209,6 +209,10 @@ class Conversation:
                 return sent
         return None
 
+    def flies(self, flight: Flight) -> bool:
+        """Tell whether a package still counts as under way; one without slices never did, and is sent all the same."""
+        return not flight.slices or any(one is flight for one in self.flights)
+
     def drop(self, flight: Flight) -> None:
         """Forget a package that got no answer."""
         self.flights = [one for one in self.flights if one is not flight]

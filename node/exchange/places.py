@@ -28,8 +28,11 @@ class Places:
         self._is_quick = False
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place, once there is one, until the answer came."""
+    def place(self, *, full: bool) -> Iterator[None]:
+        """Hold a place, once there is one, until the answer came; ``full``: more waited than the package holds.
+
+        Only the answer to a full package says how quick the line is.
+        """
         with self._changed:
             self._changed.wait_for(self._is_free)
             self._taken += 1
@@ -37,7 +40,7 @@ class Places:
         is_quick = False
         try:
             yield
-            is_quick = self._clock.monotonic_s() - began_s < QUICK_S
+            is_quick = self._clock.monotonic_s() - began_s < QUICK_S and (full or self._is_quick)
         finally:
             with self._changed:
                 self._taken -= 1

@@ -21,8 +21,9 @@ The queue
     There is none. What waits is the difference between sealed size and cursor, read from the database each time, so a
     restart, a lost wake-up or a second process cannot lose or double anything. What is *under way* (``Flight``) is
     remembered in memory only so as not to send it twice at once: the next package of the link begins behind it. Two
-    packages may be under way; one that is not answered is forgotten after a minute, or when the conversation opens
-    again, and its records are sent again from the cursor. The receiver knows them by their positions.
+    packages may be under way, and a child makes a third one while more waits (``places``); one that is not answered is
+    forgotten after a minute, or when the conversation opens again, and its records are sent again from the cursor. The
+    receiver knows them by their positions.
 
 Whose turn it is
     ``packing``: trust, then directed streams, then the rest in turn. A package has at most 4 MiB, a slice at most 2,000

@@ -11,9 +11,10 @@ import pytest
 from node.clock import SetClock
 from node.errors import PeerUnavailableError
 from node.exchange.carriers.memory import MemoryCarrier
-from node.exchange.head import ANSWER
+from node.exchange.head import ANSWER, HELD, Verdict
 from node.exchange.limits import Limits
 from node.exchange.places import QUICK_S, Places
+from node.standard.seals import DESCENDANTS, StreamName
 from tests.support.exchanging import ExchangeNode, settled_nodes
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def places(clock: SetClock) -> Places:
     return Places(Limits(), clock)
 
 
-def answered(places: Places, clock: SetClock, seconds: float) -> None:
-    with places.place():
+def answered(places: Places, clock: SetClock, seconds: float, *, full: bool = True) -> None:
+    with places.place(full=full):
         clock.advance(seconds)
 
 
@@ -53,7 +54,7 @@ def entered(place: AbstractContextManager[None]) -> bool:
 
 
 def test_the_third_waits_until_one_of_two_is_answered(places: Places) -> None:
-    first, second, third = (places.place() for _ in range(3))
+    first, second, third = (places.place(full=True) for _ in range(3))
     assert entered(first)
     assert entered(second)
     given = threading.Event()
@@ -75,16 +76,29 @@ def test_the_third_goes_at_once_while_answers_come_quickly(
     places: Places, clock: SetClock, seconds: float, *, third: bool
 ) -> None:
     answered(places, clock, seconds)
-    wanted = [places.place() for _ in range(4)]
+    wanted = [places.place(full=True) for _ in range(4)]
     assert [entered(one) for one in wanted] == [True, True, third, False]
 
 
 def test_a_request_that_failed_is_no_quick_answer(places: Places, clock: SetClock) -> None:
     answered(places, clock, 0.0)
-    with pytest.raises(PeerUnavailableError), places.place():
+    with pytest.raises(PeerUnavailableError), places.place(full=True):
         raise PeerUnavailableError("down")
-    wanted = [places.place() for _ in range(3)]
+    wanted = [places.place(full=True) for _ in range(3)]
     assert [entered(one) for one in wanted] == [True, True, False]
+
+
+def test_only_a_full_package_shows_how_quick_a_line_is(places: Places, clock: SetClock) -> None:
+    answered(places, clock, 0.0, full=False)
+    wanted = [places.place(full=True) for _ in range(3)]
+    assert [entered(one) for one in wanted] == [True, True, False]
+
+
+def test_a_small_package_leaves_a_quick_line_quick(places: Places, clock: SetClock) -> None:
+    answered(places, clock, 0.0)
+    answered(places, clock, 0.0, full=False)
+    wanted = [places.place(full=True) for _ in range(3)]
+    assert [entered(one) for one in wanted] == [True, True, True]
 
 
 # --- what is made --------------------------------------------------------------------------------------------------
@@ -129,8 +143,8 @@ def test_no_more_answers_are_under_way_than_two(nodes: dict[str, ExchangeNode], 
     assert [one is not None for one in packages] == [True, True, False]
 
 
-@pytest.mark.parametrize("how", ["opened", "failed"])
-def test_what_was_made_for_a_conversation_that_ended_is_not_sent(
+@pytest.mark.parametrize("how", ["opened", "failed", "expired"])
+def test_what_is_out_of_date_when_its_turn_comes_is_not_sent(
     nodes: dict[str, ExchangeNode], carrier: MemoryCarrier, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     county = nodes[EAST]
@@ -139,22 +153,78 @@ def test_what_was_made_for_a_conversation_that_ended_is_not_sent(
     assert failing is not None
     honest = Places.place
 
-    def place(self: Places) -> AbstractContextManager[None]:
-        county.exchange.failed(CITY, failing)
+    def place(self: Places, *, full: bool) -> AbstractContextManager[None]:
+        if how == "expired":
+            county.clock.advance(61.0)
+            assert county.exchange.next_package(CITY) is not None
+        else:
+            county.exchange.failed(CITY, failing)
         if how == "opened":
             county.exchange.open_conversation(CITY, carrier)
-        return honest(self)
+        return honest(self, full=full)
 
     with monkeypatch.context() as patch:
         patch.setattr(Places, "place", place)
         progress = county.exchange.push_once(CITY, MemoryCarrier(nodes[CITY].exchange, EAST, is_up=lambda: False))
     assert not progress
     assert not progress.asked
-    assert county.exchange.conversation(CITY).flights == []
-    if how == "failed":
+    assert len(county.exchange.conversation(CITY).flights) == (how == "expired")
+    if how != "opened":
         county.exchange.open_conversation(CITY, carrier)
     while county.exchange.push_once(CITY, carrier):
         pass
     with nodes[CITY].store.reading() as connection:
         held = nodes[CITY].journal.streams(connection)
     assert [one.size for one in held if one.stream.origin == EAST] == [15]
+
+
+def test_the_time_under_way_begins_when_a_package_is_sent(
+    nodes: dict[str, ExchangeNode], carrier: MemoryCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    county = nodes[EAST]
+    written(county, 1)
+    honest = Places.place
+    sent_at: list[float] = []
+
+    def place(self: Places, *, full: bool) -> AbstractContextManager[None]:
+        county.clock.advance(50.0)
+        return honest(self, full=full)
+
+    class Watched(MemoryCarrier):
+        def exchange(self, package: bytes, *, wait_s: float) -> bytes:
+            (flight,) = county.exchange.conversation(CITY).flights
+            sent_at.append(county.clock.monotonic_s() - flight.since_s)
+            return super().exchange(package, wait_s=wait_s)
+
+    assert carrier is not None
+    monkeypatch.setattr(Places, "place", place)
+    assert county.exchange.push_once(CITY, Watched(nodes[CITY].exchange, EAST))
+    assert sent_at == [0.0]
+
+
+def test_replies_go_at_once_and_never_with_what_is_made_ahead(
+    nodes: dict[str, ExchangeNode], carrier: MemoryCarrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    county = nodes[EAST]
+    conversation = county.exchange.conversation(CITY)
+    written(county, 4)
+    assert carrier is not None
+    assert all(county.exchange.next_package(CITY) for _ in range(2))
+    verdict = Verdict(stream=StreamName(CITY, DESCENDANTS), first=1, last=1, word=HELD)
+    conversation.replies.verdicts.append(verdict)
+    with monkeypatch.context() as patch:
+        patch.setattr(Places, "place", _nobody_waits)
+        # Two packages are under way, and it holds no slices.
+        assert county.exchange.push_once(CITY, carrier).asked
+    assert conversation.replies.verdicts == []
+    ahead = county.exchange.next_package(CITY)
+    assert ahead is not None
+    assert ahead.head.slices
+    conversation.replies.verdicts.append(verdict)
+    alone = county.exchange.next_package(CITY)
+    assert alone is not None
+    assert (alone.head.slices, alone.head.verdicts) == ((), (verdict,))
+
+
+def _nobody_waits(*_: object, **__: object) -> AbstractContextManager[None]:
+    raise AssertionError("a package without slices waits for nobody")
