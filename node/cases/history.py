@@ -47,11 +47,11 @@ from node.cases.states import (
     State,
     event_of,
 )
+from node.standard.facts import EVENT_S_MAX
 from node.standard.families import CASE_HEADER, record_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from node.cases.division_rules import Versions
     from node.cases.life_cycle import StateMachine
@@ -72,7 +72,6 @@ _SEQUENCE = struct.Struct("<BH")
 _SEQUENCE_MAX = 0xFFFF
 _COUNT_MAX = 0xFFFF
 _NOTICES_MAX = 0xFF
-_SECONDS_MAX = 0xFFFF_FFFF
 
 # While a case has findings, only these can be added quietly: every other type may end or add one, because an earlier
 # record may have been out of order without moving the case.
@@ -206,11 +205,6 @@ class Outcome:
     held_back: frozenset[int]
 
 
-def seconds_of(moment: datetime | None) -> int:
-    """Return seconds since 1970 cut to 0 … 2^32 - 1; 0 for None. Times beyond only lose the short cut, no check."""
-    return 0 if moment is None else min(_SECONDS_MAX, max(0, int(moment.timestamp())))
-
-
 def replay(
     records: Sequence[Recorded],
     items: Sequence[ItemTerms],
@@ -294,7 +288,7 @@ def _fold(
             continue
         event = life_cycle.event_of(facts)
         met = memory.state
-        memory.remember(facts, seconds_of(facts.event_at))
+        memory.remember(facts, facts.event_s)
         memory.state, memory.before, legality = life_cycle.machine(memory.flags).advance(met, memory.before, event)
         states.update({record.key: memory.state for record in slot})
         steps.append(
@@ -319,12 +313,12 @@ def advance_quietly(memory: CaseMemory, facts: Facts, items: Sequence[ItemTerms]
     those known of the record's division.
     """
     number = record_number(facts.record_type)
-    moment_s = seconds_of(facts.event_at)
+    moment_s = facts.event_s
     if (
         facts.data_version != 1
         or not memory.sequences.get(number, 0) < facts.sequence <= _SEQUENCE_MAX
         or moment_s < memory.last_s
-        or not 0 < moment_s < _SECONDS_MAX
+        or not 0 < moment_s < EVENT_S_MAX
         or memory.count >= CASE_RECORDS_MAX
         or (memory.flags & FINDINGS and facts.record_type not in _HARMLESS_TYPES)
         or (memory.flags & EMPTY and begins_lapsed(facts, versions))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, select
 
-from node.cases.history import seconds_of
 from node.cases.tables import request
 from node.journal.records import records_at
 from node.journal.replay import entries_of
@@ -106,7 +105,7 @@ class RequestProjection:
                 facts.organisation,
                 facts.division,
                 facts.code,
-                seconds_of(facts.event_at),
+                facts.event_s,
             )
             for key, (rank, entry, facts) in sorted(newest.items(), key=lambda item: item[0])
             if key not in held or rank > held[key]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import delete, func, select
 
 from node.cases.findings import NO_CONTENT
-from node.cases.history import CaseMemory, Outcome, Recorded, seconds_of
+from node.cases.history import CaseMemory, Outcome, Recorded
 from node.errors import RecordRefusedError
 from node.journal.statements import in_parameter, insert_many, update_many
 from node.journal.tables import HELD_BACK, QUARANTINED, record, stream
@@ -137,7 +137,7 @@ class CaseRow:
             self.facts = (None,) * len(_FACT_COLUMNS)
             return
         self.task = facts.task
-        began_s = seconds_of(facts.event_at) if facts.event_at is not None else None
+        began_s = None if facts.event_text is None else facts.event_s
         self.facts = (facts.task, facts.organisation, facts.division, facts.channel, began_s)
 
     def adopt(self, outcome: Outcome) -> None:
@@ -161,13 +161,13 @@ class CaseRows:
     def load(self, names: Collection[CaseName]) -> None:
         """Read the cases with these names, as far as they exist."""
         sql = _select_sql(self._tables, _BY_NUMBER[self._dialect])
-        self._keep(self._connection.exec_driver_sql(sql, _names_parameter(self._dialect, names)))
+        self._keep(self._connection.exec_driver_sql(sql, _names_parameter(self._dialect, names)).all())
 
     def load_ids(self, ids: Iterable[int]) -> dict[int, CaseName]:
         """Read the cases with these ids and return their names by id, as far as they exist."""
         wanted = set(ids)
         sql = _select_sql(self._tables, _BY_ID[self._dialect])
-        self._keep(self._connection.exec_driver_sql(sql, in_parameter(self._dialect, sorted(wanted))))
+        self._keep(self._connection.exec_driver_sql(sql, in_parameter(self._dialect, sorted(wanted))).all())
         return {row.id: row.name for row in self._rows.values() if row.id in wanted}
 
     def _keep(self, found: Iterable[Any]) -> None:

@@ -17,6 +17,7 @@ from node.exchange.lives import Lives
 from node.exchange.package import Package, read_package
 from node.exchange.receiver import EVIDENT_REASONS
 from node.journal.alarms import raise_alarm
+from node.journal.doubt import find_doubt
 from node.trust.certificates import fingerprint
 
 if TYPE_CHECKING:
@@ -117,12 +118,11 @@ class Accepting:
         Its statement is for the caller. Raises PackageRefusedError when the package as a whole does not stand; nothing
         of it is kept then, but evidence.
         """
-        package = self._read(data, peer)
+        package, doubted = self._read(data, peer)
         self._lives.check(self._conversations.of(peer), package.head)
         self._learn(package, peer)
         conversation = self._conversations.of(peer)
         head = package.head
-        doubted = self._settling.doubt() is not None
         with conversation.lock:
             conversation.asked.update({tail.stream: tail for tail in head.tails})
             if conversation.wanted and head.purpose != RETURN:
@@ -237,10 +237,11 @@ class Accepting:
             receipts = self._receipts.signed(connection, accepted.held_streams)
         return Replies(verdicts=[_final(verdict) for verdict in accepted.verdicts], receipts=receipts)
 
-    def _read(self, data: bytes, peer: str) -> Package:
+    def _read(self, data: bytes, peer: str) -> tuple[Package, bool]:
+        """Return the package, and whether this node doubts its own database."""
         context = self._context
         try:
-            package = self._verified(data, peer)
+            package, doubted = self._verified(data, peer)
             self._check_ends(package, peer)
         except PackageRefusedError as error:
             self.counted[peer, error.reason] += 1
@@ -250,7 +251,7 @@ class Accepting:
             if error.reason == "signature":
                 context.store.write(lambda transaction: self._alarm(transaction, peer))
             raise
-        return package
+        return package, doubted
 
     def _alarm(self, transaction: Transaction, peer: str) -> None:
         """Tell people: TLS says that it is the neighbour, so its certificate has changed, or its packages have."""
@@ -263,8 +264,8 @@ class Accepting:
             raised_at=self._context.clock.now(),
         )
 
-    def _verified(self, data: bytes, peer: str) -> Package:
-        """Return the package if the certificate that the link expects has signed it.
+    def _verified(self, data: bytes, peer: str) -> tuple[Package, bool]:
+        """Return the package if the certificate that the link expects has signed it; with it, whether we are in doubt.
 
         A neighbour that signs with another certificate of its own is no forger: it has joined again since, or somebody
         else has joined in its place. It is told so (``replaced``), because it cannot learn it otherwise.
@@ -273,8 +274,10 @@ class Accepting:
         at = context.certificate_clock.now()
         with context.store.reading() as connection:
             expected = context.certificate_of(connection, peer)
+            # Looked up here too, because a snapshot of its own costs more than the look.
+            doubted = find_doubt(connection) is not None
         try:
-            return read_package(data, expected.parsed, at, limits=context.limits)
+            return read_package(data, expected.parsed, at, limits=context.limits), doubted
         except PackageRefusedError as error:
             if error.reason != "signature":
                 raise

@@ -65,8 +65,7 @@ class Answering:
         self._accepting.hold_early(accepted, wait)
         replies = self._accepting.replies(accepted)
         with conversation.lock:
-            if self._settling.doubt() is None:
-                self._hear_open(conversation, head.start_id)
+            self._hear_open(conversation, head.start_id)
             conversation.polls += head.purpose == POLL
             turn = (conversation.generation, conversation.polls)
             conversation.replies.add(replies)
@@ -75,14 +74,14 @@ class Answering:
                 return self._now(conversation).data
         return self._with_news(conversation, turn, wait, min(wait_s, self._context.limits.long_poll_s_max)).data
 
-    @staticmethod
-    def _hear_open(conversation: Conversation, start_id: str) -> None:
+    def _hear_open(self, conversation: Conversation, start_id: str) -> None:
         """Take a conversation for open at the first push or long-poll of the process that began to open it.
 
         A child sends neither before it takes the conversation for open itself. It may do so after one request, though
         digests differed here: they were equal when it compared them, or a list was too long to be given.
         """
-        if conversation.peer_start_id == start_id:
+        begun = not conversation.is_open and conversation.peer_start_id == start_id
+        if begun and self._settling.doubt() is None:
             conversation.is_open = True
 
     def _answer_opening(self, accepted: Accepted, statement: Statement, conversation: Conversation) -> bytes:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TREE_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """The tree's time zone: UTC+8 without summer time (China has had none since 1992)."""
 
+EVENT_S_MAX: Final = 0xFFFF_FFFF
+"""The latest second that ``Facts.event_s`` tells from later ones: in 2106."""
+
 _OWN_OFFSET = "+08:00"
 _DAY_LENGTH = 10
 _CASE_NUMBER_LENGTH_MAX = 50
@@ -30,8 +33,9 @@ _CASE_NUMBER_LENGTH_MAX = 50
 class Facts:
     """The facts of one record; what does not stand in it is None, and 0 or False for numbers and flags.
 
-    ``event_at`` is aware and in the source's offset; ``event_day`` is ``YYYY-MM-DD`` in the tree's zone; ``code`` is
-    the type's deciding code (AcceptanceState, StepCode, ResultCode, Kind, FeeState …); ``action`` is a ReviewStep's;
+    ``event_text`` is EventTime as written; ``event_s`` the same in whole seconds since 1970, cut to 0 … EVENT_S_MAX, 0
+    for none: times beyond lose a short cut and no check. ``event_day`` is ``YYYY-MM-DD`` in the tree's zone; ``code``
+    is the type's deciding code (AcceptanceState, StepCode, ResultCode, Kind …); ``action`` is a ReviewStep's;
     ``amount_fen`` is what was paid, ``due_fen`` what was due, both in fen.
     """
 
@@ -45,8 +49,9 @@ class Facts:
         "deemed",
         "division",
         "due_fen",
-        "event_at",
         "event_day",
+        "event_s",
+        "event_text",
         "has_reason",
         "material_count",
         "organisation",
@@ -73,7 +78,8 @@ class Facts:
         self.division: str | None = None
         self.organisation: str | None = None
         self.task: str | None = None
-        self.event_at: datetime | None = None
+        self.event_text: str | None = None
+        self.event_s = 0
         self.event_day: str | None = None
         self.code: str | None = None
         self.action: str | None = None
@@ -86,8 +92,12 @@ class Facts:
 
     def __reduce__(self) -> tuple[Callable[..., Facts], tuple[Any, ...]]:
         """Travel to another process as plain values, which costs a fifth of what a class with slots costs by itself."""
-        event_at = self.event_at.isoformat() if self.event_at is not None else None
-        return _facts_again, (event_at, *_plain_of(self))
+        return _facts_again, _plain_of(self)
+
+    @property
+    def event_at(self) -> datetime | None:
+        """The event's time, aware and in the source's offset. Hardly a record is asked for it, so it is not kept."""
+        return None if self.event_text is None else datetime.fromisoformat(self.event_text)
 
     @property
     def source_key(self) -> str:
@@ -99,12 +109,11 @@ class Facts:
         return f"{self.record_type}:{self.record_key}"
 
 
-_plain_of = attrgetter(*(name for name in Facts.__slots__ if name != "event_at"))
+_plain_of = attrgetter(*Facts.__slots__)
 
 
-def _facts_again(event_at: str | None, *values: Any) -> Facts:
+def _facts_again(*values: Any) -> Facts:
     facts = Facts.__new__(Facts)
-    facts.event_at = datetime.fromisoformat(event_at) if event_at is not None else None
     # In the order of the slots, one by one: a loop over their names costs five times as much.
     (
         facts.action,
@@ -117,6 +126,8 @@ def _facts_again(event_at: str | None, *values: Any) -> Facts:
         facts.division,
         facts.due_fen,
         facts.event_day,
+        facts.event_s,
+        facts.event_text,
         facts.has_reason,
         facts.material_count,
         facts.organisation,
@@ -146,8 +157,8 @@ def facts_of(element: Any, zone: tzinfo = TREE_ZONE) -> Facts:
             step(facts, node.text)
     if plan.has_materials:
         facts.material_count = sum(1 for _ in element.iterchildren(_MATERIAL_ITEM))
-    if facts.event_at is not None and (facts.event_day is None or zone is not TREE_ZONE):
-        facts.event_day = facts.event_at.astimezone(zone).date().isoformat()
+    if zone is not TREE_ZONE and facts.event_text is not None:
+        facts.event_day = _day_of(datetime.fromisoformat(facts.event_text), zone)
     return facts
 
 
@@ -218,10 +229,15 @@ def fen(amount: str) -> int:
 
 
 def _take_event(facts: Facts, text: str) -> None:
-    facts.event_at = datetime.fromisoformat(text.strip())
-    if text.endswith(_OWN_OFFSET):
-        # The day as written is the day in the tree's zone: no calculation on the common path.
-        facts.event_day = text.lstrip()[:_DAY_LENGTH]
+    facts.event_text = text = text.strip()
+    event_at = datetime.fromisoformat(text)
+    facts.event_s = min(EVENT_S_MAX, max(0, int(event_at.timestamp())))
+    # The day as written in the tree's zone is the day: no calculation on the common path.
+    facts.event_day = text[:_DAY_LENGTH] if text.endswith(_OWN_OFFSET) else _day_of(event_at, TREE_ZONE)
+
+
+def _day_of(event_at: datetime, zone: tzinfo) -> str:
+    return event_at.astimezone(zone).date().isoformat()
 
 
 def _take_case_no(facts: Facts, text: str) -> None:

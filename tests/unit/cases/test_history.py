@@ -16,7 +16,6 @@ from node.cases.history import (
     advance_quietly,
     effective,
     replay,
-    seconds_of,
 )
 from tests.support.case_records import WORDS, facts
 
@@ -122,8 +121,7 @@ def test_a_case_with_findings_is_replayed_when_a_record_may_end_one() -> None:
 
 
 def test_times_outside_of_what_is_remembered_are_left_to_the_replay() -> None:
-    assert seconds_of(None) == 0
     ancient = facts("Application", EventTime="1969-12-31T00:00:00+08:00")
-    assert seconds_of(ancient.event_at) == 0
+    assert ancient.event_s == 0
     assert not advance_quietly(CaseMemory(), ancient, ())
     assert not advance_quietly(CaseMemory(), facts("Application", EventTime="2200-01-01T00:00:00+08:00"), ())
