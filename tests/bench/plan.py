@@ -25,9 +25,9 @@ class Plan:
     package_records: int = 500
     hop_packages: int = 16
     replays: int = 24
-    hop_rounds: int = 9
+    hop_rounds: int = 12
     intake_records: int = 10_000
-    intake_rounds: int = 6
+    intake_rounds: int = 10
     singles: int = 2_000
     singles_s_max: float = 70.0
     idle_s: float = 5.0

@@ -116,9 +116,12 @@ def measure_receiver(folder: Path, clock: Clock, plan: Plan, *, database_url: st
 
 
 def _offered_again(node: Node, parcels: Sequence[Parcel]) -> Rounds:
-    """Take packages one at a time, then all of them once more."""
-    fresh_s = [receive(node, one) / len(one.bodies) for one in parcels]
-    return Rounds(product_s=[receive(node, one) / len(one.bodies) for one in parcels], floor_s=fresh_s)
+    """Take packages one at a time, each of them twice: in turns, so that a bad moment of the machine meets both."""
+    rounds = Rounds()
+    for one in parcels:
+        rounds.floor_s.append(receive(node, one) / len(one.bodies))
+        rounds.product_s.append(receive(node, one) / len(one.bodies))
+    return rounds
 
 
 def receive(node: Node, parcel: Parcel) -> float:
