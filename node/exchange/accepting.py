@@ -124,7 +124,7 @@ class Accepting:
         conversation = self._conversations.of(peer)
         head = package.head
         with conversation.lock:
-            conversation.asked.update({tail.stream: tail for tail in head.tails})
+            conversation.note_asked(head.tails)
             if conversation.wanted and head.purpose != RETURN:
                 # What a package gives back is looked at first: it may be what was asked for in vain so often.
                 self._settling.check(conversation)

@@ -90,6 +90,8 @@ class Answering:
         with conversation.lock:
             if not statement.lines or conversation.peer_start_id != start_id:
                 conversation.begin(start_id, self._context.clock.monotonic_s())
+                # What this opening itself asks for is not forgotten with what was asked for before.
+                conversation.note_asked(accepted.package.head.tails)
             doubted = self._settling.doubt() is not None
             if doubted:
                 self._settling.hear(conversation, self._opening.lines(peer), statement)

@@ -135,6 +135,10 @@ class Conversation:
         self.refreshed_at_s = None
         self.more = False
 
+    def note_asked(self, tails: Iterable[Tail]) -> None:
+        """Note the tails that the neighbour asks for; a newer request for a stream takes the place of an older one."""
+        self.asked.update({tail.stream: tail for tail in tails})
+
     @contextmanager
     def giving(self) -> Iterator[None]:
         """Put back what was taken out to be given (replies, news) when the package for it cannot be made."""

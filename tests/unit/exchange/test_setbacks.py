@@ -113,6 +113,19 @@ def test_a_tail_that_comes_when_it_was_asked_for_too_often_is_taken() -> None:
         assert CLAIM_ALARM not in [one.kind for one in alarms.alarms(connection)]
 
 
+def test_a_tail_that_an_opening_asks_for_comes_without_another_request() -> None:
+    county, city = opened()
+    county.write(3)
+    outgoing = sent(county.exchange)
+    city.exchange.answer(outgoing.data, EAST)
+    conversation = county.exchange.conversation(CITY)
+    conversation.wanted[STREAM] = Wanted()
+    conversation.reopen = "a reason of its own"
+    county.exchange.open_conversation(CITY, carrier_to(city, county))
+    assert conversation.wanted[STREAM].times == 1
+    assert list(city.exchange.conversation(EAST).asked) == [STREAM]
+
+
 def test_a_refused_slice_that_comes_again_is_kept_once(tmp_path: Path) -> None:
     nodes = settled_nodes()
     county, city = nodes[EAST], nodes[CITY]
