@@ -20,7 +20,7 @@ class Plan:
     held: int = 100_000
     fill_s_max: float = 40.0
     open_cases: int = 15_000
-    rounds: int = 7
+    rounds: int = 11
     packages: int = 12
     package_records: int = 500
     hop_packages: int = 16
