@@ -12,6 +12,8 @@ from adapters.contract import (
     AdapterError,
     Delivery,
     DeliveryRejectedError,
+    Document,
+    Outcome,
     SourceNeedsPersonError,
     SourceUnavailableError,
 )
@@ -25,7 +27,7 @@ class ShelfAdapter:
 
     def __init__(self, contents: list[bytes]) -> None:
         self.waiting = {str(number): content for number, content in enumerate(contents)}
-        self.delivered: dict[str, bytes] = {}
+        self.delivered: dict[str, Document] = {}
         self.closed = False
 
     def check(self) -> None:
@@ -42,15 +44,16 @@ class ShelfAdapter:
                 fetched_at=datetime(2026, 11, 3, tzinfo=UTC),
             )
 
-    def acknowledge(self, delivery: Delivery) -> None:
+    def acknowledge(self, delivery: Delivery, outcome: Outcome) -> None:
+        assert outcome.offered
         self.waiting.pop(delivery.delivery_key, None)
 
     def reject(self, delivery: Delivery, reason: str) -> None:
         if not reason:
             raise DeliveryRejectedError("a reason is needed")
-        self.acknowledge(delivery)
+        self.waiting.pop(delivery.delivery_key, None)
 
-    def deliver(self, document: bytes, key: str) -> None:
+    def deliver(self, document: Document, key: str) -> None:
         self.delivered.setdefault(key, document)
 
     def close(self) -> None:
@@ -61,8 +64,9 @@ def test_what_is_not_acknowledged_comes_again_under_the_same_key() -> None:
     adapter: Adapter = ShelfAdapter([b"a", b"b", b"c"])
     first = list(adapter.fetch(2))
     assert first == list(adapter.fetch(2))
-    adapter.acknowledge(first[0])
-    adapter.acknowledge(first[0])
+    outcome = Outcome(offered=1, accepted=1, repeated=0, refused=0)
+    adapter.acknowledge(first[0], outcome)
+    adapter.acknowledge(first[0], outcome)
     adapter.reject(first[1], "not readable")
     assert [one.content for one in adapter.fetch(9)] == [b"c"]
 
@@ -80,6 +84,7 @@ def test_the_three_errors_are_one_family_and_carry_when_to_come_again() -> None:
 
 def test_a_document_is_delivered_once() -> None:
     adapter = ShelfAdapter([])
-    adapter.deliver(b"first", "k")
-    adapter.deliver(b"again", "k")
-    assert adapter.delivered == {"k": b"first"}
+    first, again = (Document(content=content, record_type="SupervisionNotice") for content in (b"first", b"again"))
+    adapter.deliver(first, "k")
+    adapter.deliver(again, "k")
+    assert adapter.delivered == {"k": first}
