@@ -1,0 +1,15 @@
+"""A real source for each kind of adapter: one module a kind; a factory takes a folder of its own for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tests.support.real_sources import RealSource
+
+SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] = {}
+"""By name of the kind; a kind with several ways to be reached stands here once, with the way that is used most."""
