@@ -16,7 +16,10 @@ import struct
 import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 LEAVE_S: Final = 5.0
 """Seconds that a process may take to leave once its input has ended."""
@@ -24,6 +27,8 @@ PROCESSORS_MIN: Final = 2
 """Processors from which on a process beside this one is a gain."""
 READY: Final = "ready"
 """What such a process says first: starting takes half a second, in which whoever started it goes on alone."""
+COMMAND: Final = (sys.executable, "-P", "-m")
+"""What starts a module of this program. -P: a folder named `node` where the user happens to stand is not ours."""
 _PROTOCOL: Final = 5
 _LENGTH: Final = struct.Struct("!Q")
 _PIPE_BYTES: Final = 1_048_576
@@ -45,17 +50,26 @@ class Line:
 
     def tell(self, message: object, wait_s: float | None = None) -> None:
         """Send a message; OSError when nobody is there, or when nothing of it was taken for ``wait_s`` seconds."""
-        written = pickle.dumps(message, _PROTOCOL)
+        self.send(pickle.dumps(message, _PROTOCOL), wait_s)
+
+    def hear(self, wait_s: float | None = None) -> Any:
+        """Return the next message; EOFError or OSError when none comes, or nothing of it for ``wait_s`` seconds."""
+        return pickle.loads(self.receive(wait_s))  # noqa: S301 - from a process of our own.
+
+    def send(self, written: bytes, wait_s: float | None = None) -> None:
+        """Send bytes as one message; raises as ``tell``."""
         left = memoryview(_LENGTH.pack(len(written)) + written)
         while left:
             if not select.select([], [self._outgoing], [], wait_s)[1]:
                 raise TimeoutError
             left = left[os.write(self._outgoing.fileno(), left) :]
 
-    def hear(self, wait_s: float | None = None) -> Any:
-        """Return the next message; EOFError or OSError when none comes, or nothing of it for ``wait_s`` seconds."""
+    def receive(self, wait_s: float | None = None, *, bytes_max: int | None = None) -> bytearray:
+        """Return the bytes of the next message; raises as ``hear``, and ValueError for more than ``bytes_max``."""
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size, wait_s))
-        return pickle.loads(self._read(length, wait_s))  # noqa: S301 - from a process of our own.
+        if bytes_max is not None and length > bytes_max:
+            raise ValueError(length)
+        return self._read(length, wait_s)
 
     def _read(self, count: int, wait_s: float | None) -> bytearray:
         found = bytearray()
@@ -86,8 +100,7 @@ def line_to_starter() -> Line:
 class Beside:
     """One such process: it runs ``module``, is told requests, and heard once for each."""
 
-    # -P: a folder named `node` where the user happens to stand must not be taken for ours.
-    command: tuple[str, ...] = (sys.executable, "-P", "-m")
+    command: tuple[str, ...] = COMMAND
 
     def __init__(self, module: str) -> None:
         self._module = module
@@ -152,28 +165,11 @@ class Beside:
             process.wait()
 
     def _started(self) -> subprocess.Popen[bytes] | None:
-        requests, outgoing = Pipe(duplex=False)
-        incoming, answers = Pipe(duplex=False)
-        line = Line(incoming, outgoing)
         try:
-            for pipe in (outgoing, incoming):
-                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-            # In a session of its own: what is typed at the terminal is for this process, which ends the other one.
-            process = subprocess.Popen(  # noqa: S603 - our own program, no shell.
-                [*self.command, self._module],
-                stdin=requests.fileno(),
-                stdout=answers.fileno(),
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            process, self._line = start_process([*self.command, self._module])
         except OSError as error:
             _log.warning("no worker can be started; its work is done here", extra={"reason": str(error)})
-            line.close()
             return None
-        finally:
-            requests.close()
-            answers.close()
-        self._line = line
         return process
 
     def _lost(self, error: Exception) -> None:
@@ -182,6 +178,37 @@ class Beside:
             # It would not hear that its input has ended either.
             self._process.kill()
         self.leave()
+
+
+def start_process(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None, errors: int = subprocess.DEVNULL
+) -> tuple[subprocess.Popen[bytes], Line]:
+    """Start a process and return it with the line to it; raises OSError.
+
+    ``environment``: None for ours. ``errors``: where its standard error goes, as for ``subprocess.Popen``.
+    """
+    requests, outgoing = Pipe(duplex=False)
+    incoming, answers = Pipe(duplex=False)
+    line = Line(incoming, outgoing)
+    try:
+        for pipe in (outgoing, incoming):
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        # In a session of its own: what is typed at the terminal is for this process, which ends the other one.
+        process = subprocess.Popen(  # noqa: S603 - our own program, no shell.
+            command,
+            stdin=requests.fileno(),
+            stdout=answers.fileno(),
+            stderr=errors,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError:
+        line.close()
+        raise
+    finally:
+        requests.close()
+        answers.close()
+    return process, line
 
 
 def processors() -> int:
