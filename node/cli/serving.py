@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node.cli.runnable import parent_place
 from node.collector import collect_seldom
+from node.departments.doors.doorkeeper import Doorkeeper
 from node.errors import TryLaterError, YizhanError
 from node.exchange.carriers.https import HttpsCarrier
 from node.exchange.links import LinkWorker
@@ -80,6 +81,7 @@ class Service:
         )
         self._scheduler = Scheduler(schedules_of(node), time_zone=config.time_zone)
         self._parent_link = link_to_parent(node)
+        self._doorkeeper = Doorkeeper(node.intake, config.home, zone=config.time_zone)
         self._linked = False
         self._dead: set[str] = set()
 
@@ -98,6 +100,7 @@ class Service:
             self._linked = True
             self._parent_link.start()
         self._scheduler.start()
+        self._doorkeeper.start()
         self._standing.set()
         _log.info("node started", extra={"node": self._node.code, **self.addresses()})
 
@@ -112,6 +115,7 @@ class Service:
             "link listener": self._link.alive,
             "scheduler": self._scheduler.alive,
             "wake-ups": self._node.wakeups.alive,
+            "adapters": self._doorkeeper.alive,
         }
         if self._parent_link is not None:
             found["parent link"] = self._parent_link.alive
@@ -129,6 +133,7 @@ class Service:
         """Stop everything within a few seconds; safe to call when starting failed half-way."""
         self._stopping.set()
         self._scheduler.stop()
+        self._doorkeeper.stop()
         # A link that was never started has no state to write: the store itself may be what stopped the start.
         if self._parent_link is not None and self._linked:
             self._parent_link.stop()

@@ -1,7 +1,8 @@
 """The keys of both settings files: their checks, what they allow in words, and the reading of a file by them.
 
 ``NODE_KEYS`` and ``LEVEL_KEYS`` are the one table of keys: the check, the error texts and
-docs/reference/configuration.md follow it.
+docs/reference/configuration.md follow it. ``ADAPTER_KEYS`` are those of each table of ``adapters.toml``, beside the
+settings of its kind: docs/reference/adapters.md.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from node.config.database import checked_database_url, masked_url
 from node.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 LINK_PORT = 8441
@@ -30,8 +31,12 @@ _CRON_FIELD = r"(?:\*|[0-9]{1,2}(?:-[0-9]{1,2})?)(?:/[0-9]{1,2})?"
 _CRON_LIST = rf"{_CRON_FIELD}(?:,{_CRON_FIELD})*"
 _CRON_DAYS = r"(?:\*|(?:mon|tue|wed|thu|fri|sat|sun)(?:[-,](?:mon|tue|wed|thu|fri|sat|sun))*)"
 _CRON = re.compile(rf"{_CRON_LIST} {_CRON_LIST} {_CRON_LIST} {_CRON_LIST} {_CRON_DAYS}\Z")
+_WINDOW = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)\Z")
+_WINDOWS_MAX = 50
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PORT_MAX = 65_535
+_PAUSE_S_MAX = 86_400
+_RATE_MAX = 1_000_000
 _SHOWN_MAX = 60
 
 
@@ -101,6 +106,22 @@ def _optional(check: Callable[[object], str]) -> Callable[[object], str]:
     return lambda value: "" if value == "" else check(value)
 
 
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _PAUSE_S_MAX:
+        raise ValueError
+    return float(value)
+
+
+def _windows(value: object) -> tuple[str, ...]:
+    """Return texts such as ``22:00-06:00``; one that begins where it ends says nothing."""
+    if not isinstance(value, list) or len(value) > _WINDOWS_MAX:
+        raise ValueError
+    for one in value:
+        if not isinstance(one, str) or not _WINDOW.match(one) or one[:5] == one[6:]:
+            raise ValueError
+    return tuple(value)
+
+
 _cron = _matching(_CRON)
 _CRON_WORDS = "cron text of five fields, for example '*/30 * * * *' or '15 2 * * mon-fri' (days by name)"
 _FLAG_WORDS = "true or false"
@@ -162,19 +183,62 @@ LEVEL_KEYS: tuple[Key, ...] = (
 )
 
 
+_DIALECT = re.compile(r"[a-z0-9][a-z0-9_\-]{0,39}(@[a-z0-9][a-z0-9_\-]{0,39})?\Z")
+_RATE_WORDS = f"a whole number from 0 (no limit) to {_RATE_MAX:,}"
+
+ADAPTER_KEYS: tuple[Key, ...] = (
+    Key(name="kind", check=_text(40), allowed="a kind of `yizhan adapters kinds`"),
+    Key(name="source", check=_text(40), allowed="a source of `yizhan sources list`"),
+    Key(
+        name="dialect",
+        check=_matching(_DIALECT),
+        allowed="auto, or a dialect of `yizhan dialects list`, with @ and a variant where it has them",
+        default="auto",
+    ),
+    Key(name="record_type", check=_optional(_text(64)), allowed="a record type of the standard", default=""),
+    Key(name="table", check=_optional(_text(200)), allowed="a table of the source", default=""),
+    Key(
+        name="every_s",
+        check=_seconds,
+        allowed=f"seconds, from 0 (ask again at once) to {_PAUSE_S_MAX:,}",
+        default=None,
+    ),
+    Key(
+        name="hours",
+        check=_windows,
+        allowed=f'a list of at most {_WINDOWS_MAX} windows such as "22:00-06:00"',
+        default=(),
+    ),
+    Key(name="deliveries_per_minute_max", check=_between(0, _RATE_MAX), allowed=_RATE_WORDS, default=0),
+    Key(name="records_per_minute_max", check=_between(0, _RATE_MAX), allowed=_RATE_WORDS, default=0),
+    Key(name="deliveries_max", check=_between(1, 10_000), allowed="a whole number from 1 to 10,000", default=100),
+    Key(
+        name="bytes_max",
+        check=_between(1, 1 << 31),
+        allowed="bytes, from 1 to 2^31",
+        default=256 * 1024 * 1024,
+    ),
+)
+
+
 def read_settings(path: Path, keys: Sequence[Key]) -> dict[str, Any]:
     """Return every key of ``keys`` with its checked value, by dotted name; raises ConfigurationError."""
+    given = _flat(read_toml(path))
+    known = {key.name: key for key in keys}
+    for name in given:
+        if name not in known:
+            raise unknown_key(path, name, known, page="docs/reference/configuration.md")
+    return {key.name: checked_value(path, key, given) for key in keys}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a file; raises ConfigurationError when it cannot be read or is not TOML."""
     try:
-        given = _flat(tomllib.loads(path.read_text(encoding="utf-8")))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as cause:
         raise ConfigurationError(f"{path} cannot be read", why=str(cause), action="Check the file") from cause
     except tomllib.TOMLDecodeError as cause:
         raise ConfigurationError(f"{path} is not TOML", why=str(cause), action="Correct that line") from cause
-    known = {key.name: key for key in keys}
-    for name in given:
-        if name not in known:
-            raise _unknown_key(path, name, known)
-    return {key.name: checked_value(path, key, given) for key in keys}
 
 
 def checked_value(path: Path, key: Key, given: Mapping[str, object]) -> Any:
@@ -205,10 +269,11 @@ def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def _unknown_key(path: Path, name: str, known: Mapping[str, Key]) -> ConfigurationError:
+def unknown_key(path: Path, name: str, known: Iterable[str], *, page: str) -> ConfigurationError:
+    """Return the error for a key that is none of ``known``; ``page`` explains them all."""
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
     return ConfigurationError(
         f"{path}: unknown key {name}",
         why="a key that nobody reads would be ignored in silence",
-        action=f"Nearest known key: {nearest[0]}; all keys: docs/reference/configuration.md",
+        action=f"Nearest known key: {nearest[0]}; all keys: {page}",
     )

@@ -135,3 +135,30 @@ set_aside_record = Table(
 """Records that left an own stream because others hold another tail of it (02, R12), until they are offered again.
 
 ``source`` and ``key`` are those under which they had come, NULL where there were none; ``body`` is zstd."""
+
+adapter = Table(
+    "adapter",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("cursor", Text),
+    Column("failures", Integer, nullable=False),
+    Column("next_at", Moment),
+    Column("paused_at", Moment),
+    Column("run_asked_at", Moment),
+    Column("run_done_at", Moment),
+    Column("last_run", Text, nullable=False),
+    Column("answered_at", Moment),
+    Column("deliveries", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("repeated", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+)
+"""How each adapter is, and how far it has come: ``cursor`` is that of the delivery answered last, which came at
+``answered_at``. The counts are of deliveries and of their records since the adapter was added. ``run_asked_at`` is when
+a round was asked for by hand, ``run_done_at`` when one was last done so, with ``last_run`` (JSON) as its result."""

@@ -1,0 +1,98 @@
+"""Secrets of adapters: in a file of their own that only the node's account may read, or in the environment.
+
+They never stand in ``adapters.toml``, in arguments or in what an adapter's process finds in its environment; it gets
+them through its pipe. Everything that it says is masked before it is kept or shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import stat
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from node.config.keys import read_toml
+from node.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from adapters.contract import AdapterKind
+
+SECRETS_FILE: Final = "adapters.secrets.toml"
+VARIABLE_PREFIX: Final = "YIZHAN_ADAPTER_"
+MASK: Final = "***"
+_OTHERS: Final = 0o077
+_NOT_IN_VARIABLES: Final = re.compile(r"[^A-Z0-9]")
+
+
+def variable_of(name: str, setting: str) -> str:
+    """Return the variable of the environment that may hold a secret of an adapter."""
+    return VARIABLE_PREFIX + "_".join(_NOT_IN_VARIABLES.sub("_", part.upper()) for part in (name, setting))
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for an adapter's process: without the secrets of any, and without the node's settings."""
+    return {name: value for name, value in environment.items() if not name.startswith("YIZHAN_")}
+
+
+def given_secrets(home: Path, name: str, kind: AdapterKind, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the secrets of an adapter, from the file, and over it those from the environment; not checked yet.
+
+    Raises ConfigurationError when others may read the file, or it is no file of tables.
+    """
+    given = dict(secrets_file(home).get(name, {}))
+    for setting in kind.settings:
+        if setting.secret and (value := environment.get(variable_of(name, setting.name))) is not None:
+            given[setting.name] = value
+    return given
+
+
+def secrets_file(home: Path) -> dict[str, dict[str, Any]]:
+    """Return the tables of the file of secrets, none when there is none; raises as ``given_secrets``."""
+    path = home / SECRETS_FILE
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return {}
+    if mode & _OTHERS:
+        raise ConfigurationError(
+            f"{path} is open to other accounts",
+            why=f"its mode is {mode:04o}, and it holds secrets",
+            action=f"Close it: chmod 600 {path}; change the secrets if others may have read them",
+        )
+    tables = read_toml(path)
+    wrong = next((name for name, table in tables.items() if not isinstance(table, dict)), None)
+    if wrong is not None:
+        raise ConfigurationError(
+            f"{path}: {wrong[:40]!r} is no table",
+            why="each adapter has a table of its own there",
+            action='Write it as [NAME], and below it setting = "secret"',
+        )
+    return tables
+
+
+def masking(secrets: Iterable[str]) -> Callable[[str], str]:
+    """Return what replaces secrets in a text by ``***``, in the forms in which texts usually quote them too."""
+    forms = {form for secret in secrets if secret for form in _forms(secret)}
+    if not forms:
+        return lambda text: text
+    pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+    return lambda text: pattern.sub(MASK, text)
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    quoted = json.dumps(secret, ensure_ascii=False)[1:-1]
+    return (
+        secret,
+        quote(secret, safe=""),
+        quote(secret),
+        quoted,
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+        base64.b64encode(secret.encode()).decode().rstrip("="),
+    )
