@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 READABLE_FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 """A file that is there and that this account may read."""
+WRITABLE_FILE: Final = click.Path(path_type=Path, dir_okay=False)
+"""A file that is written; one that is there is replaced."""
 DIALECT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_\-]{0,39}(@[a-z0-9][a-z0-9_\-]{0,39})?\Z")
 
 

@@ -148,26 +148,29 @@ class Intake:
         source: Source,
         dialect: str,
         keep_verdicts: bool = False,
+        told: Callable[[Verdict], None] = lambda _: None,
         committed: Callable[[ImportReport], None] = lambda _: None,
     ) -> ImportReport:
         """Take in candidates, any number of them, and report; ``keep_verdicts`` keeps one verdict per record.
 
-        ``committed`` is called after each batch with the report as far as it is. Raises NotInitialisedError before the
+        ``told`` is called with each verdict in the order of the candidates, once its batch is durable, ``committed``
+        after each batch with the report as far as it is. Raises NotInitialisedError before the
         node has joined its tree, DiskLowError, StoreBusyError and StoreUnavailableError when the journal cannot be
         written (batches reported so far stand; offering everything again is harmless).
         """
         self.check_open()
         report = ImportReport()
-        rights = self._rights_of(source)
+        rights = self.rights_of(source)
         # In doubt no number is given out: nobody knows which are free.
         cut = (
             batches(candidates)
-            if self._in_doubt()
+            if self.in_doubt()
             else numbered_batches(self.store, candidates, source=source.name, rights=rights, stream=self.stream)
         )
         for prepared in prepared_batches(cut, channel=source.channel, randomness=self.randomness):
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
+                told(verdict)
             committed(report)
         _log.info(
             "delivery taken in",
@@ -184,9 +187,9 @@ class Intake:
 
     def prepared(self, candidates: Sequence[Candidate], *, source: Source) -> list[Prepared]:
         """Return candidates made into records, outside the journal's lock; cases without a number get theirs first."""
-        if not self._in_doubt():
+        if not self.in_doubt():
             candidates = number_cases(
-                self.store, candidates, source=source.name, rights=self._rights_of(source), stream=self.stream
+                self.store, candidates, source=source.name, rights=self.rights_of(source), stream=self.stream
             )
         return prepare(candidates, channel=source.channel, randomness=self.randomness)
 
@@ -207,7 +210,8 @@ class Intake:
         with self.store.reading() as connection:
             self.tree(connection)
 
-    def _in_doubt(self) -> bool:
+    def in_doubt(self) -> bool:
+        """Tell whether this node settles a doubt about its own database, so that it decides about nothing."""
         with self.store.reading() as connection:
             return find_doubt(connection) is not None
 
@@ -230,13 +234,14 @@ class Intake:
             action="run `yizhan join` with the code that the parent gave",
         ) from cause
 
-    def _rights(self, connection: Connection) -> Rights:
+    def rights(self, connection: Connection) -> Rights:
+        """Return what is asked, as this connection sees it, about who may hand in what."""
         tree = self.tree(connection)
         return Rights(connection, Divisions(connection, tree), lambda entry: self._authority(tree, self.stream, entry))
 
-    def _rights_of(self, source: Source) -> Callable[[Connection], Ask]:
+    def rights_of(self, source: Source) -> Callable[[Connection], Ask]:
         """Return what is asked before a case of this source gets a number."""
-        return lambda connection: partial(self._rights(connection).header_objection, source)
+        return lambda connection: partial(self.rights(connection).header_objection, source)
 
     def _commit(self, jobs: Sequence[Job]) -> Sequence[Settled]:
         return self.store.write(lambda transaction: self._decide_all(transaction, jobs))
@@ -246,7 +251,7 @@ class Intake:
         if doubt is not None:
             # No answer is stored: the same request is decided when the doubt has ended.
             return [Settled(verdicts=receive(transaction, job, doubt, self.clock.now())) for job in jobs]
-        decision = Decision(transaction, self.stream, self._rights(transaction.connection))
+        decision = Decision(transaction.connection, self.stream, self.rights(transaction.connection))
         known = [_known_answer(transaction.connection, job) for job in jobs]
         for job, answer in zip(jobs, known, strict=True):
             if answer is None:

@@ -7,7 +7,6 @@ as they are found, and of keys and cases a limited number is remembered.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +24,7 @@ from node.departments.deciding import RULE_CONFLICT
 from node.departments.dialects import AUTO, DialectOptions, Dialects, recognise
 from node.departments.prepare import came_canonical, prepare
 from node.departments.report import EXIT_ALL, EXIT_NOTHING_USABLE, EXIT_SOME_REFUSED, problem_json
+from node.departments.seen_keys import CONFLICT, SeenKeys
 from node.errors import Problem
 from node.journal.schema import upgrade_schema
 from node.journal.store import open_store
@@ -47,8 +47,6 @@ SYSTEM: Final = "sample"
 PROBLEMS_MAX: Final = 1_000
 """Problems that are told one by one; the rest is counted by rule. Our own choice, as for an import's report."""
 HINTS_MAX: Final = 200
-KEYS_MAX: Final = 200_000
-"""Keys remembered to tell which records stand twice: some 40 MB. Our own choice."""
 CASES_MAX: Final = 10_000
 CASE_RECORDS_HELD_MAX: Final = 50_000
 """Cases, and records of cases, that are held to be replayed. Our own choice."""
@@ -56,7 +54,6 @@ FIRST_RULES: Final = 5
 """Rules that are named as the first to mend. Our own choice."""
 
 _HEAD_BYTES: Final = 4096
-_DIGEST_BYTES: Final = 8
 _LIFE_CYCLES: Final = (APPROVAL, PENALTY)
 _LABELS: Final = {**FINDING_LABELS, **PENALTY_FINDING_LABELS}
 
@@ -170,7 +167,7 @@ def check_delivery(
         stream.seek(0)
     candidates = dialects.read(dialect, stream, DialectOptions(record_type=record_type, table=table, system=SYSTEM))
     found = Conformance(dialect=dialect)
-    keys, cases = _Keys(), _Cases()
+    keys, cases = SeenKeys(), _Cases()
     with TemporaryDirectory(prefix="yizhan-conformance-") as folder:
         # Numbers for cases of other systems are given out as a node would, from a journal that is thrown away.
         store = open_store("sqlite:///journal.db", home=Path(folder))
@@ -195,16 +192,15 @@ def _prepared(candidates: Iterable[Candidate], store: Store, randomness: Randomn
         yield from prepare(batch, channel=CHANNEL, randomness=randomness)
 
 
-def _checked(one: Prepared, keys: _Keys, found: Conformance) -> Checked:
+def _checked(one: Prepared, keys: SeenKeys, found: Conformance) -> Checked:
     """Return what is to be said of a record, a second record under a key that stands for other content included."""
     candidate, problems = one.candidate, one.problems
     if not problems and keys.known(one):
         if keys.same(one):
             found.repeated += 1
         elif candidate.versioning != AUTOMATIC:
-            text = "the file has an earlier record of this key with other content: raise DataVersion or Sequence"
             place = {"row": candidate.row, "line": candidate.line}
-            problems = (Problem(rule=RULE_CONFLICT, element=candidate.record_type, text=text, **place),)
+            problems = (Problem(rule=RULE_CONFLICT, element=candidate.record_type, text=CONFLICT, **place),)
     record_type = one.entry.record_type if one.entry is not None else candidate.record_type
     return Checked(
         record_type=record_type, key=one.source_key, row=candidate.row, line=candidate.line, problems=problems
@@ -218,33 +214,6 @@ def _count(found: Conformance, checked: Checked) -> None:
     room = max(0, PROBLEMS_MAX - len(found.problems))
     found.problems += checked.problems[:room]
     found.problems_omitted += max(0, len(checked.problems) - room)
-
-
-class _Keys:
-    """The source keys of the delivery so far, as short digests, with those of their contents."""
-
-    def __init__(self) -> None:
-        self._held: dict[bytes, bytes] = {}
-        self.unchecked = 0
-
-    def known(self, one: Prepared) -> bool:
-        """Tell whether a record of this key stood before; else remember it, while there is room."""
-        key = _digest(one)
-        if key in self._held:
-            return True
-        if len(self._held) < KEYS_MAX:
-            self._held[key] = one.content_hash[:_DIGEST_BYTES]
-        else:
-            self.unchecked += 1
-        return False
-
-    def same(self, one: Prepared) -> bool:
-        """Tell whether the record that stood before under a known key had the same content."""
-        return self._held[_digest(one)] == one.content_hash[:_DIGEST_BYTES]
-
-
-def _digest(one: Prepared) -> bytes:
-    return hashlib.blake2b(one.source_key.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 class _Cases:

@@ -15,6 +15,7 @@ from node.departments.numbering import RULE_FOREIGN_NUMBER, ForeignNumber, is_us
 from node.departments.prepare import Prepared, reversioned, unversioned_hash_of
 from node.departments.report import ACCEPTED, REFUSED, REPEATED, Verdict
 from node.errors import Problem
+from node.journal.entries import Entry
 from node.journal.erasing import ERASED_HASH
 from node.journal.source_keys import RETURNED, SourceKey, has_returned, lookup_many
 from node.journal.tables import position_of
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from node.departments.accept import Job
+    from node.departments.report import Outcome
     from node.departments.rights import Rights
     from node.departments.sources import Source
-    from node.journal.entries import Entry
-    from node.journal.store import Transaction
     from node.standard.seals import StreamName
 
 RULE_CONFLICT: Final = "conflict"
@@ -40,16 +40,19 @@ VERSIONS_MAX: Final = 9_999
 
 
 class Decision:
-    """What one transaction decided about its candidates; made anew each time the transaction is tried."""
+    """What one transaction decided about its candidates; made anew each time the transaction is tried.
+
+    It only reads: a preview asks it too, on a connection that writes nothing.
+    """
 
     def __init__(
         self,
-        transaction: Transaction,
+        connection: Connection,
         stream: StreamName,
         rights: Rights,
     ) -> None:
         self.entries: list[Entry] = []
-        self._connection = transaction.connection
+        self._connection = connection
         self._stream = stream
         self._rights = rights
         self._accepted: dict[tuple[str, str], Prepared] = {}
@@ -167,7 +170,7 @@ class Decision:
         for (source, key), one in self._accepted.items():
             yield SourceKey(source=source, key=key, content_hash=one.content_hash, record_key=_entry_of(one).key)
 
-    def outcome(self, one: Prepared) -> str:
+    def outcome(self, one: Prepared) -> Outcome:
         """Return what became of a candidate."""
         if id(one) in self._refused:
             return REFUSED
@@ -176,6 +179,12 @@ class Decision:
     def problems(self, one: Prepared) -> tuple[Problem, ...]:
         """Return the problems of a refused candidate."""
         return self._refused[id(one)]
+
+    def position(self, one: Prepared) -> int | None:
+        """Return where an accepted or repeated candidate stands in the stream, None while it is not written."""
+        stands = self._repeated.get(id(one), one.entry)
+        key = stands.key if isinstance(stands, Entry) else stands
+        return position_of(key) if key else None
 
     def verdict(self, one: Prepared, refused_id: int | None) -> Verdict:
         """Return the verdict of a candidate; the entries have been appended."""
@@ -187,7 +196,7 @@ class Decision:
                 text = "the refused record was not kept: too many refused deliveries are open"
                 refused = (*refused, Problem(rule=RULE_NOT_KEPT, text=text, row=candidate.row, line=candidate.line))
             return Verdict(
-                outcome="refused",
+                outcome=REFUSED,
                 record_type=record_type,
                 key=one.source_key,
                 row=candidate.row,
@@ -195,16 +204,14 @@ class Decision:
                 refused_id=refused_id,
                 problems=refused,
             )
-        repeated = self._repeated.get(id(one))
-        stands = repeated if repeated is not None else _entry_of(one)
         return Verdict(
-            outcome="accepted" if repeated is None else "repeated",
+            outcome=REPEATED if id(one) in self._repeated else ACCEPTED,
             record_type=record_type,
             key=one.source_key,
             row=candidate.row,
             line=candidate.line,
             stream=str(self._stream),
-            position=position_of(stands if isinstance(stands, int) else stands.key),
+            position=self.position(one),
         )
 
 

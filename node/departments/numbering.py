@@ -21,9 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 
 from node.cases.tables import CASE_TABLES, PENALTY_TABLES
 from node.departments.case_headers import (
@@ -35,13 +35,14 @@ from node.departments.case_headers import (
     names_a_case,
     parts_of,
 )
-from node.departments.tables import case_serial, foreign_number
+from node.departments.serials import Serials, stem_of
+from node.departments.tables import foreign_number
 from node.errors import NotFoundError, Problem
 from node.journal import holdings
 from node.journal.statements import in_parameter, select_in_sql, upsert_sql
 from node.standard.codec import SHAPES, VERSION
 from node.standard.facts import TREE_ZONE, Facts
-from node.standard.identifiers import CASE_NUMBER_LENGTH, CASE_SERIAL_MAX, DIVISION_LENGTHS, case_number, is_credit_code
+from node.standard.identifiers import CASE_SERIAL_MAX, DIVISION_LENGTHS, is_credit_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,8 +52,10 @@ if TYPE_CHECKING:
 
     from node.departments.candidates import Candidate
     from node.departments.rights import Objection
-    from node.journal.store import Store, Transaction
+    from node.journal.store import Transaction
     from node.standard.seals import StreamName
+
+T = TypeVar("T")
 
 _UNFIT: Final = (
     f"OrigCaseNo has at most {NUMBER_LENGTH_MAX} characters and OrigSystem {SYSTEM_LENGTH_MAX}, all of them printable"
@@ -90,8 +93,15 @@ def nobody_objects(_: Connection) -> Ask:
     return lambda _facts, _system: None
 
 
+class Writer(Protocol):
+    """What numbers are given out on: a store, or what stands for one while nothing is to be kept."""
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in a transaction and return what it returns."""
+
+
 def number_cases(
-    store: Store,
+    store: Writer,
     candidates: Sequence[Candidate],
     *,
     source: str,
@@ -221,27 +231,27 @@ def remember_numbers(connection: Connection, numbers: dict[ForeignNumber, str]) 
         connection.exec_driver_sql(upsert_sql(foreign_number, connection.dialect.name, put=("case_no",)), rows)
 
 
-def raise_serials(connection: Connection, case_numbers: Iterable[str]) -> None:
-    """Let no serial be given out again that stands in one of these case numbers, which came back from elsewhere.
-
-    Numbers of another layout than ``node.standard.identifiers.case_number`` says are none that this node gave out.
-    """
-    highest: dict[tuple[str, str, str, str], int] = {}
-    for number in case_numbers:
-        if len(number) == CASE_NUMBER_LENGTH and number[34:47].isdigit():
-            key = (number[:6], number[6:24], number[24:34], number[34:42])
-            highest[key] = max(highest.get(key, 0), int(number[42:47]))
-    serials = _Serials(connection)
-    for key, serial in highest.items():
-        serials.raise_to(key, serial)
-    serials.save()
-
-
 def forget_numbers(connection: Connection, pairs: Iterable[ForeignNumber]) -> None:
     """Forget what foreign numbers stood for: the records in which their cases began are gone (02, R12)."""
     for pair in pairs:
         same = (foreign_number.c.system == pair.system, foreign_number.c.number == pair.number)
         connection.execute(delete(foreign_number).where(*same))
+
+
+class Asked(NamedTuple):
+    """What a candidate without a case number asks for one by, and how such a number would begin ("": not known)."""
+
+    foreign: ForeignNumber
+    stem: str
+
+
+def asked_by(candidate: Candidate, source: str) -> Asked | None:
+    """Return by what a candidate asks for a case number, None for one that asks for none."""
+    one = _unnumbered(0, candidate, source)
+    if one is None:
+        return None
+    day = _day(one.parts)
+    return Asked(one.foreign, "" if _fault_of(one) or day is None else stem_of(one.parts, day))
 
 
 def _unnumbered(place: int, candidate: Candidate, source: str) -> _Unnumbered | None:
@@ -300,7 +310,7 @@ def _give_out(transaction: Transaction, waiting: Sequence[_Unnumbered], beside: 
     wanted = {one.foreign for one in entitled}
     fresh = {pair: number for pair, number in beside.counting(connection, numbers).items() if pair in wanted}
     faults: dict[ForeignNumber, str] = {}
-    serials = _Serials(connection)
+    serials = Serials(connection)
     for one in entitled:
         if one.foreign in numbers or one.foreign in fresh:
             continue
@@ -347,47 +357,3 @@ def _day(parts: dict[str, str]) -> date | None:
         return moment.astimezone(TREE_ZONE).date() if moment.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
-
-
-class _Serials:
-    """The counters of serials, per division, department, item and day; written once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._last: dict[tuple[str, str, str, str], int] = {}
-        self._stored: set[tuple[str, str, str, str]] = set()
-
-    def next_number(self, parts: dict[str, str], day: date) -> str | None:
-        """Return the next number, None when the day's serials are used up."""
-        # Of division and item the number holds a part only: what is equal there shares serials.
-        probe = case_number(parts["DivisionCode"], parts["OrgCode"], parts["TaskCode"], day, 1)
-        key = (probe[:6], probe[6:24], probe[24:34], probe[34:42])
-        last = self._last[key] if key in self._last else self._read(key)
-        if last >= CASE_SERIAL_MAX:
-            return None
-        self._last[key] = last + 1
-        return case_number(parts["DivisionCode"], parts["OrgCode"], parts["TaskCode"], day, last + 1)
-
-    def raise_to(self, key: tuple[str, str, str, str], serial: int) -> None:
-        """Let the next number of these parts come behind ``serial``."""
-        self._last[key] = max(self._read(key), serial)
-
-    def save(self) -> None:
-        """Write the counters back."""
-        for key, last in self._last.items():
-            if key in self._stored:
-                self._connection.execute(update(case_serial).where(*_same(key)).values(serial=last))
-            else:
-                names = ("division", "organisation", "item", "day")
-                self._connection.execute(insert(case_serial).values(**dict(zip(names, key, strict=True)), serial=last))
-
-    def _read(self, key: tuple[str, str, str, str]) -> int:
-        found: int | None = self._connection.scalar(select(case_serial.c.serial).where(*_same(key)))
-        if found is not None:
-            self._stored.add(key)
-        return found or 0
-
-
-def _same(key: tuple[str, str, str, str]) -> tuple[Any, ...]:
-    columns = (case_serial.c.division, case_serial.c.organisation, case_serial.c.item, case_serial.c.day)
-    return tuple(column == value for column, value in zip(columns, key, strict=True))

@@ -22,10 +22,11 @@ from sqlalchemy import delete, insert, select, update
 
 from node.departments.candidates import DEPARTMENT_TYPES
 from node.departments.dialects import DialectOptions
-from node.departments.numbering import ForeignNumber, forget_numbers, known_numbers, raise_serials, remember_numbers
+from node.departments.numbering import ForeignNumber, forget_numbers, known_numbers, remember_numbers
 from node.departments.prepare import content_hash_of
 from node.departments.publish import Draft, published_version, remember_version
 from node.departments.refused import settle_waiting, waiting_deliveries
+from node.departments.serials import raise_serials
 from node.departments.sources import IMPORT_SOURCE, find_source
 from node.departments.stored_bytes import pressed, unpressed
 from node.departments.tables import set_aside_record as table

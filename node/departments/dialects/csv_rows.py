@@ -44,6 +44,11 @@ class Row:
     ended: bool
     fault: str = ""
 
+    @property
+    def cut(self) -> bool:
+        """Whether the line was longer than is read, so that ``text`` is its beginning only."""
+        return self.ended and not self.text.endswith("\n")
+
 
 class LineReader:
     """Reads lines of at most ``LINE_BYTES_MAX`` bytes, in the encoding found; the next ones can be looked at first."""

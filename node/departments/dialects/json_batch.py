@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BYTES_MAX: Final = 16 * 1024 * 1024
 DEPTH_MAX: Final = 8
 RULE_NOT_JSON: Final = "not-json"
+RECORDS_KEY: Final = "records"
 
 
 class _StandsTwiceError(ValueError):
@@ -51,7 +52,7 @@ def read_json(stream: BinaryIO) -> Iterator[Candidate]:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         yield _whole(data, RULE_NOT_JSON, f"this is not JSON, from line {line}", line=line)
         return
-    records = document.get("records") if isinstance(document, dict) else None
+    records = document.get(RECORDS_KEY) if isinstance(document, dict) else None
     if not isinstance(records, list):
         yield _whole(data, RULE_NOT_JSON, 'expected {"records": [{"type": …, "content": {…}}, …]}')
         return
@@ -62,12 +63,12 @@ def read_json(stream: BinaryIO) -> Iterator[Candidate]:
 def write_json(records: Iterable[Written], _: DialectOptions) -> bytes:
     """Return records as one document."""
     listed = [{"type": one.record_type, "content": one.content} for one in records]
-    return json.dumps({"records": listed}, ensure_ascii=False).encode() + b"\n"
+    return json.dumps({RECORDS_KEY: listed}, ensure_ascii=False).encode() + b"\n"
 
 
 def _candidate(row: int, record: Any) -> Candidate:
     def kept() -> bytes:
-        return json.dumps({"records": [record]}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return json.dumps({RECORDS_KEY: [record]}, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
     record_type = record.get("type") if isinstance(record, dict) else None
     content = record.get("content") if isinstance(record, dict) else None

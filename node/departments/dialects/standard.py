@@ -68,7 +68,7 @@ _NEXT_RECORD = re.compile(
 
 def read_standard(stream: BinaryIO) -> Iterator[Candidate]:
     """Yield the records of a ``standard`` file or body as candidates, in order."""
-    cutter = _Cutter(stream)
+    cutter = RecordCutter(stream)
     refusal = cutter.open()
     if refusal is not None:
         yield refusal
@@ -88,8 +88,8 @@ def _with_channel(record: Written) -> Mapping[str, Value]:
     return record.content if channel is None else {**record.content, "Channel": "IMPORT"}
 
 
-class _Cutter:
-    """Cuts one stream; holds at most ``MARKUP_BYTES_MAX`` and a block of it."""
+class RecordCutter:
+    """Cuts one stream; holds at most ``MARKUP_BYTES_MAX`` and a block of it. ``encoding`` is that of the stream."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -99,6 +99,7 @@ class _Cutter:
         self._line = 1
         self._namespace: bytes | None = None
         self._wrapped = False
+        self.encoding = "utf-8"
 
     def open(self) -> Candidate | None:
         """Read up to the first record; return a candidate with the problem when there is none to be found."""
@@ -136,7 +137,8 @@ class _Cutter:
         encoding = _ENCODING.search(found[0])
         name = encoding[1].decode().lower() if encoding else "utf-8"
         if name in _CHINESE_ENCODINGS:
-            self._decoder = codecs.getincrementaldecoder("gb18030")("surrogateescape")
+            self.encoding = "gb18030"
+            self._decoder = codecs.getincrementaldecoder(self.encoding)("surrogateescape")
             self._buffer = self._recoded(self._buffer)
             found = _DECLARATION.match(self._buffer) or found
         elif name not in {"utf-8", "us-ascii"}:

@@ -50,7 +50,7 @@ def read_xlsx(
 
     ``row`` counts the data rows of the whole file, ``line`` is the row's number in its sheet.
     """
-    if _is_text(stream):
+    if is_text(stream):
         yield from read_csv(stream, record_type=record_type, zone=zone, types=types)
         return
     try:
@@ -169,7 +169,7 @@ class _Cells:
         return text.getvalue().encode("utf-8", "surrogatepass")
 
 
-def _is_text(stream: BinaryIO) -> bool:
+def is_text(stream: BinaryIO) -> bool:
     """Tell whether a delivery is a table as text, as which refused rows are kept."""
     if not stream.seekable():
         return False

@@ -32,11 +32,15 @@ _HIDDEN: Final = "the sheet is hidden and has headings of the standard; show it,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetTable:
-    """A table in a sheet: the row in which its headings begin, the headings, and the rows below, to be read once."""
+    """A table in a sheet: the row in which its headings begin, the headings, and the rows below, to be read once.
+
+    ``above`` are the rows before those, titles and headings, as they stand.
+    """
 
     line: int
     headings: tuple[str, ...]
     rows: Iterator[SheetRow]
+    above: tuple[SheetRow, ...] = ()
 
 
 def find_table(sheet: Sheet, known: frozenset[str]) -> SheetTable | Problem | None:
@@ -59,7 +63,8 @@ def find_table(sheet: Sheet, known: frozenset[str]) -> SheetTable | Problem | No
         return Problem(rule=RULE_HEADINGS, text=_HIDDEN, line=begin[0].number)
     headings, below = _headings(begin, sheet.merges)
     data = chain((row for row in begin if row.number >= below), rows)
-    return SheetTable(line=begin[0].number, headings=tuple(headings), rows=data)
+    above = tuple(row for row in first if row.number < below)
+    return SheetTable(line=begin[0].number, headings=tuple(headings), rows=data, above=above)
 
 
 def _headings(rows: Sequence[SheetRow], merges: Sequence[Merge]) -> tuple[list[str], int]:

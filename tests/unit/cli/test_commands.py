@@ -96,7 +96,7 @@ def test_an_interrupted_import_says_how_to_go_on(county: Home, tmp_path: Path, m
 
     path = tmp_path / "x.csv"
     path.write_bytes(applications(1))
-    monkeypatch.setattr("node.departments.importing.import_file", interrupted)
+    monkeypatch.setattr("node.departments.importing.DeliveredFile.take_in", interrupted)
     answer = county.call("import", str(path), "--lang", "en", code=130)
     assert "the same command goes on" in answer.err
     assert answer.out == ""

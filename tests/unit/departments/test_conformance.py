@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from node.departments import conformance
+from node.departments import conformance, seen_keys
 from node.departments.conformance import Checked, Conformance, check_delivery
 from node.departments.dialects import Dialects
 from node.errors import UsageError
@@ -69,8 +69,9 @@ def test_an_illogical_order_is_a_hint_and_no_problem() -> None:
 
 
 def test_limits_are_kept_and_what_is_beyond_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("PROBLEMS_MAX", 1), ("HINTS_MAX", 0), ("KEYS_MAX", 2), ("CASE_RECORDS_HELD_MAX", 3)):
+    for name, value in (("PROBLEMS_MAX", 1), ("HINTS_MAX", 0), ("CASE_RECORDS_HELD_MAX", 3)):
         monkeypatch.setattr(conformance, name, value)
+    monkeypatch.setattr(seen_keys, "KEYS_MAX", 2)
     found, _ = check(DELIVERY.replace(b">PASS<", b">NOD<", 2))
     assert (len(found.problems), found.problems_omitted) == (1, 1)
     assert (found.keys_unchecked, found.records_unplayed) == (3, 2)

@@ -10,7 +10,7 @@ import pytest
 
 from node.cases.penalties import penalty_projection
 from node.cases.projection import CaseProjection
-from node.departments import case_headers, numbering
+from node.departments import case_headers, numbering, serials
 from node.departments.candidates import Candidate
 from node.departments.numbering import ForeignNumber, known_numbers, number_cases
 from node.departments.sources import OPERATOR
@@ -283,7 +283,8 @@ def test_damaged_markup_is_named_by_the_parser(intake: Intake) -> None:
 
 
 def test_serials_that_are_used_up_are_told(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbering, "CASE_SERIAL_MAX", 1)
+    for module in (numbering, serials):
+        monkeypatch.setattr(module, "CASE_SERIAL_MAX", 1)
     given = without_number(content())
     take(intake, [candidate(given)])
     rule, text = problem_of(take(intake, [candidate({**given, "OrigCaseNo": "A-2"})]))
