@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, delete, select, update
 
 from node.journal import holdings, records
+from node.journal.arrivals import arrivals_after
 from node.journal.cutting import cut
 from node.journal.entries import INVALID, NO_AUTHORITY, Batch, Entry, read_entry, read_leniently
-from node.journal.tables import HELD_BACK, QUARANTINED, arrival, quarantine, record, stream_id_of
+from node.journal.tables import HELD_BACK, QUARANTINED, quarantine, record, stream_id_of
 from node.standard.facts import facts_of
 from node.standard.families import record_number
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 REPLAY_RECORDS_MAX: Final = 500
 """Records replayed as one batch: as in a package, so that memory stays flat."""
-ARRIVALS_READ: Final = 10_000
 _VALID: Final = (None, NO_AUTHORITY)
 """Quarantine reasons of records that follow the standard: their facts can be read."""
 
@@ -119,7 +119,7 @@ class _Run:
 def _runs(transaction: Transaction, after: int) -> Iterator[_Run]:
     """Yield all arrivals in order; neighbours of one stream are joined, up to REPLAY_RECORDS_MAX records."""
     open_run: _Run | None = None
-    for number, stream_id, first, last in _arrivals(transaction, after):
+    for number, stream_id, first, last in arrivals_after(transaction.connection, after):
         for low in range(first, last + 1, REPLAY_RECORDS_MAX):
             high = min(low + REPLAY_RECORDS_MAX - 1, last)
             if open_run and open_run.stream_id == stream_id and high - open_run.first < REPLAY_RECORDS_MAX:
@@ -130,17 +130,6 @@ def _runs(transaction: Transaction, after: int) -> Iterator[_Run]:
             open_run = _Run(number=number, stream_id=stream_id, first=low, last=high)
     if open_run:
         yield open_run
-
-
-def _arrivals(transaction: Transaction, after: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (number, stream id, first, last) of every arrival in order, a page in memory at a time.
-
-    There may be millions.
-    """
-    query = select(arrival.c.number, arrival.c.stream_id, arrival.c.first, arrival.c.last).order_by(arrival.c.number)
-    while page := transaction.connection.execute(query.where(arrival.c.number > after).limit(ARRIVALS_READ)).all():
-        yield from (tuple(row) for row in page)
-        after = page[-1].number
 
 
 def _entry_of(one: StoredRecord, reason: tuple[str, str]) -> Entry:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from node.journal import quarantine, replay
+from node.journal import arrivals, quarantine
 from node.journal.entries import INVALID, NEWER_VERSION, NO_AUTHORITY, UNKNOWN_TYPE, read_entry
 from node.journal.merkle import leaf_hash, root_of
 from node.journal.records import save_outcomes
@@ -189,7 +189,7 @@ def test_a_rebuild_reads_at_most_500_records_at_once(memory: Store) -> None:
 
 
 def test_a_rebuild_reads_the_order_of_arrival_in_pages(memory: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "ARRIVALS_READ", 3)
+    monkeypatch.setattr(arrivals, "READ_MAX", 3)
     tally, journal = _tallied(memory)
     for number in range(1, 8):
         append(journal, real_entries(number, 1), OWN if number % 3 else StreamName(OWN.origin, "descendants"))
