@@ -19,6 +19,7 @@ from node.bootstrap.reviewing import Reviewing
 from node.bootstrap.waiting import NodeWakeups
 from node.cases.divisions import published_divisions
 from node.cases.reference import repair_cases
+from node.departments.delivering.acknowledging import Delivering
 from node.departments.publish import Publisher
 from node.departments.returned import Reoffering
 from node.exchange.clocks import check_clocks
@@ -111,10 +112,14 @@ class Node:
     reviewing: Reviewing
     rejections: Rejections
     traces: Traces = field(init=False)
+    delivering: Delivering = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what rests on the other parts alone."""
         self.traces = Traces(self.store, self.exchange.context.evidence)
+        self.delivering = Delivering(
+            self.store, node_code=self.code, tree=self.tree, produce=self.produce, clock=self.clock
+        )
 
     @property
     def code(self) -> str:

@@ -81,7 +81,7 @@ class Service:
         )
         self._scheduler = Scheduler(schedules_of(node), time_zone=config.time_zone)
         self._parent_link = link_to_parent(node)
-        self._doorkeeper = Doorkeeper(node.intake, config.home, zone=config.time_zone)
+        self._doorkeeper = Doorkeeper(node.intake, config.home, zone=config.time_zone, delivering=node.delivering)
         self._linked = False
         self._dead: set[str] = set()
 

@@ -11,6 +11,7 @@ import difflib
 import re
 import tomllib
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -38,6 +39,7 @@ _PORT_MAX = 65_535
 _PAUSE_S_MAX = 86_400
 _RATE_MAX = 1_000_000
 _SHOWN_MAX = 60
+_ORGANISATIONS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,22 @@ def _windows(value: object) -> tuple[str, ...]:
         if not isinstance(one, str) or not _WINDOW.match(one) or one[:5] == one[6:]:
             raise ValueError
     return tuple(value)
+
+
+def _texts(check: Callable[[object], str], most: int) -> Callable[[object], tuple[str, ...]]:
+    def check_all(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise ValueError
+        return tuple(dict.fromkeys(check(one) for one in value))
+
+    return check_all
+
+
+def _date(value: object) -> date | None:
+    """Return a date of TOML; no time of day."""
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise ValueError  # noqa: TRY004 - see above.
+    return value
 
 
 _cron = _matching(_CRON)
@@ -218,6 +236,19 @@ ADAPTER_KEYS: tuple[Key, ...] = (
         allowed="bytes, from 1 to 2^31",
         default=256 * 1024 * 1024,
     ),
+    Key(
+        name="deliver_organisations",
+        check=_texts(_text(18), _ORGANISATIONS_MAX),
+        allowed=f"a list of at most {_ORGANISATIONS_MAX} codes of organisations",
+        default=(),
+    ),
+    Key(
+        name="deliver_record_types",
+        check=_texts(_text(64), _ORGANISATIONS_MAX),
+        allowed="a list of record types that can go down to a department",
+        default=(),
+    ),
+    Key(name="deliver_since", check=_date, allowed="a date, such as 2026-11-01 without quotation marks", default=None),
 )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from node.config.keys import ADAPTER_KEYS, checked_value, read_toml, unknown_key
+from node.departments.delivering.routes import DELIVERABLE_TYPES, USUAL_TYPES, Route
 from node.departments.doors.kind_settings import SettingError, checked_secrets, checked_settings
 from node.departments.doors.kinds import CHANNELS, find_kind
 from node.departments.doors.secrets import SECRETS_FILE, given_secrets
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from node.departments.doors.kinds import FoundKind
 
 ADAPTERS_FILE: Final = "adapters.toml"
+_ROUTE_KEYS: Final = ("deliver_record_types", "deliver_since", "deliver_organisations")
+_NOT_FIELDS: Final = frozenset({"kind", "every_s", *_ROUTE_KEYS})
 ADAPTERS_MAX: Final = 200
 """Adapters of one node, each a process. Our own choice."""
 PAGE: Final = "docs/reference/adapters.md"
@@ -47,6 +50,7 @@ class AdapterConfig:
     records_per_minute_max: int
     deliveries_max: int
     bytes_max: int
+    route: Route | None
     settings: Mapping[str, Any]
     secrets: Mapping[str, str] = field(repr=False)
 
@@ -146,14 +150,50 @@ def _config(
     secrets: Mapping[str, Any],
 ) -> AdapterConfig:
     every_s = kind.every_s if values["every_s"] is None else values["every_s"]
+    own = {key: value for key, value in values.items() if key not in _NOT_FIELDS}
     with_mistakes = _Mistakes(home, name)
     return AdapterConfig(
-        **{key: value for key, value in values.items() if key not in {"kind", "every_s"}},
+        **own,
         name=name,
         kind=kind,
         every_s=every_s,
+        route=_route(home / ADAPTERS_FILE, name, values, kind),
         settings=with_mistakes.of_file(lambda: checked_settings(kind.settings, settings)),
         secrets=with_mistakes.of_secrets(lambda: checked_secrets(kind.settings, secrets)),
+    )
+
+
+def _route(path: Path, name: str, values: Mapping[str, Any], kind: AdapterKind) -> Route | None:
+    """Return what goes down through an adapter, None for nothing; raises ConfigurationError."""
+    organisations, types = values["deliver_organisations"], values["deliver_record_types"]
+    given = next((key for key in _ROUTE_KEYS if values[key]), None)
+    if given is None:
+        return None
+    if not organisations:
+        raise ConfigurationError(
+            f"{path}: {name}.{given} needs {name}.deliver_organisations",
+            why="records go down by the organisation that they are for",
+            action="Name the codes of the organisations that the department's system serves",
+        )
+    if not kind.delivers:
+        raise ConfigurationError(
+            f"{path}: nothing can go down through {name}",
+            why=f"the kind {kind.name} only takes in",
+            action=f"Take {name}.deliver_organisations away, or add an adapter of another kind for it",
+        )
+    unknown = next((one for one in types if one not in DELIVERABLE_TYPES), None)
+    if unknown is not None:
+        raise ConfigurationError(
+            f"{path}: {name}.deliver_record_types names {unknown[:64]!r}",
+            why="no record of this type is for a department's system",
+            action=f"Use some of: {', '.join(sorted(DELIVERABLE_TYPES))}",
+        )
+    return Route(
+        adapter=name,
+        source=values["source"],
+        organisations=frozenset(organisations),
+        record_types=frozenset(types) or USUAL_TYPES,
+        since=values["deliver_since"],
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from node.departments.accept import Intake
+    from node.departments.delivering.acknowledging import Delivering
     from node.departments.doors.adapters_file import AdapterConfig, ListedAdapter
     from node.journal.store import Transaction
 
@@ -39,13 +40,25 @@ _log = logging.getLogger(__name__)
 
 
 class Doorkeeper:
-    """Keeps all adapters of a home; ``environment`` may hold secrets, ``zone`` is the node's time zone."""
+    """Keeps all adapters of a home; ``environment`` may hold secrets, ``zone`` is the node's time zone.
 
-    def __init__(self, intake: Intake, home: Path, *, zone: str, environment: Mapping[str, str] = os.environ) -> None:
+    ``delivering`` does what it takes to hand documents down to departments; without it nothing goes down.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        home: Path,
+        *,
+        zone: str,
+        environment: Mapping[str, str] = os.environ,
+        delivering: Delivering | None = None,
+    ) -> None:
         self._intake = intake
         self._home = home
         self._zone = zone
         self._environment = environment
+        self._delivering = delivering
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="doorkeeper", daemon=True)
         self._kept: dict[str, _Kept] = {}
@@ -111,7 +124,14 @@ class Doorkeeper:
                 self._begin(config)
 
     def _begin(self, config: AdapterConfig) -> None:
-        keeper = Keeper(self._intake, config, self._home, zone=self._zone, environment=self._environment)
+        keeper = Keeper(
+            self._intake,
+            config,
+            self._home,
+            zone=self._zone,
+            environment=self._environment,
+            delivering=self._delivering,
+        )
         self._kept[config.name] = kept = _Kept(keeper=keeper, home=self._home)
         kept.thread.start()
 

@@ -20,6 +20,7 @@ from node.departments.doors import book
 from node.departments.doors.doorway import BrokenDoorError, Doorway, InterruptedDoorError, Place
 from node.departments.doors.events import EventLog
 from node.departments.doors.folders import OWN, SPOOL, folder_of
+from node.departments.doors.handing_over import hand_over, has_documents
 from node.departments.doors.hours import is_open, opens_at, read_window
 from node.departments.doors.pace import Pace
 from node.departments.doors.rest import AWAY, BROKEN, HELD, NEEDS_PERSON, rest_s
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from node.departments.accept import Intake
+    from node.departments.delivering.acknowledging import Delivering
     from node.departments.doors.adapters_file import AdapterConfig
     from node.departments.doors.taking_in import TakenIn
 
@@ -58,7 +60,8 @@ class Control:
 class Keeper:
     """Keeps one adapter of ``home``; whoever runs it has made the adapter's folder and holds its lock.
 
-    ``environment`` is that of its process, ``zone`` the node's time zone.
+    ``environment`` is that of its process, ``zone`` the node's time zone; ``delivering`` does what it takes to hand
+    documents down, None where nothing may.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Keeper:
         *,
         zone: str,
         environment: Mapping[str, str],
+        delivering: Delivering | None = None,
     ) -> None:
         self.config = config
         self._intake = intake
         self._clock = intake.clock
         self._folder = folder_of(home, config.name)
         self._environment = environment
+        self._delivering = delivering
         self._zone = ZoneInfo(zone)
         self._hours = tuple(read_window(text) for text in config.hours)
         self._pace = Pace(
@@ -178,6 +183,7 @@ class Keeper:
             open_source(self._intake, self.config)
             doorway = self._open_doorway()
             run_round(self._intake, self.config, doorway, done, limit=limit, taken=self._took)
+            self._hand_over(doorway, done)
         except SourceUnavailableError as error:
             return self._failed(AWAY, error, retry_after_s=error.retry_after_s)
         except SourceNeedsPersonError as error:
@@ -194,6 +200,11 @@ class Keeper:
         except YizhanError as error:
             return self._failed(HELD, error)
         return self._went_well(done, more=done.deliveries >= limit)
+
+    def _hand_over(self, doorway: Doorway, done: RoundDone) -> None:
+        route, delivering = self.config.route, self._delivering
+        if route is not None and delivering is not None and has_documents(self._intake, delivering, route):
+            done.delivered = hand_over(delivering, route, doorway, lambda: not self._is_interrupted())
 
     def _open_doorway(self) -> Doorway:
         if self._doorway is not None:

@@ -31,13 +31,17 @@ REASON_LENGTH_MAX: Final = 300
 
 @dataclass(slots=True, kw_only=True)
 class RoundDone:
-    """What a round brought; ``answer_error`` is what the source said to the last answer that it did not take."""
+    """What a round brought, and took down (``delivered`` documents).
+
+    ``answer_error`` is what the source said to the last answer that it did not take.
+    """
 
     deliveries: int = 0
     rejected: int = 0
     accepted: int = 0
     repeated: int = 0
     refused: int = 0
+    delivered: int = 0
     answer_error: str = ""
 
     def add(self, taken: TakenIn) -> None:
@@ -57,6 +61,7 @@ class RoundDone:
             "accepted": self.accepted,
             "repeated": self.repeated,
             "refused": self.refused,
+            "delivered": self.delivered,
             "answer_error": self.answer_error,
         }
 
