@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.contract.adapters.sources.file_drop import folder_source
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -11,5 +13,7 @@ if TYPE_CHECKING:
 
     from tests.support.real_sources import RealSource
 
-SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] = {}
+SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] = {
+    "file_drop": folder_source,
+}
 """By name of the kind; a kind with several ways to be reached stands here once, with the way that is used most."""

@@ -1,0 +1,309 @@
+"""The adapter of folders: takes whole files, hands them over, and answers where they lay. See ``adapters.folders``."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from adapters.contract import Delivery, SourceUnavailableError
+from adapters.folders import answers, names
+from adapters.folders.kept import Kept
+from adapters.folders.place import UnreadableFileError
+from adapters.folders.settings import DELETE, NO_RESULTS, OLDEST
+from adapters.folders.settling import Settling
+from adapters.folders.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from adapters.contract import Document, Opening, Outcome
+    from adapters.folders.place import Entry, Place
+    from adapters.folders.settings import FolderRules
+
+HERE: Final = ""
+CLAIMED: Final = "claimed"
+DONE: Final = "done"
+REJECTED: Final = "rejected"
+RESULTS: Final = "results"
+SHELVES: Final = (CLAIMED, DONE, REJECTED, RESULTS)
+ENTRIES_MAX: Final = 100_000
+"""Names that are looked at in one round; the others wait until these are gone."""
+_SPARE: Final = 100
+"""Files beyond those asked for that a round keeps in mind, in place of those that turn out not to be taken."""
+_WAIT_MAX_S: Final = 10.0
+"""Longest wait within a round for files to settle; where they need longer, a later round takes them."""
+_INLINE_BYTES_MAX: Final = 65_536
+"""Up to this size a file is handed over as it is, beyond by its copy."""
+_NAMED_MAX: Final = 1000
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A file that was handed over and is not answered: where it stands, and as what."""
+
+    shelf: str
+    entry: Entry
+    name: str
+
+
+class FolderAdapter:
+    """A door to a folder at ``place``; with ``claims`` a file is moved to a shelf of this adapter alone first."""
+
+    def __init__(self, opening: Opening, place: Place, rules: FolderRules, *, claims: bool) -> None:
+        self._opening = opening
+        self._place = place
+        self._rules = rules
+        self._claims = claims
+        self._kept = Kept(opening.folder, opening.token)
+        self._spool = Spool(opening.folder / "spool")
+        self._settling = Settling(rules.settle_s)
+        self._held: dict[str, _Held] = {}
+        self._passed_over: set[bytes] = set()
+
+    def check(self) -> None:
+        """Try that the folder answers and that everything needed is allowed there."""
+        self._begin()
+        self._place.check()
+
+    def fetch(self, limit: int) -> Iterator[Delivery]:
+        """Yield at most ``limit`` whole files: those claimed before, then the others in the order of the rules."""
+        self._begin()
+        for shelf, entry in self._waiting(limit):
+            if limit == 0:
+                return
+            delivery = self._take(shelf, entry)
+            if delivery is not None:
+                limit -= 1
+                yield delivery
+
+    def acknowledge(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Write what became of the records, and put the file away."""
+        self._begin()
+        held = self._unchanged(delivery)
+        if held is None:
+            return
+        if self._kept.note("answered") != delivery.delivery_key:
+            self._write_results(held.name, delivery.delivery_key, outcome)
+            self._kept.set_note("answered", delivery.delivery_key)
+        self._put_away(held)
+        self._forget(delivery.delivery_key, held)
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        """Put the file on the shelf of the rejected ones, with the reason beside it."""
+        self._begin()
+        held = self._unchanged(delivery)
+        if held is not None:
+            self._refuse(held.shelf, held.entry, held.name, reason)
+            self._forget(delivery.delivery_key, held)
+
+    def deliver(self, document: Document, key: str) -> None:
+        """Put a document into the folder for the department: one file, whose name holds the key."""
+        self._begin()
+        if self._kept.was_delivered(key):
+            return
+        shelf = self._rules.deliver_folder
+        name = names.document_name(document.record_type, key)
+        self._mark()
+        if self._place.find(shelf, name.encode()) is None:
+            self._write(shelf, name, document.content)
+        self._kept.set_delivered(key)
+
+    def close(self) -> None:
+        """Let go of the folder; a file that was handed over and not answered comes again."""
+        self._place.close()
+
+    def _begin(self) -> None:
+        """Get the place ready, and see that it is the folder of the last time.
+
+        Where a disk is mounted, its mount point stays when the disk goes, and looks like an empty folder: whoever
+        worked in it would put documents where nobody looks.
+        """
+        self._place.begin()
+        before = self._kept.note("folder")
+        if before is None or before == self._place.identity():
+            return
+        if self._place.find(CLAIMED, self._kept.claimer().encode()) is None:
+            raise SourceUnavailableError(
+                f"the folder is not the one of the last time: {self._own_shelf()} is missing in it; "
+                "mount the disk that belongs there, or, if the folder was replaced on purpose, make that folder in it"
+            )
+
+    def _mark(self) -> None:
+        """Leave in the folder what it is known by the next time."""
+        if not self._place.identity():
+            return
+        self._place.make(CLAIMED)
+        self._place.make(self._own_shelf())
+        if self._kept.note("folder") != self._place.identity():
+            self._kept.set_note("folder", self._place.identity())
+
+    def _own_shelf(self) -> str:
+        return f"{CLAIMED}/{self._kept.claimer()}"
+
+    def _waiting(self, limit: int) -> Iterator[tuple[str, Entry]]:
+        """Yield what may be taken, with the shelf on which it stands."""
+        claimed, offered = self._look(limit)
+        left_s = max((self._left_s(entry) for entry in (*claimed, *offered)), default=0.0)
+        if 0 < left_s <= _WAIT_MAX_S:
+            if self._opening.wait(left_s):
+                return
+            claimed, offered = self._look(limit)
+        self._spool.keep_only([*claimed, *offered, *(held.entry for held in self._held.values())])
+        waiting = [*((self._own_shelf(), entry) for entry in claimed), *((HERE, entry) for entry in offered)]
+        yield from ((shelf, entry) for shelf, entry in waiting if self._left_s(entry) == 0)
+
+    def _look(self, limit: int) -> tuple[list[Entry], list[Entry]]:
+        """Return the files that come next as they are now: those that are claimed, those that are offered."""
+        claimed = self._chosen(self._own_shelf(), limit) if self._claims else []
+        offered = self._chosen(HERE, limit)
+        self._settling.look([*claimed, *offered], self._opening.monotonic_s())
+        return claimed, offered
+
+    def _left_s(self, entry: Entry) -> float:
+        return 0.0 if self._rules.marker else self._settling.left_s(entry, self._opening.monotonic_s())
+
+    def _chosen(self, shelf: str, limit: int) -> list[Entry]:
+        """Return the files of a shelf that come next, in order."""
+        entries = [entry for entry in islice(self._place.entries(shelf), ENTRIES_MAX) if not entry.folder]
+        if shelf == HERE:
+            entries = self._wanted(entries)
+        return heapq.nsmallest(limit + _SPARE, entries, key=self._order)
+
+    def _wanted(self, entries: list[Entry]) -> list[Entry]:
+        encoding, marker = self._rules.name_encoding, self._rules.marker
+        wanted = [entry for entry in entries if self._rules.wants(entry.raw.decode(encoding, "replace"))]
+        self._pass_over([entry for entry in wanted if not entry.regular])
+        there = {entry.raw for entry in entries} if marker else set()
+        return [
+            entry for entry in wanted if entry.regular and (not marker or entry.raw + marker.encode(encoding) in there)
+        ]
+
+    def _pass_over(self, strange: list[Entry]) -> None:
+        """Say once of each name that it is no file."""
+        for entry in strange:
+            if entry.raw not in self._passed_over and len(self._passed_over) < _NAMED_MAX:
+                self._passed_over.add(entry.raw)
+                _LOG.warning("not a file, passed over", extra={"file": names.shown_name(entry.raw)})
+
+    def _order(self, entry: Entry) -> tuple[int, bytes]:
+        return (entry.modified_ns if self._rules.order == OLDEST else 0, entry.raw)
+
+    def _take(self, shelf: str, entry: Entry) -> Delivery | None:
+        """Make a delivery of a file; None when it cannot be one (it is put away) or not now."""
+        name = names.readable_name(entry.raw, self._rules.name_encoding)
+        if name is None:
+            self._refuse_here(
+                shelf, entry, "its name cannot be read: control characters, another encoding, or too long"
+            )
+            return None
+        if entry.size > self._rules.bytes_max:
+            self._refuse_here(shelf, entry, f"it has {entry.size} bytes, more than bytes_max = {self._rules.bytes_max}")
+            return None
+        if self._claims and shelf == HERE:
+            if not self._claim(entry):
+                return None
+            shelf = self._own_shelf()
+        try:
+            filled = self._spool.fill(self._place, shelf, entry)
+        except UnreadableFileError:
+            self._refuse_here(shelf, entry, "the account of the node may not read it: give it permission to read")
+            return None
+        return None if filled is None else self._delivery(_Held(shelf=shelf, entry=entry, name=name), *filled)
+
+    def _claim(self, entry: Entry) -> bool:
+        """Move a file to this adapter's own shelf; False when another one took it, or its name is still there."""
+        self._mark()
+        own = self._own_shelf()
+        if self._place.find(own, entry.raw) is not None:
+            return False
+        return self._place.move(HERE, entry.raw, own, entry.raw)
+
+    def _delivery(self, held: _Held, path: Path, digest: str) -> Delivery:
+        key = names.delivery_key(held.name, digest)
+        self._held[key] = held
+        inline = 0 < held.entry.size <= _INLINE_BYTES_MAX
+        return Delivery(
+            source_id=self._opening.source_id,
+            delivery_key=key,
+            content=path.read_bytes() if inline else b"",
+            file=None if inline else path,
+            media_type=names.media_type(held.name),
+            fetched_at=self._opening.now(),
+            name=held.name,
+        )
+
+    def _unchanged(self, delivery: Delivery) -> _Held | None:
+        """Return what is held of a delivery; None when it was answered, or is another file by now and comes anew."""
+        held = self._held.get(delivery.delivery_key)
+        if held is None:
+            return None
+        if self._place.find(held.shelf, held.entry.raw) == held.entry:
+            return held
+        _LOG.warning("file changed before it was answered", extra={"file": held.name})
+        self._spool.drop(held.entry)
+        del self._held[delivery.delivery_key]
+        return None
+
+    def _forget(self, key: str, held: _Held) -> None:
+        self._spool.drop(held.entry)
+        del self._held[key]
+
+    def _write_results(self, name: str, key: str, outcome: Outcome) -> None:
+        failed = None
+        if outcome.failed_rows is not None:
+            failed = names.with_mark(name, "failed")
+            self._write(RESULTS, failed, outcome.failed_rows)
+        if self._rules.results == NO_RESULTS:
+            return
+        if self._rules.results == "json":
+            content = answers.result_json(name, key, self._opening.now(), outcome, failed)
+        else:
+            content = answers.result_csv(outcome)
+        self._write(RESULTS, f"{name}.result.{self._rules.results}", content)
+
+    def _refuse_here(self, shelf: str, entry: Entry, reason: str) -> None:
+        """Refuse what never becomes a delivery; the node learns of it by its log."""
+        name = names.readable_name(entry.raw, self._rules.name_encoding) or names.shown_name(entry.raw)
+        self._refuse(shelf, entry, name, reason)
+        self._spool.drop(entry)
+        _LOG.warning("file refused", extra={"file": name, "reason": reason})
+
+    def _refuse(self, shelf: str, entry: Entry, name: str, reason: str) -> None:
+        self._mark()
+        name = self._free_name(REJECTED, name)
+        self._write(REJECTED, f"{name}.reason.txt", answers.reason_text(name, reason))
+        self._move(shelf, entry, REJECTED, name)
+
+    def _put_away(self, held: _Held) -> None:
+        if self._rules.after == DELETE:
+            self._place.remove(held.shelf, held.entry.raw)
+            self._remove_marker(held.entry)
+        else:
+            self._move(held.shelf, held.entry, DONE, self._free_name(DONE, held.name))
+
+    def _move(self, shelf: str, entry: Entry, to_shelf: str, name: str) -> None:
+        self._place.make(to_shelf)
+        self._place.move(shelf, entry.raw, to_shelf, self._raw(name))
+        self._remove_marker(entry)
+
+    def _remove_marker(self, entry: Entry) -> None:
+        if self._rules.marker:
+            self._place.remove(HERE, entry.raw + self._raw(self._rules.marker))
+
+    def _free_name(self, shelf: str, name: str) -> str:
+        """Return the name, or one made of it when a file has it already: nothing is ever overwritten there."""
+        if self._place.find(shelf, self._raw(name)) is None:
+            return name
+        return names.with_mark(name, f"{self._opening.now():%Y%m%dT%H%M%S}-{self._opening.token(3).hex()}")
+
+    def _write(self, shelf: str, name: str, content: bytes) -> None:
+        self._place.make(shelf)
+        self._place.write(shelf, self._raw(name), content)
+
+    def _raw(self, name: str) -> bytes:
+        return name.encode(self._rules.name_encoding)

@@ -1,0 +1,95 @@
+"""Copies of files in the adapter's own folder: what is handed over, and what of it has come so far."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from adapters.folders.kept import no_room
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from adapters.folders.place import Entry, Place
+
+_BLOCK_BYTES: Final = 1 << 20
+_OVERLAP_BYTES: Final = 65_536
+"""Bytes at the end of an interrupted copy that come once more: they must be the same for the copy to go on."""
+
+
+class Spool:
+    """Copies below ``folder``, one for each state of a file (name, size, time)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fill(self, place: Place, shelf: str, entry: Entry) -> tuple[Path, str] | None:
+        """Copy a file, going on where an earlier copy ended; return the copy and its SHA-256 in hexadecimal.
+
+        None when the file changed or vanished meanwhile. Raises UnreadableFileError.
+        """
+        path = self._path(entry)
+        try:
+            self._folder.mkdir(exist_ok=True)
+            if not self._copy(place, shelf, entry, path):
+                return None
+            digest = _digest(path)
+        except FileNotFoundError:
+            path.unlink(missing_ok=True)
+            return None
+        except OSError as error:
+            raise no_room(error) from error
+        if place.find(shelf, entry.raw) != entry or path.stat().st_size != entry.size:
+            path.unlink(missing_ok=True)
+            return None
+        return path, digest
+
+    def drop(self, entry: Entry) -> None:
+        """Remove the copy of a file."""
+        self._path(entry).unlink(missing_ok=True)
+
+    def keep_only(self, entries: Collection[Entry]) -> None:
+        """Remove copies of files that are none of these: they changed, or somebody took them away."""
+        kept = {self._path(entry).name for entry in entries}
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                if path.name not in kept:
+                    path.unlink(missing_ok=True)
+
+    def _path(self, entry: Entry) -> Path:
+        state = f"{entry.size} {entry.modified_ns} {entry.identity} ".encode() + entry.raw
+        return self._folder / sha256(state).hexdigest()[:32]
+
+    def _copy(self, place: Place, shelf: str, entry: Entry, path: Path) -> bool:
+        """Bring the copy to the file's size; False when what is there is not the beginning of the file."""
+        path.touch()
+        with path.open("r+b") as copy:
+            there = copy.seek(0, os.SEEK_END)
+            if there > entry.size:
+                there = copy.truncate(0)
+            if 0 < there < entry.size:
+                begin = max(0, there - _OVERLAP_BYTES)
+                copy.seek(begin)
+                before = copy.read()
+                copy.seek(begin)
+            else:
+                begin, before = there, b""
+            if there < entry.size:
+                place.copy(shelf, entry, copy, begin)
+                copy.flush()
+            copy.seek(begin)
+            same = copy.read(len(before)) == before
+        if not same:
+            path.unlink()
+        return same
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of what stands on the disk now, whatever was written when."""
+    made = sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            made.update(block)
+    return made.hexdigest()
