@@ -78,8 +78,9 @@ class LocalPlace:
 
     def move(self, shelf: str, raw: bytes, to_shelf: str, to_raw: bytes) -> bool:
         """Move a file in one step."""
-        with suppress(FileNotFoundError), self._at(shelf, absent=True) as source, self._at(to_shelf) as target:
-            os.rename(raw, to_raw, src_dir_fd=source, dst_dir_fd=target)
+        with suppress(FileNotFoundError), self._at(shelf, absent=True) as source:
+            with self._at(to_shelf, absent=True) as target:
+                os.rename(raw, to_raw, src_dir_fd=source, dst_dir_fd=target)
             return True
         return False
 

@@ -14,7 +14,7 @@ from adapters.folders.kept import Kept
 from adapters.folders.place import UnreadableFileError
 from adapters.folders.settings import DELETE, NO_RESULTS, OLDEST
 from adapters.folders.settling import Settling
-from adapters.folders.spool import Spool
+from adapters.folders.spool import Spool, UnfinishedCopyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,10 @@ class FolderAdapter:
         for shelf, entry in self._waiting(limit):
             if limit == 0:
                 return
-            delivery = self._take(shelf, entry)
+            try:
+                delivery = self._take(shelf, entry)
+            except UnfinishedCopyError:
+                return
             if delivery is not None:
                 limit -= 1
                 yield delivery

@@ -51,7 +51,8 @@ class Place(Protocol):
     def copy(self, shelf: str, entry: Entry, target: BinaryIO, offset: int) -> None:
         """Append a file's bytes from ``offset`` on to ``target``, at most up to ``entry.size``.
 
-        Raises UnreadableFileError, and FileNotFoundError when the file is gone or no file any more.
+        A slow place may stop before the end: the copy goes on in a later round. Raises UnreadableFileError, and
+        FileNotFoundError when the file is gone or no file any more.
         """
 
     def move(self, shelf: str, raw: bytes, to_shelf: str, to_raw: bytes) -> bool:

@@ -19,6 +19,10 @@ _OVERLAP_BYTES: Final = 65_536
 """Bytes at the end of an interrupted copy that come once more: they must be the same for the copy to go on."""
 
 
+class UnfinishedCopyError(Exception):
+    """A copy has not come to its end: it goes on in the next round."""
+
+
 class Spool:
     """Copies below ``folder``, one for each state of a file (name, size, time)."""
 
@@ -28,7 +32,7 @@ class Spool:
     def fill(self, place: Place, shelf: str, entry: Entry) -> tuple[Path, str] | None:
         """Copy a file, going on where an earlier copy ended; return the copy and its SHA-256 in hexadecimal.
 
-        None when the file changed or vanished meanwhile. Raises UnreadableFileError.
+        None when the file changed or vanished meanwhile. Raises UnreadableFileError and UnfinishedCopyError.
         """
         path = self._path(entry)
         try:
@@ -41,9 +45,11 @@ class Spool:
             return None
         except OSError as error:
             raise no_room(error) from error
-        if place.find(shelf, entry.raw) != entry or path.stat().st_size != entry.size:
+        if place.find(shelf, entry.raw) != entry:
             path.unlink(missing_ok=True)
             return None
+        if path.stat().st_size < entry.size:
+            raise UnfinishedCopyError
         return path, digest
 
     def drop(self, entry: Entry) -> None:

@@ -59,7 +59,7 @@ def test_every_setting_says_in_both_languages_what_it_is_and_has_a_default_that_
     names = [setting.name for setting in door.kind.settings]
     assert len(names) == len(set(names)) > 0
     assert [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
-    assert [one.name for one in door.kind.settings if not CHINESE.search(one.zh) or len(one.zh) < 4] == []
+    assert [one.name for one in door.kind.settings if not CHINESE.search(one.zh) or len(one.zh) < 3] == []
     assert [one.name for one in door.kind.settings if CHINESE.search(one.en) or len(one.en) < 10] == []
     assert [one.name for one in door.kind.settings if one.default is not REQUIRED and not takes(one)] == []
 

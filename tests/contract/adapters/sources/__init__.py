@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.contract.adapters.sources.file_drop import folder_source
+from tests.contract.adapters.sources.sftp import sftp_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,5 +16,6 @@ if TYPE_CHECKING:
 
 SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] = {
     "file_drop": folder_source,
+    "sftp": sftp_source,
 }
 """By name of the kind; a kind with several ways to be reached stands here once, with the way that is used most."""
