@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
+from threading import Condition
 from typing import TYPE_CHECKING
+
+from adapters.contract import AdapterError, DeliveryRejectedError, SourceUnavailableError
+from adapters.record_line.answering import NodeLink
+from adapters.record_line.driving import Driver
+from adapters.record_line.entries import entry_messages
+from adapters.record_line.limits import ENTRY_BYTES_MAX, KEY_BYTES_MAX, TEXT_BYTES_MAX
+from adapters.record_line.memory import LineMemory
+from adapters.record_line.messages import Confirm, Refuse, clipped
+from adapters.record_line.speaking import LineState, Message, Speaking, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,57 +22,15 @@ if TYPE_CHECKING:
     from adapters.contract import Document, Outcome
     from adapters.record_line.port import BytePort
 
-
-class Standing(StrEnum):
-    """How a line stands."""
-
-    UNPLUGGED = "unplugged"
-    """No port is attached, or the one that was is gone."""
-    SILENT = "silent"
-    """A port is attached, and no terminal that has proved its key is there."""
-    UNPROVEN = "unproven"
-    """Somebody calls and does not prove to have the key: a wrong key, or a stranger."""
-    OPEN = "open"
-    """A terminal has proved its key and answers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineState:
-    """How a line stands: since when on the monotonic clock, with which terminal, and words for people.
-
-    ``terminal`` is the terminal that is there or was there last, "" for none yet; ``text`` is English, without secrets.
-    ``frames_lost`` counts frames that noise spoilt, ``frames_forged`` those that came whole and were not the terminal's.
-    """
-
-    standing: Standing
-    since_s: float
-    terminal: str = ""
-    text: str = ""
-    frames_lost: int = 0
-    frames_forged: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One thing that a terminal sent: a record or a file of them.
-
-    ``key`` is the same however often it comes (the terminal's name, its spool and the number there), at most 200
-    characters: the delivery key. ``media_type`` and ``name`` (of a file, "" for none) are what the terminal said.
-    """
-
-    terminal: str
-    key: str
-    content: bytes
-    media_type: str
-    name: str = ""
+__all__ = ["LineState", "Message", "RecordLine", "Standing"]
 
 
 class RecordLine:
     """One line, with one terminal at its end at a time; lives as long as the adapter, over ports that come and go.
 
     ``terminals`` are the keys (32 bytes) of those who may call, by name (1 to 32 of ``a-z 0-9 - _ .``). ``folder``
-    is the line's alone and stays: it holds what was answered lately and what has come of a large file. ``monotonic_s`` and
-    ``token`` are those of the opening. Every method may be called from any thread.
+    is the line's alone and stays: it holds what was answered lately and what has come of a long file. ``monotonic_s``
+    and ``token`` are those of the opening. Every method may be called from any thread.
     """
 
     def __init__(
@@ -74,10 +41,30 @@ class RecordLine:
         monotonic_s: Callable[[], float],
         token: Callable[[int], bytes],
     ) -> None:
-        raise NotImplementedError
+        self._terminals = dict(terminals)
+        self._monotonic_s = monotonic_s
+        self._token = token
+        self._condition = Condition()
+        self._speaking = Speaking(LineMemory(folder), self._condition, monotonic_s)
+        self._driver: Driver | None = None
+        self._closed = False
 
     def start(self, port: BytePort) -> None:
         """Run over ``port``, which this closes when it ends; a port from before is closed first."""
+        self._stop()
+        link = NodeLink(self._speaking, terminals=self._terminals, token=self._token)
+        driver = Driver(
+            link,
+            port,
+            condition=self._condition,
+            monotonic_s=self._monotonic_s,
+            gone=(OSError, AdapterError),
+            ended=self._ended,
+        )
+        with self._condition:
+            self._driver = driver
+            self._speaking.stands(Standing.SILENT, "nobody has called yet")
+        driver.start()
 
     def received(self, wait_s: float) -> Message | None:
         """Return the oldest message that was not returned yet, None when none came within ``wait_s``.
@@ -85,15 +72,28 @@ class RecordLine:
         Raises SourceUnavailableError when the port is gone: open it again and ``start``. What was received before that
         is returned first. A message that comes again while it is not answered is not returned twice.
         """
+        with self._condition:
+            self._condition.wait_for(lambda: self._speaking.waiting or self._driver is None, wait_s)
+            if self._speaking.waiting:
+                message = self._speaking.waiting.popleft()
+                self._read_on()
+                return message
+            if self._driver is None:
+                raise SourceUnavailableError(self._speaking.state.text)
+            return None
 
     def confirm(self, message: Message, outcome: Outcome) -> None:
         """Tell the terminal that the message is in the node's journal; remembered, and told again when it comes again.
 
         Harmless when the line is down: the terminal is told when it sends the message again.
         """
+        problem = outcome.problems[0].text if outcome.problems else ""
+        counts = (outcome.offered, outcome.accepted, outcome.repeated, outcome.refused, outcome.received)
+        self._answer(message, Confirm("", *counts, clipped(problem)))
 
     def refuse(self, message: Message, reason: str) -> None:
         """Tell the terminal that the node cannot read the message at all, and why; otherwise as ``confirm``."""
+        self._answer(message, Refuse("", clipped(reason)))
 
     def deliver(self, document: Document, key: str, *, wait_s: float = 60.0) -> None:
         """Hand a document to the terminal and wait until it stands on the terminal's disk.
@@ -101,10 +101,66 @@ class RecordLine:
         Raises SourceUnavailableError when no terminal is there or it does not answer in time, and
         DeliveryRejectedError when it never will take it (too large). The same ``key`` again changes nothing there.
         """
+        if len(document.content) > ENTRY_BYTES_MAX or len(key.encode("utf-8")) > KEY_BYTES_MAX:
+            raise DeliveryRejectedError(f"a line carries at most {ENTRY_BYTES_MAX} bytes of a document")
+        speaking = self._speaking
+        with self._condition:
+            if not speaking.is_open:
+                raise SourceUnavailableError(f"no terminal is there: {speaking.state.text}")
+            speaking.deliveries[key] = None
+            speaking.say(
+                entry_messages(
+                    key,
+                    document.content,
+                    media_type=document.media_type,
+                    name=document.record_type,
+                    text=clipped(document.text, TEXT_BYTES_MAX),
+                )
+            )
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: speaking.deliveries[key] is not None or not speaking.is_open, wait_s)
+            answer = speaking.deliveries.pop(key)
+        if answer is None:
+            raise SourceUnavailableError("the terminal has not said that it holds the document")
+        if isinstance(answer, Refuse):
+            raise DeliveryRejectedError(f"the terminal refuses the document: {answer.text}")
 
     @property
     def state(self) -> LineState:
         """How the line stands now."""
+        with self._condition:
+            link = self._driver.link if self._driver is not None else None
+            if link is None:
+                return self._speaking.state
+            forged = link.forged + (link.session.forged if link.session is not None else 0)
+            return replace(self._speaking.state, frames_lost=link.spoilt, frames_forged=forged)
 
     def close(self) -> None:
         """Say good-bye where somebody is there, close the port and let go; calling it twice is harmless."""
+        self._stop()
+        with self._condition:
+            if not self._closed:
+                self._closed = True
+                self._speaking.memory.close()
+
+    def _answer(self, message: Message, answer: Confirm | Refuse) -> None:
+        with self._condition:
+            self._speaking.answer(message, answer)
+            self._condition.notify_all()
+
+    def _read_on(self) -> None:
+        if self._driver is not None:
+            self._driver.link.read_on()
+            self._condition.notify_all()
+
+    def _ended(self, driver: Driver) -> None:
+        """Take in that the port is gone; called with the lock held."""
+        driver.link.hang_up(self._monotonic_s())
+        if driver is self._driver:
+            self._driver = None
+            self._speaking.stands(Standing.UNPLUGGED, str(driver.error or "the port is closed"))
+
+    def _stop(self) -> None:
+        driver = self._driver
+        if driver is not None:
+            driver.stop()
