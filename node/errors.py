@@ -134,6 +134,14 @@ class EvidenceNotYetError(TryLaterError):
     remedy = "Wait until the links are up and quiet, then run it again"
 
 
+class AdapterAwayError(TryLaterError):
+    """The system of a department does not answer now, or the running node has not asked it yet."""
+
+    code = "YZ-ADAPTER-001"
+    exit_code = 6
+    remedy = "Check that the system runs and can be reached from here, then run it again; a running node goes on trying"
+
+
 # --- needs a person ----------------------------------------------------------------------------------------------
 
 
@@ -204,6 +212,21 @@ class StateConflictError(NeedsPersonError):
 
     code = "YZ-STATE-001"
     remedy = "Look at it again before you decide: somebody else may have acted"
+
+
+class AdapterRefusedError(NeedsPersonError):
+    """The system of a department does not let the adapter in, or the adapter's settings do not fit it."""
+
+    code = "YZ-ADAPTER-002"
+    exit_code = 4
+    remedy = "Correct the adapter's settings or secrets, or what the system allows it, then run it again"
+
+
+class AdapterBrokenError(NeedsPersonError):
+    """The process of an adapter hung, crashed or did not keep to the contract, and was ended."""
+
+    code = "YZ-ADAPTER-003"
+    remedy = "Look into `yizhan adapters logs NAME`, and tell whoever made the kind; a running node starts it again"
 
 
 class IntegrityError(NeedsPersonError):

@@ -21,6 +21,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from node.cases.view import count_cases, count_findings, count_penalties, count_penalty_findings
+from node.departments.doors.book import TROUBLE
+from node.departments.doors.overview import adapters_status
 from node.departments.refused import count_refused
 from node.departments.returned import count_waiting
 from node.departments.sources import activity_by_source
@@ -76,6 +78,7 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
             "sources": [
                 {"source": name, **asdict(activity)} for name, activity in activity_by_source(connection).items()
             ],
+            "adapters": adapters_status(connection, node.config.home, running=running),
             "records": sum(stream.size for stream in held),
             "quarantined": quarantine.count(connection),
             **dict(zip(("redacted", "awaited"), hash_only.counts(connection), strict=True)),
@@ -95,15 +98,16 @@ def node_status(node: Node, *, running: bool = True) -> dict[str, Any]:
 def is_degraded(status: dict[str, Any]) -> bool:
     """Whether a person should look.
 
-    Nothing runs the node, it is in doubt about its database, a link is not up, a neighbour's clock is minutes away from
-    ours, something is quarantined, a summary is disputed, there is an alarm, something stored is damaged, or the disk
-    is nearly full.
+    Nothing runs the node, it is in doubt about its database, a link is not up, an adapter brings nothing though it
+    should, a neighbour's clock is minutes away from ours, something is quarantined, a summary is disputed, there is an
+    alarm, something stored is damaged, or the disk is nearly full.
     """
     return (
         not status["running"]
         or status["doubt"] is not None
         or any(link["state"] not in {UP, CATCHING_UP} for link in status["links"])
         or any(is_clock_off(link["clock_offset_s"]) for link in status["links"])
+        or any(one["state"] in TROUBLE for one in status["adapters"])
         or status["quarantined"] > 0
         or status["alarms"] > 0
         or status["statistics"]["state"] == "disputed"

@@ -29,6 +29,7 @@ COMMANDS = {
     "invite": "node.cli.joining:invite",
     "join": "node.cli.joining:join",
     "sources": "node.cli.sources:sources",
+    "adapters": "node.cli.adapters:adapters",
     "import": "node.cli.importing:import_command",
     "refused": "node.cli.refused:refused",
     "dialects": "node.cli.dialects:dialects",

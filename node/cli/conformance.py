@@ -48,12 +48,12 @@ def conformance(frame: Frame, place: str, dialect: str, record_type: str, table:
             dialect=dialect,
             record_type=record_type,
             table=table,
-            told=(lambda _: None) if frame.json else _teller(),
+            told=(lambda _: None) if frame.json else teller(),
         )
     if frame.json:
         write_json(found.as_json())
     else:
-        _summarise(frame, found)
+        summarise(frame, found)
     return found.exit_code
 
 
@@ -72,7 +72,7 @@ def _opened(place: str) -> Iterator[tuple[BinaryIO, str]]:
         yield stream, path.name
 
 
-def _teller() -> Callable[[Checked], None]:
+def teller() -> Callable[[Checked], None]:
     """Return what writes a line per record, and one per problem until PROBLEMS_MAX are written."""
     from node.departments.conformance import PROBLEMS_MAX
 
@@ -95,7 +95,7 @@ def _place(row: int | None, line: int | None) -> str:
     return f"{row or '-'}:{line or '-'}"
 
 
-def _summarise(frame: Frame, found: Conformance) -> None:
+def summarise(frame: Frame, found: Conformance) -> None:
     """Tell people what was found: hints on standard output, the rest as words."""
     for hint in found.hints:
         label = hint.label.chinese if frame.language == "zh" else hint.label.english

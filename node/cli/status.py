@@ -20,8 +20,8 @@ def status(frame: Frame) -> int:
     """Show links, streams, counts and lags.
 
     Leaves with 3 when something needs a look: no process runs the node, it is in doubt about its database, a link is
-    not up, a neighbour's clock is minutes away, records are quarantined, a summary is disputed, there is an alarm,
-    something stored is damaged, or the disk is nearly full.
+    not up, an adapter brings nothing though it should, a neighbour's clock is minutes away, records are quarantined, a
+    summary is disputed, there is an alarm, something stored is damaged, or the disk is nearly full.
     """
     from node.status import is_degraded, node_status
 
@@ -78,7 +78,27 @@ def _show(frame: Frame, document: dict[str, Any]) -> None:
         for one in document["streams"]
     ]
     write_table(frame, "数据流 Streams", ("origin", "audience", "size", "sealed", "root", "held_by"), streams)
+    _show_adapters(frame, document)
     _show_counts(frame, document, spoken(document["statistics"]["state"]))
+
+
+def _show_adapters(frame: Frame, document: dict[str, Any]) -> None:
+    """Show the doors to departments' systems, if this node has any."""
+    from node.web.words import word
+
+    rows = [
+        (
+            one["name"],
+            one["kind"],
+            word(one["state"]).spoken(frame.language),
+            one["since"],
+            one["deliveries"],
+            one["text"],
+        )
+        for one in document["adapters"]
+    ]
+    if rows:
+        write_table(frame, "适配器 Adapters", ("name", "kind", "state", "since", "deliveries", "text"), rows)
 
 
 def _show_counts(frame: Frame, document: dict[str, Any], agreement: str) -> None:

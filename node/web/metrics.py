@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as METRICS_TYPE
 
+from node.departments.doors.book import TROUBLE
 from node.errors import YizhanError
 from node.status import CONNECTED, node_status
 
@@ -88,6 +89,7 @@ class _StatusCollector:
         yield from _links(status)
         yield from _streams(status)
         yield from _sources(status)
+        yield from _adapters(status)
         yield GaugeMetricFamily(
             "yizhan_doubt",
             "1 while this node is in doubt about its database.",
@@ -180,3 +182,16 @@ def _sources(status: dict[str, Any]) -> Iterator[Metric]:
         repeated.add_metric(name, activity["repeated"])
         refused.add_metric(name, activity["refused"])
     yield from (accepted, repeated, refused)
+
+
+def _adapters(status: dict[str, Any]) -> Iterator[Metric]:
+    labels = ("adapter", "kind")
+    up = GaugeMetricFamily("yizhan_adapter_up", "0 when an adapter brings nothing though it should.", labels=labels)
+    brought = CounterMetricFamily("yizhan_adapter_deliveries_total", "Deliveries answered, by adapter.", labels=labels)
+    rejected = CounterMetricFamily("yizhan_adapter_rejected_total", "Deliveries that nobody could read.", labels=labels)
+    for one in status["adapters"]:
+        name = (one["name"], one["kind"])
+        up.add_metric(name, float(one["state"] not in TROUBLE))
+        brought.add_metric(name, one["deliveries"])
+        rejected.add_metric(name, one["rejected"])
+    yield from (up, brought, rejected)

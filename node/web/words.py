@@ -36,6 +36,17 @@ WORDS: dict[str, Word] = {
     "down": Word("离线", "down", "■", "bad"),
     "new": Word("未连接", "not yet connected", "？", "rest"),
     "stopped": Word("已停止", "stopped", "■", "bad"),
+    # States of an adapter; those that are not here are states of a link, too.
+    "starting": Word("启动中", "starting", "▲", "late"),
+    "working": Word("处理中", "working", "●", "good"),
+    "waiting": Word("正常等待", "waiting for deliveries", "●", "good"),
+    "outside_hours": Word("时段之外", "outside its hours", "‖", "rest"),
+    "paused": Word("已暂停", "paused", "‖", "rest"),
+    "held": Word("本节点暂不接收", "this node takes nothing in now", "▲", "late"),
+    "away": Word("对方无应答", "the system does not answer", "■", "bad"),
+    "needs_person": Word("需人工处理", "a person must act", "■", "bad"),
+    "broken": Word("进程故障，将重启", "its process broke; it is started again", "■", "bad"),
+    "off": Word("种类不可用", "its kind cannot be used", "■", "bad"),
     # Whether a process runs the node.
     "running": Word("运行中", "running", "●", "good"),
     "not running": Word("未运行", "not running", "■", "bad"),

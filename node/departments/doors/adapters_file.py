@@ -115,7 +115,7 @@ def read_adapter(
         found = kind_of(values["kind"])
         if found.kind is None:
             return replace(listed, mistake=_no_kind(home / ADAPTERS_FILE, name, found), is_off=True)
-        chosen = given_secrets(home, name, found.kind, environment) if secrets is None else secrets
+        chosen = given_secrets(home, name, found.settings, environment) if secrets is None else secrets
         return replace(listed, config=_config(home, name, values, found.kind, given.get(SETTINGS, {}), chosen))
     except ConfigurationError as mistake:
         return replace(listed, mistake=mistake)

@@ -82,6 +82,8 @@ class Place:
 class Doorway:
     """One process with an open adapter; ``is_stopping`` is asked while it is waited for.
 
+    ``was_stopped`` tells that the adapter was told to stop: it waits for nothing any more, and is to be closed.
+
     Making it raises BrokenDoorError, SourceNeedsPersonError (settings that do not fit together) and
     InterruptedDoorError.
     """
@@ -102,7 +104,7 @@ class Doorway:
         self._masked = masking(config.secrets.values())
         self._told = told
         self._is_stopping = is_stopping
-        self._stopped = False
+        self.was_stopped = False
         self._ended = False
         self._process, self._line = self._start(environment)
         self._errors = _ErrorReader(self._process)
@@ -191,16 +193,19 @@ class Doorway:
         self._line.close()
         self._errors.finish()
 
-    def broke(self, why: str) -> BrokenDoorError:
-        """End the process and return the error that says why, with its last words told as an event."""
-        code = self._exit_code(EXIT_S)
+    def broke(self, why: str, *, exit_s: float = 0.0) -> BrokenDoorError:
+        """End the process and return the error that says why, with its last words told as an event.
+
+        One that is ending by itself has ``exit_s`` to do so, so that it can be told how.
+        """
+        code = self._exit_code(exit_s)
         self.end()
         if self._errors.overflowed:
             why = f"it wrote more than {SAID_BYTES_MAX:,} bytes to standard error"
         words = [self._masked(line)[:LINE_LENGTH_MAX] for line in self._errors.last_words()]
         if words:
             self._told("WARNING", "last words of the process", {"lines": "\n".join(words)})
-        ended = "" if code is None else f" ({_how(code)})"
+        ended = f" ({_how(code)})" if code is not None and exit_s and not self._errors.overflowed else ""
         return BrokenDoorError(f"{why}{ended}")
 
     def _start(self, environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Line]:
@@ -225,14 +230,17 @@ class Doorway:
     ) -> tuple[dict[str, Any], bytes]:
         """Return the answer to a request; raises what the adapter raised, or BrokenDoorError."""
         wait_s = self._config.kind.patience_s + GRACE_S if within_s is None else within_s
-        deadline_s = self._clock.monotonic_s() + wait_s
+        begun_s = self._clock.monotonic_s()
         try:
             self._line.send(packed(request, content), MESSAGE_S)
-            said, behind = self._answer(deadline_s, str(request["do"]))
+            said, behind = self._answer(begun_s + wait_s, str(request["do"]))
         except TimeoutError as error:
             raise self.broke("it stopped in the middle of a message") from error
         except (OSError, EOFError) as error:
-            raise self.broke(f"its process ended during {request['do']}") from error
+            if self._clock.monotonic_s() - begun_s >= self._config.kind.patience_s:
+                # Its own watch ended it, and its last words tell where it hung.
+                raise self.broke(self._hung(str(request["do"]))) from error
+            raise self.broke(f"its process ended during {request['do']}", exit_s=EXIT_S) from error
         except ValueError as error:
             raise self.broke(f"it sent a message of more than {MESSAGE_BYTES_MAX:,} bytes") from error
         except MalformedMessageError as error:
@@ -252,18 +260,23 @@ class Doorway:
         raise self.broke(f"it told more than {EVENTS_MAX:,} events during {doing}")
 
     def _await(self, deadline_s: float, doing: str) -> None:
+        """Wait for a message; InterruptedDoorError when the keeper is to stop and none comes within ``STOP_S``."""
+        is_interrupted = False
         while not self._line.has_news(LOOK_S):
             now_s = self._clock.monotonic_s()
             if now_s >= deadline_s:
-                if self._stopped:
+                if is_interrupted:
                     raise InterruptedDoorError
-                raise self.broke(
-                    f"it hung: {doing} took longer than its patience of {self._config.kind.patience_s:g} s"
-                )
-            if not self._stopped and self._is_stopping():
-                self._stopped = True
-                self._line.send(packed({"do": "stop"}), MESSAGE_S)
+                raise self.broke(self._hung(doing))
+            if not is_interrupted and self._is_stopping():
+                is_interrupted = True
                 deadline_s = min(deadline_s, now_s + STOP_S)
+                if not self.was_stopped:
+                    self.was_stopped = True
+                    self._line.send(packed({"do": "stop"}), MESSAGE_S)
+
+    def _hung(self, doing: str) -> str:
+        return f"it hung: {doing} took longer than its patience of {self._config.kind.patience_s:g} s"
 
     def _error(self, said: Mapping[str, Any]) -> Exception:
         text = self._masked(str(said.get("text")))[:TEXT_LENGTH_MAX]

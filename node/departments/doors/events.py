@@ -42,8 +42,12 @@ class EventLog:
         self._in_minute = 0
         self._omitted = 0
 
+    def note(self, level: str, phrase: str, fields: Mapping[str, str] | None = None) -> None:
+        """Keep and log an event of the keeper itself; texts are masked and bounded already."""
+        self._keep(level, phrase, fields or {})
+
     def add(self, level: str, phrase: str, fields: Mapping[str, str] | None = None) -> None:
-        """Keep an event and log it, unless this minute had too many; texts are masked and bounded already."""
+        """Keep and log an event of the adapter's process, unless this minute had too many."""
         now_s = self._clock.monotonic_s()
         if now_s >= self._minute_ends_s:
             omitted, self._omitted, self._in_minute = self._omitted, 0, 0

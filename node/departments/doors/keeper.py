@@ -169,6 +169,8 @@ class Keeper:
         if limit == 0 and asked is None:
             return self._pace.wait_s(self._clock.monotonic_s())
         pause_s = self._round(max(1, limit))
+        if self._doorway is not None and self._doorway.was_stopped:
+            self.let_go()
         if asked is not None:
             self._answer_run(asked)
         if pause_s >= LEAVE_AFTER_S:
@@ -230,7 +232,7 @@ class Keeper:
         now_s = self._clock.monotonic_s()
         self._pace.took(taken.outcome.offered, now_s)
         if taken.unread:
-            self._events.add("WARNING", "delivery not readable", {"why": taken.unread[:300]})
+            self._events.note("WARNING", "delivery not readable", {"why": taken.unread[:300]})
         if now_s - self._round_began_s > WORKING_S:
             self._note(book.WORKING, "", failures=0, next_at=None)
         return not self._is_interrupted() and self._pace.deliveries(1, now_s) > 0
@@ -248,7 +250,7 @@ class Keeper:
     def _went_well(self, done: RoundDone, *, more: bool) -> float:
         self._failures = 0
         if done.answer_error:
-            self._events.add("WARNING", "the source did not take an answer", {"why": done.answer_error})
+            self._events.note("WARNING", "the source did not take an answer", {"why": done.answer_error})
         self._note(book.WAITING, "", failures=0, next_at=None)
         if self.config.every_s == 0:
             return SOON_S
@@ -279,9 +281,9 @@ class Keeper:
 
     def _log_change(self, state: str, text: str) -> None:
         if state in book.TROUBLE or state == HELD:
-            self._events.add("WARNING", f"adapter {state}", {"why": text})
+            self._events.note("WARNING", f"adapter {state}", {"why": text})
         elif self._state in book.TROUBLE or self._state == HELD:
-            self._events.add("INFO", "adapter works again", {"was": self._state})
+            self._events.note("INFO", "adapter works again", {"was": self._state})
 
     def _write(self, changes: dict[str, Any]) -> None:
         try:

@@ -59,7 +59,7 @@ def checked_secrets(declared: Sequence[Setting], given: Mapping[str, Any]) -> di
     for one in secrets:
         if one.name in given:
             found[one.name] = str(_checked(one, given[one.name], shown=False))
-        elif one.default is REQUIRED:
+        elif is_required(one):
             raise SettingError(
                 one.name,
                 "is a secret that is missing",
@@ -67,6 +67,32 @@ def checked_secrets(declared: Sequence[Setting], given: Mapping[str, Any]) -> di
                 action="Give it in adapters.secrets.toml or in the environment (docs/reference/adapters.md)",
             )
     return found
+
+
+def read_settings(declared: Sequence[Setting], given: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the settings that a command line gives as pairs of name and text; raises SettingError.
+
+    What is missing is left for ``checked_settings`` to find.
+    """
+    known = {one.name: one for one in declared if not one.secret}
+    texts: dict[str, list[str]] = {}
+    for name, text in given:
+        if name not in known:
+            if any(one.name == name for one in declared):
+                raise SettingError(
+                    name,
+                    "is a secret",
+                    why="arguments can be seen by every account of the machine",
+                    action=f"Give it with --secret {name} or --secret-file {name}=FILE",
+                )
+            raise _unknown(name, list(known))
+        texts.setdefault(name, []).append(text)
+    return {name: read_value(known[name], found) for name, found in texts.items()}
+
+
+def is_required(setting: Setting) -> bool:
+    """Tell whether a setting has to be given."""
+    return setting.default is REQUIRED
 
 
 def read_value(setting: Setting, texts: Sequence[str]) -> Any:
@@ -104,10 +130,24 @@ def allowed_words(setting: Setting) -> str:
     return words[setting.form]
 
 
+def described_setting(setting: Setting) -> dict[str, Any]:
+    """Return a setting for programs: what it may be, its default (None for none, and of secrets), what it means."""
+    return {
+        "name": setting.name,
+        "form": setting.form.value,
+        "required": is_required(setting),
+        "default": None if is_required(setting) or setting.secret else setting.default,
+        "allowed": allowed_words(setting),
+        "secret": setting.secret,
+        "zh": setting.zh,
+        "en": setting.en,
+    }
+
+
 def _value(setting: Setting, given: Mapping[str, Any]) -> Any:
     if setting.name in given:
         return _checked(setting, given[setting.name])
-    if setting.default is REQUIRED:
+    if is_required(setting):
         raise SettingError(
             setting.name, "is missing", why="it has no default", action=f"Give it: {allowed_words(setting)}"
         )
@@ -152,7 +192,7 @@ _CHECKS: Final[Mapping[Form, Callable[[Setting, Any], bool]]] = {
 
 def _is_whole(setting: Setting) -> bool:
     """Tell whether only whole numbers are meant: when the default is one, or ``lowest`` where there is no default."""
-    sample = setting.lowest if setting.default is REQUIRED or setting.default is None else setting.default
+    sample = setting.lowest if is_required(setting) or setting.default is None else setting.default
     return isinstance(sample, int)
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.contract import CONTRACT_VERSION, GROUP, AdapterKind, Setting
+from node.departments.doors.kind_settings import described_setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,34 @@ class FoundKind:
     package: str
     kind: AdapterKind | None = None
     reason: str = ""
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """What the kind declares of its settings; nothing of one that cannot be used."""
+        return () if self.kind is None else self.kind.settings
+
+    def spoken(self, language: str) -> str:
+        """Return what the kind is, in ``zh`` or ``en``."""
+        if self.kind is None:
+            return ""
+        return self.kind.zh if language == "zh" else self.kind.en
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the kind for programs, each of its settings described."""
+        kind = self.kind
+        described: dict[str, Any] = {"name": self.name, "package": self.package, "problem": self.reason}
+        if kind is None:
+            return described
+        return {
+            **described,
+            "zh": kind.zh,
+            "en": kind.en,
+            "every_s": kind.every_s,
+            "patience_s": kind.patience_s,
+            "delivers": kind.delivers,
+            "settings": [described_setting(one) for one in kind.settings],
+            "scale": dict(kind.scale),
+        }
 
 
 def find_kinds() -> dict[str, FoundKind]:

@@ -17,11 +17,11 @@ from node.config.keys import read_toml
 from node.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
-    from adapters.contract import AdapterKind
+    from adapters.contract import Setting
 
 SECRETS_FILE: Final = "adapters.secrets.toml"
 VARIABLE_PREFIX: Final = "YIZHAN_ADAPTER_"
@@ -40,16 +40,18 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("YIZHAN_")}
 
 
-def given_secrets(home: Path, name: str, kind: AdapterKind, environment: Mapping[str, str]) -> dict[str, Any]:
+def given_secrets(home: Path, name: str, settings: Sequence[Setting], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the secrets of an adapter, from the file, and over it those from the environment; not checked yet.
 
     Raises ConfigurationError when others may read the file, or it is no file of tables.
     """
-    given = dict(secrets_file(home).get(name, {}))
-    for setting in kind.settings:
-        if setting.secret and (value := environment.get(variable_of(name, setting.name))) is not None:
-            given[setting.name] = value
-    return given
+    return {**secrets_file(home).get(name, {}), **variables(name, settings, environment)}
+
+
+def variables(name: str, settings: Sequence[Setting], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets of an adapter that stand in the environment."""
+    named = {one.name: variable_of(name, one.name) for one in settings if one.secret}
+    return {setting: environment[variable] for setting, variable in named.items() if variable in environment}
 
 
 def secrets_file(home: Path) -> dict[str, dict[str, Any]]:

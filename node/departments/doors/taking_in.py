@@ -82,7 +82,7 @@ def take_in(intake: Intake, source: Source, config: AdapterConfig, delivery: Bro
     """
     options = DialectOptions(record_type=config.record_type, table=config.table, system=source.name)
     watched = _Watched()
-    with _opened(delivery, config.bytes_max) as stream:
+    with opened(delivery, config.bytes_max) as stream:
         dialect, candidates = _candidates(intake, stream, config.dialect, options, delivery)
         report = intake.accept(
             watched.candidates(candidates),
@@ -94,6 +94,26 @@ def take_in(intake: Intake, source: Source, config: AdapterConfig, delivery: Bro
     unread = report.problems[0].text if report.refused and not watched.recognised and report.problems else ""
     rows = failed_rows(intake, dialect, watched.refused_ids) if report.refused and not unread else None
     return TakenIn(outcome=_outcome(report, rows), unread=unread)
+
+
+@contextmanager
+def opened(delivery: Brought, bytes_max: int) -> Iterator[BinaryIO]:
+    """Give what a delivery holds; a path is opened without waiting, and only when a file of its size is there.
+
+    Raises FileGoneError.
+    """
+    if delivery.file is None:
+        yield BytesIO(delivery.content)
+        return
+    try:
+        descriptor = os.open(delivery.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise FileGoneError(error.strerror or type(error).__name__) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != delivery.size or found.st_size > bytes_max:
+            raise FileGoneError("it is not the file that was named")
+        yield stream
 
 
 def _candidates(
@@ -108,23 +128,6 @@ def _candidates(
         dialect = recognise(delivery.name, stream.read(_HEAD_BYTES))
         stream.seek(0)
     return dialect, intake.dialects.read(dialect, stream, options)
-
-
-@contextmanager
-def _opened(delivery: Brought, bytes_max: int) -> Iterator[BinaryIO]:
-    """Give what a delivery holds; a path is opened without waiting and only when a file of its size is there."""
-    if delivery.file is None:
-        yield BytesIO(delivery.content)
-        return
-    try:
-        descriptor = os.open(delivery.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise FileGoneError(error.strerror or type(error).__name__) from error
-    with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != delivery.size or found.st_size > bytes_max:
-            raise FileGoneError("it is not the file that was named")
-        yield stream
 
 
 def _outcome(report: ImportReport, rows: bytes | None) -> Outcome:

@@ -31,6 +31,15 @@ CALLS = (
     ("sources", "add", "hall"),
     ("sources", "list"),
     ("sources", "disable", "hall"),
+    ("adapters", "kinds"),
+    ("adapters", "list"),
+    ("adapters", "add", "hall", "--kind", "scripted", "--source", "hall"),
+    ("adapters", "show", "hall"),
+    ("adapters", "run", "hall"),
+    ("adapters", "pause", "hall"),
+    ("adapters", "resume", "hall"),
+    ("adapters", "remove", "hall", "--yes"),
+    ("adapters", "logs", "hall"),
     ("import", __file__),
     ("refused", "list"),
     ("refused", "show", "1"),
@@ -80,6 +89,7 @@ CALLS = (
 """A call of every command that could succeed, without its home."""
 WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "standard", "verify"})
 """Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
+NEED_NO_NODE = frozenset({("adapters", "kinds"), ("backup", "verify")})
 MISTAKES = (
     ("frobnicate",),
     ("redact", "360102/ancestors", "--approval", "1", "--reason", "x", "--yes"),
@@ -96,6 +106,10 @@ MISTAKES = (
     ("sources", "add", "Hall"),
     ("sources", "add", "hall", "--channel", "PIGEON"),
     ("sources", "add", "hall", "--division", "東湖"),
+    ("adapters", "add", "hall", "--source", "hall"),
+    ("adapters", "add", "hall", "--kind", "sftp", "--source", "hall", "--set", "host"),
+    ("adapters", "run", "hall", "--wait-s", "0"),
+    ("adapters", "logs", "hall", "-n", "0"),
     ("import", "/nowhere/at/all.csv"),
     ("import", __file__, "--dialect", "soap"),
     ("import", __file__, "--dialect", "no dialect"),
@@ -190,7 +204,7 @@ def test_a_mistake_in_the_call_leaves_with_two(county: Home, mistake: tuple[str,
 def test_without_a_home_every_command_asks_for_one(
     call: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if call[0] in WITHOUT_A_NODE or call[:2] == ("backup", "verify"):
+    if call[0] in WITHOUT_A_NODE or call[:2] in NEED_NO_NODE:
         return
     monkeypatch.delenv("YIZHAN_HOME", raising=False)
     assert run_program(list(call)) == 2
@@ -201,7 +215,7 @@ def test_without_a_home_every_command_asks_for_one(
 def test_in_a_folder_without_a_node_every_command_leaves_with_four(
     call: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if call[0] in {"init", "restore", *WITHOUT_A_NODE} or call[:2] == ("backup", "verify"):
+    if call[0] in {"init", "restore", *WITHOUT_A_NODE} or call[:2] in NEED_NO_NODE:
         return  # init and restore make what is missing.
     assert run_program([*call, "--home", str(tmp_path), "--json"]) == 4
     assert json.loads(capsys.readouterr().out)["code"] == "YZ-CONFIG-002"

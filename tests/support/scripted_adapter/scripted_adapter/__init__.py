@@ -186,7 +186,7 @@ def _long(_: ScriptedAdapter) -> None:
 def _memory(_: ScriptedAdapter) -> None:
     held = []
     while True:
-        held.append(bytearray(64 * 1024 * 1024))
+        held.append(bytes(64 * 1024 * 1024))
 
 
 def _child(adapter: ScriptedAdapter) -> None:

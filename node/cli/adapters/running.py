@@ -1,0 +1,100 @@
+"""``yizhan adapters run``: a round now, by the running node or here; or a look at what would come."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli.conformance import summarise, teller
+from node.cli.frame import Frame, LazyCommand, pass_frame
+from node.cli.home import is_running, node_of
+from node.cli.output import say, write_json
+
+if TYPE_CHECKING:
+    from node.bootstrap import Node
+    from node.departments.doors.adapters_file import AdapterConfig
+
+PARTLY = 9
+EXITS = {"waiting": 0, "working": 0, "away": 6, "held": 8, "needs_person": 4, "outside_hours": 0}
+"""Exit codes by the state in which a round left the adapter: those of the errors that mean the same."""
+
+
+@click.command(cls=LazyCommand)
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Look at the first delivery that waits; answer nothing.")
+@click.option(
+    "--wait-s", type=click.IntRange(1, 3600), default=120, show_default=True, help="Wait so long for the running node."
+)
+@pass_frame
+def run(frame: Frame, name: str, *, dry_run: bool, wait_s: int) -> int:
+    """Have the adapter NAME take a round now, also outside its hours, and tell what came.
+
+    Leaves with 0 when all went well, 9 when records were refused or a delivery could not be read, 6 when the system is
+    away, 4 when a person must act, 8 when this node takes nothing in, 1 when the process of the adapter broke.
+    """
+    from node.departments.doors.by_hand import right_adapter
+
+    with node_of(frame) as node:
+        config = right_adapter(node.config.home, name, os.environ)
+        if dry_run:
+            return _look(frame, node, config)
+        return _round(frame, node, config, wait_s)
+
+
+def _round(frame: Frame, node: Node, config: AdapterConfig, wait_s: int) -> int:
+    from node.departments.doors.by_hand import run_here, run_there
+
+    home = node.config.home
+    if is_running(home):
+        text = run_there(node.intake, config, wait_s=wait_s)
+    else:
+        text = run_here(node.intake, config, home, zone=node.config.time_zone, environment=os.environ)
+    found: dict[str, Any] = json.loads(text)
+    if frame.json:
+        write_json({"schema": "yizhan.adapter-run/1", "name": config.name, **found})
+    else:
+        _tell(frame, found)
+    exit_code = EXITS.get(found["state"], 1)
+    return exit_code or (PARTLY if found["refused"] or found["rejected"] else 0)
+
+
+def _tell(frame: Frame, found: dict[str, Any]) -> None:
+    from node.web.words import word
+
+    state = word(found["state"]).spoken(frame.language)
+    say(
+        frame,
+        f"来件 {found['deliveries']}（无法读取 {found['rejected']}）；记录：接收 {found['accepted']}，"
+        f"重复 {found['repeated']}，拒收 {found['refused']}",
+        f"Deliveries {found['deliveries']} ({found['rejected']} not readable); records: accepted {found['accepted']}, "
+        f"repeated {found['repeated']}, refused {found['refused']}.",
+    )
+    say(frame, *(" · ".join(part for part in (state, found["text"], found["answer_error"]) if part),) * 2)
+
+
+def _look(frame: Frame, node: Node, config: AdapterConfig) -> int:
+    from node.departments.doors.by_hand import dry_run
+
+    told = (lambda _: None) if frame.json else teller()
+    looked = dry_run(node.intake, config, node.config.home, environment=os.environ, told=told)
+    delivery = (
+        None if looked is None else {"key": looked[0].delivery_key, "name": looked[0].name, "bytes": looked[0].size}
+    )
+    if frame.json:
+        conformance = None if looked is None else looked[1].as_json()
+        document = {"schema": "yizhan.adapter-look/1", "name": config.name, "delivery": delivery}
+        write_json({**document, "conformance": conformance})
+    if looked is None:
+        say(frame, "没有等待的来件。", "Nothing waits.")
+        return 0
+    if not frame.json:
+        say(
+            frame,
+            f"来件 {looked[0].name or looked[0].delivery_key}，{looked[0].size} 字节：",
+            f"Delivery {looked[0].name or looked[0].delivery_key}, {looked[0].size} bytes:",
+        )
+        summarise(frame, looked[1])
+    return looked[1].exit_code
