@@ -114,12 +114,15 @@ def _spoken(frame: Frame, state: str) -> str:
 def _settings(listed: ListedAdapter) -> dict[str, Any]:
     """Return the settings of an adapter by their names in ``adapters.toml``; of secrets only whether they are given."""
     from node.config.keys import ADAPTER_KEYS
+    from node.departments.doors.adapters_file import AdapterConfig
     from node.departments.doors.secrets import MASK
 
     config = listed.config
     if config is None:
         return {}
-    common = [key.name for key in ADAPTER_KEYS if key.name not in {"kind", "source"}]
+    common = [key.name for key in ADAPTER_KEYS if key.name in AdapterConfig.__dataclass_fields__]
+    common = [name for name in common if name not in {"kind", "source"}]
+    down = {} if config.route is None else {"deliver_organisations": sorted(config.route.organisations)}
     own = {f"settings.{key}": value for key, value in config.settings.items()}
     secrets = {f"secrets.{key}": MASK for key in config.secrets}
-    return {**{key: getattr(config, key) for key in common}, **own, **secrets}
+    return {**{name: getattr(config, name) for name in common}, **down, **own, **secrets}

@@ -51,7 +51,14 @@ def _round(frame: Frame, node: Node, config: AdapterConfig, wait_s: int) -> int:
     if is_running(home):
         text = run_there(node.intake, config, wait_s=wait_s)
     else:
-        text = run_here(node.intake, config, home, zone=node.config.time_zone, environment=os.environ)
+        text = run_here(
+            node.intake,
+            config,
+            home,
+            zone=node.config.time_zone,
+            environment=os.environ,
+            delivering=node.delivering,
+        )
     found: dict[str, Any] = json.loads(text)
     if frame.json:
         write_json({"schema": "yizhan.adapter-run/1", "name": config.name, **found})

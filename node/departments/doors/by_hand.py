@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapters.contract import DeliveryRejectedError, SourceNeedsPersonError, SourceUnavailableError
 from node.departments.conformance import check_delivery
+from node.departments.delivering.queue import forget as forget_documents
 from node.departments.doors import book
 from node.departments.doors.adapters_file import ADAPTERS_FILE, PAGE, read_adapters
 from node.departments.doors.doorway import BrokenDoorError, Doorway, Place
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from node.clock import Clock
     from node.departments.accept import Intake
     from node.departments.conformance import Checked, Conformance
+    from node.departments.delivering.acknowledging import Delivering
     from node.departments.doors.adapters_file import AdapterConfig, ListedAdapter
     from node.departments.doors.book import KnownAdapter
     from node.departments.doors.messages import Brought
@@ -112,18 +114,27 @@ def remove_adapter(store: Store, home: Path, name: str) -> bool:
     def work(transaction: Any) -> bool:
         known = book.known_adapter(transaction.connection, name)
         book.forget(transaction, name)
+        forget_documents(transaction, name)
         return known is not None
 
     return store.write(work) or is_known
 
 
-def run_here(intake: Intake, config: AdapterConfig, home: Path, *, zone: str, environment: Mapping[str, str]) -> str:
+def run_here(
+    intake: Intake,
+    config: AdapterConfig,
+    home: Path,
+    *,
+    zone: str,
+    environment: Mapping[str, str],
+    delivering: Delivering,
+) -> str:
     """Take one round in this process and return its result (JSON).
 
     Raises StateConflictError when another process keeps the adapter.
     """
     with _kept(home, config.name):
-        keeper = Keeper(intake, config, home, zone=zone, environment=environment)
+        keeper = Keeper(intake, config, home, zone=zone, environment=environment, delivering=delivering)
         keeper.control(Control(run_asked_at=intake.clock.now()))
         try:
             keeper.turn()

@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from adapters.contract import Outcome, RowProblem
 from node.departments.candidates import unreadable
 from node.departments.dialects import AUTO, DialectOptions, recognise
-from node.departments.doors.failed_rows import failed_rows
-from node.departments.report import REFUSED
+from node.departments.failed_rows import failed_rows
+from node.departments.failures import Failures
 from node.errors import Problem
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 RULE_TOO_LARGE: Final = "too-large"
 """A delivery of more bytes than its adapter may bring; only its beginning is kept."""
-REFUSED_LISTED_MAX: Final = 1000
-"""Refused records that are handed back to a source in one file. Our own choice."""
+FAILED_BYTES_MAX: Final = 16 * 1024 * 1024
+"""The largest file of refused records that is handed back to a source. Our own choice."""
 _HEAD_BYTES: Final = 4096
 
 
@@ -54,26 +54,6 @@ class TakenIn:
         return self.outcome.received > 0
 
 
-@dataclass(slots=True)
-class _Watched:
-    """Counts the candidates of a delivery in which a record was recognised, and remembers which were refused."""
-
-    recognised: int = 0
-    refused_ids: list[int] = field(default_factory=list)
-
-    def candidates(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        for candidate in candidates:
-            self.recognised += bool(candidate.record_type) or candidate.row is not None
-            yield candidate
-
-    def committed(self, report: ImportReport) -> None:
-        """Take the verdicts of a batch off the report: a long delivery has too many to hold them all."""
-        room = REFUSED_LISTED_MAX - len(self.refused_ids)
-        refused = [one.refused_id for one in report.verdicts if one.outcome == REFUSED and one.refused_id is not None]
-        self.refused_ids += refused[: max(0, room)]
-        report.verdicts.clear()
-
-
 def take_in(intake: Intake, source: Source, config: AdapterConfig, delivery: Brought) -> TakenIn:
     """Take in a delivery and return what became of it.
 
@@ -81,18 +61,29 @@ def take_in(intake: Intake, source: Source, config: AdapterConfig, delivery: Bro
     or is wrong, and what ``Intake.accept`` raises.
     """
     options = DialectOptions(record_type=config.record_type, table=config.table, system=source.name)
-    watched = _Watched()
-    with opened(delivery, config.bytes_max) as stream:
+    recognised = False
+
+    def watched(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        nonlocal recognised
+        for candidate in candidates:
+            recognised = recognised or bool(candidate.record_type) or candidate.row is not None
+            yield candidate
+
+    with opened(delivery, config.bytes_max) as stream, Failures() as failures:
         dialect, candidates = _candidates(intake, stream, config.dialect, options, delivery)
         report = intake.accept(
-            watched.candidates(candidates),
+            watched(candidates),
             source=source if config.channel is None else source.on_channel(config.channel),
             dialect=dialect,
-            keep_verdicts=True,
-            committed=watched.committed,
+            told=failures.add,
         )
-    unread = report.problems[0].text if report.refused and not watched.recognised and report.problems else ""
-    rows = failed_rows(intake, dialect, watched.refused_ids) if report.refused and not unread else None
+        unread = report.problems[0].text if report.problems and not recognised else ""
+        rows = None
+        if not unread:
+            delivered = delivery.content if delivery.file is None else delivery.file
+            rows = failed_rows(
+                intake.dialects, dialect, delivered, failures, options=options, bytes_max=FAILED_BYTES_MAX
+            )
     return TakenIn(outcome=_outcome(report, rows), unread=unread)
 
 
