@@ -94,14 +94,15 @@ class LocalPlace:
                 with os.fdopen(os.open(hidden, _WRITE, 0o600, dir_fd=folder), "wb") as file:
                     file.write(content)
                     file.flush()
-                    os.fchmod(file.fileno(), self._mode() & 0o666)
+                    self._share(file.fileno(), 0o666)
                     os.fsync(file.fileno())
                 os.rename(hidden, raw, src_dir_fd=folder, dst_dir_fd=folder)
             except OSError:
                 with suppress(OSError):
                     os.unlink(hidden, dir_fd=folder)
                 raise
-            os.fsync(folder)
+            with suppress(OSError):  # Some network file systems bring no folder to the disk by itself.
+                os.fsync(folder)
 
     def remove(self, shelf: str, raw: bytes) -> None:
         """Remove a file."""
@@ -117,7 +118,7 @@ class LocalPlace:
             except FileExistsError:
                 return
         with self._at(shelf) as made:
-            os.fchmod(made, self._mode())
+            self._share(made, 0o7777)
 
     def check(self) -> None:
         """See that the account of the node may read the folder and write to it."""
@@ -127,9 +128,10 @@ class LocalPlace:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _mode(self) -> int:
-        """Return who may use the folder: what is made in it is for the same people."""
-        return stat.S_IMODE(Path(self._root).stat().st_mode)
+    def _share(self, made: int, mask: int) -> None:
+        """Let those use what was made who may use the folder; file systems without modes decide by themselves."""
+        with suppress(OSError):
+            os.fchmod(made, stat.S_IMODE(Path(self._root).stat().st_mode) & mask)
 
     @contextmanager
     def _at(self, shelf: str, *, absent: bool = False) -> Iterator[int]:
