@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.contract.adapters.sources.database import database_source
 from tests.contract.adapters.sources.file_drop import folder_source
 from tests.contract.adapters.sources.sftp import sftp_source
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tests.support.real_sources import RealSource
 
 SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] = {
+    "database": database_source,
     "file_drop": folder_source,
     "sftp": sftp_source,
 }

@@ -1,0 +1,173 @@
+"""The adapter of the kind ``database``: what the node's worker calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from adapters.contract import Delivery
+from adapters.database.accounts import check_account
+from adapters.database.connecting import connected
+from adapters.database.handing_over import BATCH_CHARACTERS_MAX, Parcel, parcels
+from adapters.database.reading import first_row, rows_from
+from adapters.database.settings import plan_of
+from adapters.database.values import sortable
+from adapters.database.watermarks import Mark, beginning, cursor_of, mark_of, present
+from adapters.database.writing import write_answer, write_document
+from adapters.pulling.remembered import Remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from adapters.contract import Document, Opening, Outcome
+    from adapters.database.settings import Plan
+    from adapters.database.statements import Place
+    from adapters.database.values import SourceRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unanswered:
+    """What is remembered once a delivery is answered: its rows with their places, and how far the source was read."""
+
+    rows: tuple[tuple[bytes, str], ...]
+    mark: Mark
+    forgotten: tuple[bytes, ...]
+
+
+class DatabaseAdapter:
+    """Reads one table, or one SELECT, of one database."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._plan = plan_of(opening)
+        self._mark = mark_of(opening.cursor, self._plan)
+        self._kept: Remembered | None = None
+        self._unanswered: dict[str, _Unanswered] = {}
+
+    def check(self) -> None:
+        """Read one row, and see that the account cannot write what it reads."""
+        with connected(self._plan) as connection:
+            first_row(connection, self._plan, None)
+            check_account(connection, self._plan)
+
+    def fetch(self, limit: int) -> Iterator[Delivery]:
+        """Yield rows that were not answered, at most ``page_rows`` a delivery, in the order of the watermark."""
+        self._unanswered.clear()
+        with connected(self._plan) as connection:
+            start = beginning(self._mark, self._plan, present(connection, self._plan, self._opening.now()))
+            kept = self._remembered()
+            if start is not None:
+                kept.forget_before(sortable(start.at))
+            window = _Window(kept, self._mark, int(self._plan["remembered_max"]))
+            rows = window.unknown(rows_from(connection, self._plan, start))
+            for parcel in islice(self._parcels(rows), limit):
+                yield self._delivery(parcel, window)
+                if self._opening.wait(0):
+                    return
+
+    def acknowledge(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Remember that the rows are answered; tell it in ``answers_table``, where there is one."""
+        write_answer(self._plan, delivery.delivery_key, self._opening.now(), outcome)
+        self._answered(delivery)
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        """Remember that the rows are answered; tell the reason in ``answers_table``, where there is one."""
+        write_answer(self._plan, delivery.delivery_key, self._opening.now(), None, reason)
+        self._answered(delivery)
+
+    def deliver(self, document: Document, key: str) -> None:
+        """Write a document into ``deliver_table``, once for each key."""
+        write_document(self._plan, document, key, self._opening.now())
+
+    def close(self) -> None:
+        """Let go of what is remembered."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def _remembered(self) -> Remembered:
+        if self._kept is None:
+            self._kept = Remembered(self._opening.folder, self._mark.serial if self._mark else 0)
+        return self._kept
+
+    def _parcels(self, rows: Iterator[SourceRow]) -> Iterator[Parcel]:
+        """Yield rows in parcels of ``page_rows``, or fewer when they are long."""
+        batch: list[SourceRow] = []
+        characters = 0
+        for row in rows:
+            batch.append(row)
+            characters += row.characters
+            if len(batch) == self._plan["page_rows"] or characters > BATCH_CHARACTERS_MAX:
+                yield from parcels(batch, self._plan)
+                batch, characters = [], 0
+        if batch:
+            yield from parcels(batch, self._plan)
+
+    def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
+        mark = window.advance(parcel.rows[-1].place, self._plan)
+        self._unanswered[parcel.key] = _Unanswered(
+            rows=tuple((row.digest, sortable(row.place.at)) for row in parcel.rows),
+            mark=mark,
+            forgotten=window.passed(),
+        )
+        return Delivery(
+            source_id=self._opening.source_id,
+            delivery_key=parcel.key,
+            content=parcel.content,
+            media_type=parcel.media_type,
+            fetched_at=self._opening.now(),
+            name=parcel.name,
+            cursor=cursor_of(mark, self._plan),
+        )
+
+    def _answered(self, delivery: Delivery) -> None:
+        answered = self._unanswered.pop(delivery.delivery_key, None)
+        if answered is None:
+            return
+        kept = self._remembered()
+        kept.forget(answered.forgotten)
+        kept.add(answered.rows, answered.mark.serial)
+        self._mark = answered.mark
+
+
+class _Window:
+    """What of a round is known already, and how far the round has come.
+
+    More than ``remembered_max`` rows are not remembered: while a round passes known rows, and before it meets the first
+    unknown one, the beginning of the window moves over the oldest of them.
+    """
+
+    def __init__(self, kept: Remembered, mark: Mark | None, remembered_max: int) -> None:
+        self._kept = kept
+        self._mark = mark
+        self._too_many = len(kept) - remembered_max
+        self._passed: list[bytes] = []
+        self._known: SourceRow | None = None
+
+    def unknown(self, rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
+        """Yield the rows that were not answered yet."""
+        for row in rows:
+            if self._kept.knows(row.digest):
+                self._pass(row)
+            else:
+                self._too_many = 0
+                yield row
+
+    def advance(self, newest: Place, plan: Plan) -> Mark:
+        """Return how far the source is read once rows up to ``newest`` are answered."""
+        self._mark = self._mark.after(newest, plan) if self._mark else Mark(place=newest, serial=1)
+        return self._mark
+
+    def passed(self) -> tuple[bytes, ...]:
+        """Return the rows that need not be remembered any more, once."""
+        passed = tuple(self._passed)
+        self._passed.clear()
+        return passed
+
+    def _pass(self, row: SourceRow) -> None:
+        before, self._known = self._known, row
+        if self._too_many > 0 and before is not None and self._mark is not None and before.place != row.place:
+            self._too_many -= 1
+            self._passed.append(before.digest)
+            self._mark = replace(self._mark, floor=row.place)

@@ -1,0 +1,91 @@
+"""Rows as deliveries: in a form that a dialect of the node reads; what cannot be is named in one of its own.
+
+A row that is no text or too long is not dropped in silence: a delivery that no dialect reads names it by its place, so
+that the node keeps it among what it refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from adapters.database.settings import Plan
+    from adapters.database.values import SourceRow
+
+WATERMARK_SHOWN_MAX: Final = 40
+BATCH_CHARACTERS_MAX: Final = 16_000_000
+"""Characters of one delivery: half of what the node sorts by event time. Our own choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What one delivery holds, and the rows that are answered with it."""
+
+    content: bytes
+    media_type: str
+    name: str
+    rows: tuple[SourceRow, ...]
+
+    @property
+    def key(self) -> str:
+        """The delivery key: from which watermark to which, and a digest of the content."""
+        first, last = (str(row.place.at)[:WATERMARK_SHOWN_MAX] for row in (self.rows[0], self.rows[-1]))
+        return f"{first}/{last}/{hashlib.sha256(self.content).hexdigest()[:32]}"
+
+
+def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
+    """Yield rows as parcels, in their order; rows that are named only stand behind those they came with."""
+    fit = tuple(row for row in rows if not row.unfit)
+    unfit = tuple(row for row in rows if row.unfit)
+    name = plan["named_table"] or plan["table"] or "query"
+    if plan["form"] == "documents":
+        for row in rows:
+            yield _document(row, plan, name) if not row.unfit else _named((row,), name)
+        return
+    if fit and plan["form"] == "csv":
+        yield Parcel(content=_csv(fit, plan), media_type="text/csv", name=name, rows=fit)
+    elif fit:
+        content = {"table": name.rpartition(".")[2], "rows": [_handed_over(row, plan) for row in fit]}
+        data = json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        yield Parcel(content=data, media_type="application/json", name=name, rows=fit)
+    if unfit:
+        yield _named(unfit, name)
+
+
+def _handed_over(row: SourceRow, plan: Plan) -> Mapping[str, str | None]:
+    """Return the columns that the site named, without those that only tell where the row stands."""
+    return {name: row.values[name] for name in plan["columns"]} if plan["columns"] else row.values
+
+
+def _csv(rows: tuple[SourceRow, ...], plan: Plan) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_handed_over(rows[0], plan))
+    writer.writerows(_handed_over(row, plan).values() for row in rows)
+    return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def _document(row: SourceRow, plan: Plan, name: str) -> Parcel:
+    text = row.values[plan["document_column"]]
+    if not (text or "").strip():
+        return _named((row,), name, f"column {plan['document_column']} is empty")
+    begin = str(text).lstrip("\ufeff \t\r\n")[:1]
+    media_type = {"<": "application/xml", "{": "application/json", "[": "application/json"}.get(begin, "text/plain")
+    return Parcel(content=str(text).encode("utf-8", "surrogatepass"), media_type=media_type, name=name, rows=(row,))
+
+
+def _named(rows: tuple[SourceRow, ...], name: str, why: str = "") -> Parcel:
+    """Return a parcel that only names rows: no dialect reads a single text of JSON."""
+    lines = [
+        f"{name}: the row at {row.place.at} {' '.join(map(str, row.place.ids))} was not handed over: {why or row.unfit}"
+        for row in rows
+    ]
+    content = json.dumps("\n".join(lines), ensure_ascii=False).encode()
+    return Parcel(content=content, media_type="text/plain", name=name, rows=rows)

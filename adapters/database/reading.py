@@ -1,0 +1,86 @@
+"""Reading a round: pages of rows in the order of the watermark, without those that were answered already."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from adapters.contract import SourceNeedsPersonError
+from adapters.database.connecting import ANSWER_MARGIN_S, within
+from adapters.database.statements import Place, page
+from adapters.database.values import ROW_CHARACTERS_MAX, SourceRow, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection
+
+    from adapters.database.settings import Plan
+
+PAGE_CHARACTERS_MAX: Final = 16_000_000
+"""Characters that a page should have: how many rows it may have is told by the longest of the page before."""
+SHORT_ROW_CHARACTERS: Final = 1000
+SAME_PLACE_MAX: Final = 20_000
+"""Rows that one place may hold (a watermark, when there are no ids). Our own choice."""
+COLUMNS_MAX: Final = 400
+"""Columns of a row, as many as the node's readers take."""
+
+_log = logging.getLogger(__name__)
+
+
+def rows_from(connection: Connection, plan: Plan, start: Place | None) -> Iterator[SourceRow]:
+    """Yield the rows from ``start`` on in the order of watermark and ids, each once, one short transaction a page.
+
+    Every page begins at the last row of the page before, itself included, so that rows which share a place are not lost
+    at the border of a page, and rows that change meanwhile move to a later page.
+    """
+    here: Place | None = None
+    told_here: set[bytes] = set()
+    again_rows, longest = 0, ROW_CHARACTERS_MAX
+    while True:
+        rows_max = min(int(plan["page_rows"]), max(1, PAGE_CHARACTERS_MAX // longest)) + again_rows
+        rows = _page(connection, plan, start, rows_max)
+        for row in rows:
+            if row.place != here:
+                here = row.place
+                told_here.clear()
+            if row.digest not in told_here:
+                told_here.add(row.digest)
+                yield row
+        if len(rows) < rows_max:
+            return
+        start = here
+        longest = max(SHORT_ROW_CHARACTERS, *(row.characters for row in rows))
+        again_rows = sum(row.place == here for row in rows)
+        if again_rows > SAME_PLACE_MAX:
+            raise SourceNeedsPersonError(
+                f"more than {SAME_PLACE_MAX} rows share one watermark and id: name id_columns that tell them apart"
+            )
+
+
+def first_row(connection: Connection, plan: Plan, start: Place | None) -> SourceRow | None:
+    """Return the first row from ``start`` on, None when there is none."""
+    rows = _page(connection, plan, start, 1)
+    return rows[0] if rows else None
+
+
+def _page(connection: Connection, plan: Plan, start: Place | None, rows_max: int) -> list[SourceRow]:
+    statement = page(plan, start, rows_max)
+    with within(connection, plan["statement_timeout_s"] + ANSWER_MARGIN_S), connection.begin():
+        found = connection.execute(statement)
+        names = _names(list(found.keys()), plan)
+        rows = found.all()
+    return [row_of(dict(zip(names, values, strict=True)), plan) for values in rows]
+
+
+def _names(keys: list[str], plan: Plan) -> list[str]:
+    if len(set(keys)) != len(keys):
+        raise SourceNeedsPersonError("two columns of the query have one name: name one of them anew with AS")
+    if len(keys) > COLUMNS_MAX:
+        raise SourceNeedsPersonError(f"there are {len(keys)} columns; at most {COLUMNS_MAX} are taken: name columns")
+    wanted = (plan["watermark"], *plan.ids, *filter(None, (plan["document_column"],)))
+    if missing := [name for name in wanted if name not in keys]:
+        raise SourceNeedsPersonError(
+            f"there is no column {', '.join(missing)}; the columns are {', '.join(keys)[:500]}: correct the settings"
+        )
+    return keys

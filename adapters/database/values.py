@@ -1,0 +1,171 @@
+"""What a value of a database becomes as text, and what stands for a row: its texts, its digest, its place.
+
+Meaning is the dialect's: a number stays the number that it is, a time the time, and what is no text is not made one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from adapters.contract import SourceNeedsPersonError
+from adapters.database.statements import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+    from adapters.database.settings import Plan
+
+ROW_CHARACTERS_MAX: Final = 500_000
+"""Characters of one row, a little less than the node's readers take. Our own choice."""
+CSV_ROW_CHARACTERS_MAX: Final = 80_000
+"""Characters of one row as a table: its line may have 262,144 bytes there, and a character has up to three."""
+ID_LENGTH_MAX: Final = 400
+"""Characters of one id: four of them have to fit into a cursor. Our own choice."""
+_ZERO_DATES: Final = ("0000-00-00", "0000-00-00 00:00:00")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """One row: its texts by column (None: no value), where it stands, and what tells it from another.
+
+    ``unfit`` says why the row cannot be handed over, "" when it can.
+    """
+
+    values: Mapping[str, str | None]
+    place: Place
+    digest: bytes
+    characters: int
+    unfit: str = ""
+
+
+class _NoTextError(ValueError):
+    """A value is no text; the message says what it is."""
+
+
+def row_of(found: Mapping[str, Any], plan: Plan) -> SourceRow:
+    """Return a row as its texts; raises SourceNeedsPersonError when its watermark or id gives it no place.
+
+    ``found`` has every column that the plan names.
+    """
+    place = _place(found, plan)
+    values: dict[str, str | None] = {}
+    unfit = ""
+    for name, value in found.items():
+        try:
+            values[name] = text_of(value, plan)
+        except _NoTextError as error:
+            unfit = unfit or f"column {name} holds {error}"
+    characters = sum(len(name) + _length(value) + 8 for name, value in found.items())
+    characters_max = CSV_ROW_CHARACTERS_MAX if plan["form"] == "csv" else ROW_CHARACTERS_MAX
+    if not unfit and characters > characters_max:
+        unfit = f"it has {characters} characters; at most {characters_max} are taken"
+    told = json.dumps([*values.items(), unfit, str(place.at), [str(one) for one in place.ids]], ensure_ascii=False)
+    digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()[:16]
+    return SourceRow(values={} if unfit else values, place=place, digest=digest, characters=characters, unfit=unfit)
+
+
+def text_of(value: Any, plan: Plan) -> str | None:
+    """Return a value as text, None for no value; raises _NoTextError for what is no text."""
+    if value is None or isinstance(value, str):
+        return None if value in _ZERO_DATES and plan["zero_dates"] == "empty" else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return _moment(value, plan.zone, offset=plan["offsets"])
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return _clock(value)
+    if isinstance(value, float | Decimal):
+        return format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _decoded(bytes(value), plan["text_encoding"])
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    raise _NoTextError(f"a value of the type {type(value).__name__}")
+
+
+def sortable(at: str | int) -> str:
+    """Return a watermark as a text that sorts as the watermark does."""
+    # An offset that makes every number of 64 bits, whole or not, positive and of equal length.
+    return at if isinstance(at, str) else f"{at + 2**64:020d}"
+
+
+def _place(found: Mapping[str, Any], plan: Plan) -> Place:
+    at, ids = found[plan["watermark"]], tuple(found[name] for name in plan.ids)
+    if None in ids:
+        raise SourceNeedsPersonError("an id column is empty in a row: name id_columns that are filled in every row")
+    return Place(at=_watermark(at, plan), ids=tuple(_id(value, plan) for value in ids))
+
+
+def _watermark(value: Any, plan: Plan) -> str | int:
+    if plan.timed:
+        return _time_watermark(value)
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SourceNeedsPersonError("the watermark is no whole number: set watermark_form to time, or name another")
+    return value
+
+
+def _time_watermark(value: Any) -> str:
+    """Return a time as a text that sorts; one with a zone is in UTC and says so."""
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo is None else value.astimezone(UTC)
+        return moment.isoformat(" ", "microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    if not isinstance(value, str):
+        raise SourceNeedsPersonError("the watermark is no time: set watermark_form to number, or name another column")
+    return value
+
+
+def _id(value: Any, plan: Plan) -> str | int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        text = text_of(value, plan) or ""
+    except _NoTextError as error:
+        raise SourceNeedsPersonError(f"an id holds {error}: name id_columns with numbers or texts") from None
+    if len(text) > ID_LENGTH_MAX:
+        raise SourceNeedsPersonError(f"an id has {len(text)} characters: name id_columns with shorter ones")
+    return text
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str | bytes) else 20
+
+
+def _moment(value: datetime, zone: ZoneInfo, *, offset: bool) -> str:
+    local = value.replace(tzinfo=zone) if value.tzinfo is None else value.astimezone(zone)
+    fraction = "microseconds" if local.microsecond else "seconds"
+    return local.isoformat("T", fraction) if offset else local.replace(tzinfo=None).isoformat(" ", fraction)
+
+
+def _clock(value: timedelta) -> str:
+    """Return a time of day, or a span, as MySQL writes it: hours may be negative, or beyond 24."""
+    whole = abs(value)
+    seconds = whole.days * 86_400 + whole.seconds
+    sign = "-" if value < timedelta() else ""
+    fraction = f".{whole.microseconds:06d}" if whole.microseconds else ""
+    return f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    if not encoding:
+        raise _NoTextError("bytes, which are no text: leave the column out, or set text_encoding")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        raise _NoTextError(f"bytes that are not {encoding}") from None

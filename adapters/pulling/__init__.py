@@ -1,0 +1,1 @@
+"""What the doors share that ask a department's system again and again: what was answered already."""

@@ -1,0 +1,81 @@
+"""What of a source was answered already, for doors that read parts of it again on purpose.
+
+A row that became visible late, or an entry of a list that is handed out whole, can only be told from what was taken
+before by remembering that. What is remembered stands in a small database in the adapter's folder. It never knows more
+than the node does: each answer has a serial number that also stands in the cursor; when the node comes with an older
+cursor than the folder has seen (it was restored from a backup), everything is forgotten, and comes again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FILE_NAME: Final = "answered.sqlite3"
+_TABLES: Final = """
+    CREATE TABLE IF NOT EXISTS answered (digest BLOB PRIMARY KEY, place TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS answered_place ON answered (place);
+    CREATE TABLE IF NOT EXISTS state (serial INTEGER NOT NULL);
+"""
+
+
+class Remembered:
+    """The digests of what was answered, each with its place in the source's order as a text that sorts.
+
+    ``serial`` is that of the cursor with which the node opened the adapter, 0 without one.
+    """
+
+    def __init__(self, folder: Path, serial: int) -> None:
+        path = folder / FILE_NAME
+        try:
+            self._open(path)
+        except sqlite3.DatabaseError:
+            # Damaged: what it knew comes again, and the node knows it by its keys.
+            path.unlink(missing_ok=True)
+            self._open(path)
+        (seen,) = self._database.execute("SELECT max(serial) FROM state").fetchone()
+        if (seen or 0) > serial:
+            with self._database:
+                self._database.execute("DELETE FROM answered")
+                self._database.execute("DELETE FROM state")
+        self._count: int = self._database.execute("SELECT count(*) FROM answered").fetchone()[0]
+
+    def _open(self, path: Path) -> None:
+        self._database = sqlite3.connect(path)
+        # Losing the last answers in a power cut makes them come again; a flush for each would cost more.
+        self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return self._count
+
+    def knows(self, digest: bytes) -> bool:
+        """Tell whether this was answered."""
+        return self._database.execute("SELECT 1 FROM answered WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def add(self, answered: Iterable[tuple[bytes, str]], serial: int) -> None:
+        """Remember what the answer with this serial was about: digests with their places; repeating is harmless."""
+        with self._database:
+            for one in answered:
+                self._count += self._database.execute("INSERT OR IGNORE INTO answered VALUES (?, ?)", one).rowcount
+            self._database.execute("DELETE FROM state")
+            self._database.execute("INSERT INTO state VALUES (?)", (serial,))
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        """Forget these."""
+        with self._database:
+            for digest in digests:
+                self._count -= self._database.execute("DELETE FROM answered WHERE digest = ?", (digest,)).rowcount
+
+    def forget_before(self, place: str) -> None:
+        """Forget what stands before a place."""
+        with self._database:
+            self._count -= self._database.execute("DELETE FROM answered WHERE place < ?", (place,)).rowcount
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
