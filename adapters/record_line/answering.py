@@ -85,7 +85,7 @@ class NodeLink(Link):
         if self._pending is None or self._pending.payload != payload:
             self._unproven += 1
             if self._unproven >= UNPROVEN_CALLS:
-                self._user.trouble("unproven")
+                self._user.trouble("unproven", hello.name)
             resume_key, resume_bytes = self._node_user.held(hello.name, hello.spool)
             challenge = Challenge(self._token(NONCE_BYTES), ABILITIES, resume_key, resume_bytes)
             self._pending = _Call(payload, hello, challenge, session_keys(key, hello, challenge), now_s)
@@ -103,14 +103,14 @@ class NodeLink(Link):
             self._node_user.opened(hello.name, hello.spool)
         elif not self._proved or not hmac.compare_digest(payload, self._proved):
             self.forged += 1
-            self._user.trouble("false-proof")
+            self._user.trouble("false-proof", "" if pending is None else pending.hello.name)
             return
         if self.session is not None:
             # The terminal did not hear that it was let in, or not yet.
             self.session.answer(now_s)
 
     def _turn_away(self, hello: Hello, reason: int, word: str) -> None:
-        self._user.trouble(word)
+        self._user.trouble(word, hello.name)
         self._send(FrameType.TURNED_AWAY, turned_away(reason, hello.nonce))
 
     def _may_answer(self, now_s: float) -> bool:

@@ -59,6 +59,7 @@ class TerminalLink(Link):
         self._tries = 0
         self._called_at_s = 0.0
         self._again_at_s = float("-inf")
+        self._doubted_at_s: float | None = None
         self._hello: Hello | None = None
         self._challenge: Challenge | None = None
         self._keys: SessionKeys | None = None
@@ -66,9 +67,14 @@ class TerminalLink(Link):
 
     def due_at_s(self) -> float:
         """Return when to ``poll`` again at the latest."""
-        return self._again_at_s if self.session is None else super().due_at_s()
+        if self.session is None:
+            return self._again_at_s
+        doubted = float("inf") if self._doubted_at_s is None else self._doubted_at_s + WHO_AGAIN_S
+        return min(super().due_at_s(), doubted)
 
     def _call(self, now_s: float) -> None:
+        if self.session is not None:
+            self._settle_doubt(self.session, now_s)
         if self.session is not None or now_s < self._again_at_s:
             return
         if self._keys is not None and self._tries < _PROOFS_MAX:
@@ -96,11 +102,11 @@ class TerminalLink(Link):
         if frame_type == FrameType.CHALLENGE:
             self._challenged(payload, now_s)
         elif frame_type == FrameType.WHO:
-            self._asked(now_s)
+            self._doubt(now_s)
         elif frame_type == FrameType.TURNED_AWAY:
             said = turned_away_of(payload)
             if said is not None and self._hello is not None and said[1] == self._hello.nonce:
-                self._user.trouble(_REASONS.get(said[0], "turned-away"))
+                self._user.trouble(_REASONS.get(said[0], "turned-away"), "")
 
     def _challenged(self, payload: bytes, now_s: float) -> None:
         said = challenge_of(payload)
@@ -111,9 +117,9 @@ class TerminalLink(Link):
         keys = session_keys(self._key, hello, challenge)
         if not hmac.compare_digest(proof, keys.node_proof):
             self.forged += 1
-            self._user.trouble("other-key")
+            self._user.trouble("other-key", "")
         elif challenge.version != VERSION or challenge.suite != SUITE_SHA256:
-            self._user.trouble("nothing-in-common")
+            self._user.trouble("nothing-in-common", "")
         else:
             self._challenge, self._keys = challenge, keys
             ends = SessionEnds(keys.terminal_to_node, keys.node_to_terminal, self._abilities, challenge.abilities)
@@ -121,13 +127,23 @@ class TerminalLink(Link):
             self._tries = 0
             self._again_at_s = now_s
 
-    def _asked(self, now_s: float) -> None:
-        """The node says that it has no session; it proves nothing, so it counts only when the node has been silent."""
-        if self.session is not None and now_s >= self.session.heard_at_s + WHO_AGAIN_S:
+    def _doubt(self, now_s: float) -> None:
+        """The node says that it has no session. That proves nothing: the session is asked and has a while to answer."""
+        if self.session is not None and self._doubted_at_s is None:
+            self._doubted_at_s = now_s
+            self.session.ask()
+
+    def _settle_doubt(self, session: Session, now_s: float) -> None:
+        if self._doubted_at_s is None:
+            return
+        if session.heard_at_s > self._doubted_at_s:
+            self._doubted_at_s = None
+        elif now_s >= self._doubted_at_s + WHO_AGAIN_S:
             self._drop("node-restarted", now_s)
 
     def _drop(self, reason: str, now_s: float) -> None:
         super()._drop(reason, now_s)
+        self._doubted_at_s = None
         if reason != "replaced":
             self._forget()
             # Who ended the session on purpose is not called again at once, lest both ends do nothing else.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from threading import Condition
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ class RecordLine:
             port,
             condition=self._condition,
             monotonic_s=self._monotonic_s,
-            gone=(OSError, AdapterError),
+            gone=(OSError, AdapterError, sqlite3.Error),
             ended=self._ended,
         )
         with self._condition:

@@ -20,8 +20,8 @@ class LinkUser(SessionUser, Protocol):
     def closed(self, reason: str) -> None:
         """Take in that the session is over."""
 
-    def trouble(self, reason: str) -> None:
-        """Take in that a session cannot be opened, and why, in one constant word."""
+    def trouble(self, reason: str, who: str) -> None:
+        """Take in that a session cannot be opened: why, in one constant word, and the name that the caller gave."""
 
 
 class Link:
@@ -32,6 +32,7 @@ class Link:
         self.forged = 0
         self.lost = 0
         self._user = user
+        self._closing = False
         self._deframer = Deframer()
         # Whatever stood on the line before begins no frame of ours.
         self._out = bytearray(b"\x00")
@@ -59,7 +60,8 @@ class Link:
 
     def poll(self, now_s: float, bytes_max: int) -> bytes:
         """Return what is to go over the line now, b"" for nothing: some ``bytes_max`` bytes, whole frames."""
-        self._call(now_s)
+        if not self._closing:
+            self._call(now_s)
         while self.session is not None and len(self._out) < bytes_max:
             frame = self.session.poll(now_s)
             if frame is None:
@@ -75,7 +77,8 @@ class Link:
         return float("inf") if self.session is None else self.session.due_at_s()
 
     def close(self) -> None:
-        """End the session by our own wish; the next ``poll`` says good-bye."""
+        """End the session by our own wish, and begin no other; the next ``poll`` says good-bye."""
+        self._closing = True
         if self.session is not None:
             self.session.close()
 

@@ -78,8 +78,9 @@ class LineMemory:
                 held = file.read(entry.offset)
                 file.truncate(len(held))
                 return held
-        self._database.execute("INSERT OR REPLACE INTO partial VALUES (?, ?, ?, ?, ?)", mine)
+        # Emptied first: what the row says must never be taken for another entry's bytes.
         path.write_bytes(b"")
+        self._database.execute("INSERT OR REPLACE INTO partial VALUES (?, ?, ?, ?, ?)", mine)
         return b""
 
     def keep(self, terminal: str, data: bytes) -> None:

@@ -7,10 +7,10 @@ from typing import Final
 
 from adapters.record_line.limits import FRAGMENT_BYTES_MIN, FRAGMENT_BYTES_START, FRAME_OVERHEAD_BYTES
 
-_MEMORY_BYTES: Final = 65_536
+_MEMORY_BYTES: Final = 131_072
 """After so many bytes the older half of what was seen counts for half."""
 _PRIOR_LOST: Final = 0.25
-_PRIOR_BYTES: Final = _PRIOR_LOST * (FRAGMENT_BYTES_START + FRAME_OVERHEAD_BYTES) ** 2 / FRAME_OVERHEAD_BYTES
+_PRIOR_BYTES: Final = _PRIOR_LOST * FRAGMENT_BYTES_START * (1 + FRAGMENT_BYTES_START / FRAME_OVERHEAD_BYTES)
 """What is believed before anything was seen: so bad a line that the first fragments are FRAGMENT_BYTES_START long."""
 
 

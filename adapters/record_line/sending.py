@@ -88,12 +88,17 @@ class SendingStream:
         """Whether the other end has everything."""
         return self.through == self.end
 
+    @property
+    def fragment_bytes(self) -> int:
+        """How long fragments are now."""
+        return self._timing.fragment_bytes_max(self._meter.fragment_bytes(self._fragment_bytes_max))
+
     def fragment(self, number: int, now_s: float, *, asking: bool = False) -> bytes | None:
         """Return the payload of the frame ``number``, None when nothing may be sent now.
 
         ``asking`` sends the oldest bytes again although they may be on their way, few of them, so that an answer comes.
         """
-        size = self._timing.fragment_bytes_max(self._meter.fragment_bytes(self._fragment_bytes_max))
+        size = self.fragment_bytes
         span = self._oldest(min(size, PROBE_BYTES)) if asking else self._due(size)
         if span is None:
             return None
@@ -140,10 +145,6 @@ class SendingStream:
         """Take in that no answer came in time."""
         self._moved_at_s = now_s
         self._timing.timed_out()
-
-    def fragment_bytes(self) -> int:
-        """Return how long fragments are now."""
-        return self._meter.fragment_bytes(self._fragment_bytes_max)
 
     def _is_held_up(self) -> bool:
         return not self._lost and self._next < self.end and self._next >= self._limit

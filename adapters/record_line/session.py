@@ -65,6 +65,7 @@ class Session:
         self._user = user
         self._number = 0
         self._asked_at_s = now_s
+        self._asks = False
         self._farewell: int | None = None
         self.sending = SendingStream(
             fragment_bytes_max=min(ends.other.fragment_bytes_max, FRAGMENT_BYTES_MAX),
@@ -111,6 +112,10 @@ class Session:
         """Have an acknowledgement leave at once."""
         self.receiving.wants_answer(now_s, at_once=True)
 
+    def ask(self) -> None:
+        """Have a PING leave at once."""
+        self._asks = True
+
     def close(self) -> None:
         """End the session by our own wish; the next ``poll`` says good-bye."""
         self._end("own-wish", OWN_WISH)
@@ -133,7 +138,7 @@ class Session:
             return _NEVER
         answer = self.receiving.answer_due_at_s()
         question = self.sending.due_at_s()
-        alive = max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S
+        alive = 0.0 if self._asks else max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S
         return min(
             alive,
             self.heard_at_s + SILENCE_S,
@@ -179,8 +184,9 @@ class Session:
         return None if payload is None else self._sealed(FrameType.DATA, payload)
 
     def _question(self, now_s: float) -> bytes | None:
-        if now_s < max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S:
+        if not self._asks and now_s < max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S:
             return None
+        self._asks = False
         self._asked_at_s = now_s
         return self._sealed(FrameType.PING, b"")
 

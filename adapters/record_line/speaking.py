@@ -96,6 +96,7 @@ class Speaking:
         self._spool = b""
         self._terminal = ""
         self._assembly: Assembly | None = None
+        self._is_wanted = True
         self._answers: deque[messages.Message] = deque()
         self._documents: deque[Iterator[messages.Message]] = deque()
 
@@ -113,10 +114,11 @@ class Speaking:
         self._documents.clear()
         self.stands(Standing.SILENT, _WORDS.get(reason, reason))
 
-    def trouble(self, reason: str) -> None:
-        """Take in why somebody was not let in."""
+    def trouble(self, reason: str, who: str) -> None:
+        """Take in why somebody was not let in; a name that was not proved is only what the caller says."""
         if not self.is_open:
-            self.stands(Standing.UNPROVEN, _WORDS.get(reason, reason))
+            said = f" (it calls itself {who})" if who else ""
+            self.stands(Standing.UNPROVEN, _WORDS.get(reason, reason) + said)
 
     def held(self, terminal: str, spool: bytes) -> tuple[str, int]:
         """Return which long entry has come in part, and how much of it."""
@@ -168,18 +170,19 @@ class Speaking:
     def _begun(self, entry: Entry) -> None:
         if len(entry.key.encode("utf-8")) > ENTRY_KEY_BYTES_MAX:
             raise LineProtocolError("a key that is too long")
+        if self._assembly is not None:
+            raise LineProtocolError("an entry begins inside another one")
         key = f"{self._terminal}/{self._spool.hex()}/{entry.key}"
         answer = self.memory.answer(key)
         if answer is not None:
             self._answers.append(answer._replace(key=entry.key))
-        if answer is not None or key in self.unanswered:
+        self._is_wanted = answer is None and key not in self.unanswered
+        if self._is_wanted:
+            held = self.memory.begin(self._terminal, self._spool, entry) if entry.digest else b""
+            self._assembly = Assembly(entry, held)
+        else:
             # Its parts, if any, are still to come and are counted, but nobody needs them.
             self._assembly = Assembly(entry._replace(digest=b""), bytes(entry.offset))
-            self._is_wanted = False
-            return
-        self._is_wanted = True
-        held = self.memory.begin(self._terminal, self._spool, entry) if entry.digest else b""
-        self._assembly = Assembly(entry, held)
         self._keep(entry.data)
 
     def _went_on(self, part: Part) -> None:

@@ -53,8 +53,8 @@ class Scripted:
     def closed(self, reason: str) -> None:
         self.closed_for.append(reason)
 
-    def trouble(self, reason: str) -> None:
-        self.troubles.append(reason)
+    def trouble(self, reason: str, who: str) -> None:
+        self.troubles.append(f"{reason} {who}".strip())
 
 
 @dataclass
@@ -121,6 +121,8 @@ class Wire:
     def __init__(self, noise: Noise, direction: str, *, bits_per_s: float, delay_s: float) -> None:
         self.carried = 0
         self.whole = True
+        self.limit: int | None = None
+        """After so many bytes in all nothing more gets through, None for no limit."""
         self._noise = NoisyWire(noise, direction)
         self._byte_s = 10 / bits_per_s
         self._delay_s = delay_s
@@ -134,6 +136,8 @@ class Wire:
     def put(self, data: bytes, now_s: float) -> None:
         self._free_at_s = max(self._free_at_s, now_s) + len(data) * self._byte_s
         self.carried += len(data)
+        if self.limit is not None:
+            data = data[: max(len(data) - max(self.carried - self.limit, 0), 0)]
         if self.whole:
             self._under_way.append((self._free_at_s + self._delay_s, self._noise.carry(data)))
 
@@ -162,14 +166,24 @@ class SimulatedLine:
         self.now_s = 0.0
         self.node = ScriptedNode()
         self.terminal = ScriptedTerminal(spool=list(entries))
-        chance = SeededRandomness(seed)
-        self.node_link = NodeLink(self.node, terminals={NAME: KEY}, token=chance.token)
-        self.terminal_link = TerminalLink(
-            self.terminal, name=NAME, key=key, spool=SPOOL, token=chance.token, abilities=abilities
-        )
+        self._chance = SeededRandomness(seed)
+        self._key = key
+        self._abilities = abilities
+        self.node_link = NodeLink(self.node, terminals={NAME: KEY}, token=self._chance.token)
+        self.terminal_link = self._terminal_link()
         noise = noise or Noise()
         self.up = Wire(noise, "up", bits_per_s=bits_per_s, delay_s=delay_s)
         self.down = Wire(noise, "down", bits_per_s=bits_per_s, delay_s=delay_s)
+
+    def restart_terminal(self) -> None:
+        """Have the terminal's program begin anew, with its spool as it is."""
+        self.terminal_link = self._terminal_link()
+
+    def _terminal_link(self) -> TerminalLink:
+        token = self._chance.token
+        return TerminalLink(
+            self.terminal, name=NAME, key=self._key, spool=SPOOL, token=token, abilities=self._abilities
+        )
 
     def run_until(self, done: Callable[[], bool], *, limit_s: float = 600.0) -> float:
         """Let time pass until ``done``; return the time; fails after ``limit_s`` more."""

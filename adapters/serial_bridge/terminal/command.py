@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -57,7 +58,6 @@ REASONS: Final = {
     "protocol": ("对方未按协议应答", "the other end did not keep to the protocol"),
     "node-restarted": ("节点已重启", "the node has restarted"),
     "worn-out": ("例行更换会话密钥", "keys are changed, as after every 2 GiB"),
-    "own-wish": ("本机结束", "we ended it"),
 }
 
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.work(given, terminal_folder(given.folder)))
     except TerminalError as error:
         say_error(str(error))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, sqlite3.Error) as error:
         say_error(f"出错 / something went wrong: {error}")
     except (KeyboardInterrupt, EOFError):
         say_error("已中断 / interrupted")

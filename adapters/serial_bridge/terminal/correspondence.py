@@ -47,9 +47,10 @@ class Correspondence:
     def closed(self, reason: str) -> None:
         """Take in that the line is down."""
         self.is_open = False
-        self._once("closed", reason)
+        if reason != "own-wish":
+            self._once("closed", reason)
 
-    def trouble(self, reason: str) -> None:
+    def trouble(self, reason: str, who: str) -> None:  # noqa: ARG002 - who calls is ourselves
         """Take in why the node does not let us in."""
         if not self.is_open:
             self._once("trouble", reason)
@@ -70,6 +71,8 @@ class Correspondence:
     def heard(self, message: Message) -> None:
         """Take in an answer, or a document that the node sends down."""
         if isinstance(message, Entry):
+            if self._assembly is not None:
+                raise LineProtocolError("a document begins inside another one")
             self._assembly = Assembly(message)
             self._received_if_whole()
         elif isinstance(message, Part):

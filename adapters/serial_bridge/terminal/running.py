@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from threading import Condition, Event
 from typing import TYPE_CHECKING, Callable, Final
@@ -86,7 +87,7 @@ class Running:
             port,
             condition=self._condition,
             monotonic_s=time.monotonic,
-            gone=(OSError,),
+            gone=(OSError, sqlite3.Error),
             ended=self._ended,
         )
         self._driver.start()

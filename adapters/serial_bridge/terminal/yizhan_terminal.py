@@ -401,10 +401,10 @@ def _abilities(fragment: int, buffer: int, compression: int, bits: int) -> Abili
 # --- noise: How bad a line is, and how long a fragment should be on it.
 
 
-_MEMORY_BYTES: Final = 65_536
+_MEMORY_BYTES: Final = 131_072
 """After so many bytes the older half of what was seen counts for half."""
 _PRIOR_LOST: Final = 0.25
-_PRIOR_BYTES: Final = _PRIOR_LOST * (FRAGMENT_BYTES_START + FRAME_OVERHEAD_BYTES) ** 2 / FRAME_OVERHEAD_BYTES
+_PRIOR_BYTES: Final = _PRIOR_LOST * FRAGMENT_BYTES_START * (1 + FRAGMENT_BYTES_START / FRAME_OVERHEAD_BYTES)
 """What is believed before anything was seen: so bad a line that the first fragments are FRAGMENT_BYTES_START long."""
 
 
@@ -578,12 +578,17 @@ class SendingStream:
         """Whether the other end has everything."""
         return self.through == self.end
 
+    @property
+    def fragment_bytes(self) -> int:
+        """How long fragments are now."""
+        return self._timing.fragment_bytes_max(self._meter.fragment_bytes(self._fragment_bytes_max))
+
     def fragment(self, number: int, now_s: float, *, asking: bool = False) -> bytes | None:
         """Return the payload of the frame ``number``, None when nothing may be sent now.
 
         ``asking`` sends the oldest bytes again although they may be on their way, few of them, so that an answer comes.
         """
-        size = self._timing.fragment_bytes_max(self._meter.fragment_bytes(self._fragment_bytes_max))
+        size = self.fragment_bytes
         span = self._oldest(min(size, PROBE_BYTES)) if asking else self._due(size)
         if span is None:
             return None
@@ -630,10 +635,6 @@ class SendingStream:
         """Take in that no answer came in time."""
         self._moved_at_s = now_s
         self._timing.timed_out()
-
-    def fragment_bytes(self) -> int:
-        """Return how long fragments are now."""
-        return self._meter.fragment_bytes(self._fragment_bytes_max)
 
     def _is_held_up(self) -> bool:
         return not self._lost and self._next < self.end and self._next >= self._limit
@@ -1220,6 +1221,7 @@ class Session:
         self._user = user
         self._number = 0
         self._asked_at_s = now_s
+        self._asks = False
         self._farewell: int | None = None
         self.sending = SendingStream(
             fragment_bytes_max=min(ends.other.fragment_bytes_max, FRAGMENT_BYTES_MAX),
@@ -1266,6 +1268,10 @@ class Session:
         """Have an acknowledgement leave at once."""
         self.receiving.wants_answer(now_s, at_once=True)
 
+    def ask(self) -> None:
+        """Have a PING leave at once."""
+        self._asks = True
+
     def close(self) -> None:
         """End the session by our own wish; the next ``poll`` says good-bye."""
         self._end("own-wish", OWN_WISH)
@@ -1288,7 +1294,7 @@ class Session:
             return _NEVER
         answer = self.receiving.answer_due_at_s()
         question = self.sending.due_at_s()
-        alive = max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S
+        alive = 0.0 if self._asks else max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S
         return min(
             alive,
             self.heard_at_s + SILENCE_S,
@@ -1334,8 +1340,9 @@ class Session:
         return None if payload is None else self._sealed(FrameType.DATA, payload)
 
     def _question(self, now_s: float) -> bytes | None:
-        if now_s < max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S:
+        if not self._asks and now_s < max(self.heard_at_s, self._asked_at_s) + KEEP_ALIVE_S:
             return None
+        self._asks = False
         self._asked_at_s = now_s
         return self._sealed(FrameType.PING, b"")
 
@@ -1362,8 +1369,8 @@ class LinkUser(SessionUser, Protocol):
     def closed(self, reason: str) -> None:
         """Take in that the session is over."""
 
-    def trouble(self, reason: str) -> None:
-        """Take in that a session cannot be opened, and why, in one constant word."""
+    def trouble(self, reason: str, who: str) -> None:
+        """Take in that a session cannot be opened: why, in one constant word, and the name that the caller gave."""
 
 
 class Link:
@@ -1374,6 +1381,7 @@ class Link:
         self.forged = 0
         self.lost = 0
         self._user = user
+        self._closing = False
         self._deframer = Deframer()
         # Whatever stood on the line before begins no frame of ours.
         self._out = bytearray(b"\x00")
@@ -1401,7 +1409,8 @@ class Link:
 
     def poll(self, now_s: float, bytes_max: int) -> bytes:
         """Return what is to go over the line now, b"" for nothing: some ``bytes_max`` bytes, whole frames."""
-        self._call(now_s)
+        if not self._closing:
+            self._call(now_s)
         while self.session is not None and len(self._out) < bytes_max:
             frame = self.session.poll(now_s)
             if frame is None:
@@ -1417,7 +1426,8 @@ class Link:
         return float("inf") if self.session is None else self.session.due_at_s()
 
     def close(self) -> None:
-        """End the session by our own wish; the next ``poll`` says good-bye."""
+        """End the session by our own wish, and begin no other; the next ``poll`` says good-bye."""
+        self._closing = True
         if self.session is not None:
             self.session.close()
 
@@ -1496,6 +1506,7 @@ class TerminalLink(Link):
         self._tries = 0
         self._called_at_s = 0.0
         self._again_at_s = float("-inf")
+        self._doubted_at_s: float | None = None
         self._hello: Hello | None = None
         self._challenge: Challenge | None = None
         self._keys: SessionKeys | None = None
@@ -1503,9 +1514,14 @@ class TerminalLink(Link):
 
     def due_at_s(self) -> float:
         """Return when to ``poll`` again at the latest."""
-        return self._again_at_s if self.session is None else super().due_at_s()
+        if self.session is None:
+            return self._again_at_s
+        doubted = float("inf") if self._doubted_at_s is None else self._doubted_at_s + WHO_AGAIN_S
+        return min(super().due_at_s(), doubted)
 
     def _call(self, now_s: float) -> None:
+        if self.session is not None:
+            self._settle_doubt(self.session, now_s)
         if self.session is not None or now_s < self._again_at_s:
             return
         if self._keys is not None and self._tries < _PROOFS_MAX:
@@ -1533,11 +1549,11 @@ class TerminalLink(Link):
         if frame_type == FrameType.CHALLENGE:
             self._challenged(payload, now_s)
         elif frame_type == FrameType.WHO:
-            self._asked(now_s)
+            self._doubt(now_s)
         elif frame_type == FrameType.TURNED_AWAY:
             said = turned_away_of(payload)
             if said is not None and self._hello is not None and said[1] == self._hello.nonce:
-                self._user.trouble(_REASONS.get(said[0], "turned-away"))
+                self._user.trouble(_REASONS.get(said[0], "turned-away"), "")
 
     def _challenged(self, payload: bytes, now_s: float) -> None:
         said = challenge_of(payload)
@@ -1548,9 +1564,9 @@ class TerminalLink(Link):
         keys = session_keys(self._key, hello, challenge)
         if not hmac.compare_digest(proof, keys.node_proof):
             self.forged += 1
-            self._user.trouble("other-key")
+            self._user.trouble("other-key", "")
         elif challenge.version != VERSION or challenge.suite != SUITE_SHA256:
-            self._user.trouble("nothing-in-common")
+            self._user.trouble("nothing-in-common", "")
         else:
             self._challenge, self._keys = challenge, keys
             ends = SessionEnds(keys.terminal_to_node, keys.node_to_terminal, self._abilities, challenge.abilities)
@@ -1558,13 +1574,23 @@ class TerminalLink(Link):
             self._tries = 0
             self._again_at_s = now_s
 
-    def _asked(self, now_s: float) -> None:
-        """The node says that it has no session; it proves nothing, so it counts only when the node has been silent."""
-        if self.session is not None and now_s >= self.session.heard_at_s + WHO_AGAIN_S:
+    def _doubt(self, now_s: float) -> None:
+        """The node says that it has no session. That proves nothing: the session is asked and has a while to answer."""
+        if self.session is not None and self._doubted_at_s is None:
+            self._doubted_at_s = now_s
+            self.session.ask()
+
+    def _settle_doubt(self, session: Session, now_s: float) -> None:
+        if self._doubted_at_s is None:
+            return
+        if session.heard_at_s > self._doubted_at_s:
+            self._doubted_at_s = None
+        elif now_s >= self._doubted_at_s + WHO_AGAIN_S:
             self._drop("node-restarted", now_s)
 
     def _drop(self, reason: str, now_s: float) -> None:
         super()._drop(reason, now_s)
+        self._doubted_at_s = None
         if reason != "replaced":
             self._forget()
             # Who ended the session on purpose is not called again at once, lest both ends do nothing else.
@@ -2277,9 +2303,10 @@ class Correspondence:
     def closed(self, reason: str) -> None:
         """Take in that the line is down."""
         self.is_open = False
-        self._once("closed", reason)
+        if reason != "own-wish":
+            self._once("closed", reason)
 
-    def trouble(self, reason: str) -> None:
+    def trouble(self, reason: str, who: str) -> None:  # noqa: ARG002 - who calls is ourselves
         """Take in why the node does not let us in."""
         if not self.is_open:
             self._once("trouble", reason)
@@ -2300,6 +2327,8 @@ class Correspondence:
     def heard(self, message: Message) -> None:
         """Take in an answer, or a document that the node sends down."""
         if isinstance(message, Entry):
+            if self._assembly is not None:
+                raise LineProtocolError("a document begins inside another one")
             self._assembly = Assembly(message)
             self._received_if_whole()
         elif isinstance(message, Part):
@@ -2424,7 +2453,7 @@ class Running:
             port,
             condition=self._condition,
             monotonic_s=time.monotonic,
-            gone=(OSError,),
+            gone=(OSError, sqlite3.Error),
             ended=self._ended,
         )
         self._driver.start()
@@ -2488,7 +2517,6 @@ REASONS: Final = {
     "protocol": ("对方未按协议应答", "the other end did not keep to the protocol"),
     "node-restarted": ("节点已重启", "the node has restarted"),
     "worn-out": ("例行更换会话密钥", "keys are changed, as after every 2 GiB"),
-    "own-wish": ("本机结束", "we ended it"),
 }
 
 
@@ -2503,7 +2531,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.work(given, terminal_folder(given.folder)))
     except TerminalError as error:
         say_error(str(error))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, sqlite3.Error) as error:
         say_error(f"出错 / something went wrong: {error}")
     except (KeyboardInterrupt, EOFError):
         say_error("已中断 / interrupted")
