@@ -34,6 +34,8 @@ class Listener:
 
     ``certificate_file`` and ``key_file`` are PEM files for server TLS (the link listener uses the node's own
     certificate instead); ``plain_allowed`` permits plain HTTP beyond loopback, for a node behind its own proxy.
+    ``client_ca_file`` names the authorities whose client certificates are let in; ``public_url`` is how others address
+    the listener where that differs, without a slash at its end.
     """
 
     host: str
@@ -41,6 +43,8 @@ class Listener:
     certificate_file: Path | None = None
     key_file: Path | None = None
     plain_allowed: bool = False
+    client_ca_file: Path | None = None
+    public_url: str = ""
 
     @property
     def is_loopback(self) -> bool:
@@ -286,12 +290,20 @@ def _face(path: Path, values: Mapping[str, Any], home: Path) -> Listener:
             why="only one of them is given",
             action="Give both or none",
         )
+    if values["face.client_ca_file"] and not values["face.certificate_file"]:
+        raise ConfigurationError(
+            f"{path}: face.client_ca_file needs TLS",
+            why="without face.certificate_file nobody can show a certificate",
+            action="Give face.certificate_file and face.key_file, or take face.client_ca_file away",
+        )
     return Listener(
         host=values["face.host"],
         port=values["face.port"],
         certificate_file=_path(values["face.certificate_file"], home),
         key_file=_path(values["face.key_file"], home),
         plain_allowed=values["face.plain_allowed"],
+        client_ca_file=_path(values["face.client_ca_file"], home),
+        public_url=values["face.public_url"],
     )
 
 

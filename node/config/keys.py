@@ -28,6 +28,7 @@ FACE_PORT = 8440
 _REQUIRED: Final = object()
 _CODE = re.compile(r"[0-9]{6}(?:[0-9]{3}){0,2}\Z")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
+_URL = re.compile(r"https?://[a-z0-9.\-_\[\]:]{1,260}(?:/[A-Za-z0-9._~\-]{1,100}){0,5}\Z")
 _CRON_FIELD = r"(?:\*|[0-9]{1,2}(?:-[0-9]{1,2})?)(?:/[0-9]{1,2})?"
 _CRON_LIST = rf"{_CRON_FIELD}(?:,{_CRON_FIELD})*"
 _CRON_DAYS = r"(?:\*|(?:mon|tue|wed|thu|fri|sat|sun)(?:[-,](?:mon|tue|wed|thu|fri|sat|sun))*)"
@@ -164,6 +165,13 @@ NODE_KEYS: tuple[Key, ...] = (
     Key(name="face.port", check=_between(0, _PORT_MAX), allowed=_PORT_WORDS, default=FACE_PORT),
     Key(name="face.certificate_file", check=_optional(_text(500)), allowed="path of a PEM file", default=""),
     Key(name="face.key_file", check=_optional(_text(500)), allowed="path of a PEM file", default=""),
+    Key(name="face.client_ca_file", check=_optional(_text(500)), allowed="path of a PEM file", default=""),
+    Key(
+        name="face.public_url",
+        check=_optional(_matching(_URL)),
+        allowed="an address such as https://node.example.cn, in small letters, without a slash at its end",
+        default="",
+    ),
     Key(name="face.plain_allowed", check=_flag, allowed=_FLAG_WORDS, default=False),
     Key(name="parent.code", check=_optional(_matching(_CODE)), allowed=_CODE_WORDS, default=""),
     Key(name="parent.host", check=_optional(_text(253)), allowed="a host name or address", default=""),

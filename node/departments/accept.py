@@ -34,6 +34,7 @@ from node.departments.deciding import Decision
 from node.departments.dialects import Dialects
 from node.departments.divisions import Divisions
 from node.departments.group_commit import GroupCommit
+from node.departments.nonces import take_nonces
 from node.departments.numbering import number_cases, remember_numbers
 from node.departments.prepare import Prepared, prepare
 from node.departments.preparing import prepared_batches
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
     from node.clock import Clock
     from node.departments.candidates import Candidate
+    from node.departments.nonces import Nonce
     from node.departments.numbering import Ask
     from node.departments.sources import Source
     from node.journal.entries import Entry
@@ -88,25 +90,31 @@ def entry_authority(tree: Tree, stream: StreamName, entry: Entry) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A batch of one source, prepared outside the lock; ``request`` and ``document`` make its answer repeatable."""
+    """A batch of one source, prepared outside the lock; ``request`` and ``document`` make its answer repeatable.
+
+    ``nonce`` is that of its signature: the batch is decided only if it was never taken before.
+    """
 
     source: Source
     dialect: str
     prepared: Sequence[Prepared]
     request: RequestKey | None = None
     document: Callable[[Sequence[Verdict]], bytes] | None = None
+    nonce: Nonce | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What became of a job: a verdict per record, or the answer stored for the same request before.
 
-    ``other_body`` tells that the request's key was used with another body: nothing was done.
+    ``other_body`` tells that the request's key was used with another body, ``replayed`` that its signature was taken
+    before or has ended meanwhile: nothing was done.
     """
 
     verdicts: tuple[Verdict, ...] = ()
     answer: bytes | None = None
     other_body: bool = False
+    replayed: bool = False
 
 
 class Intake:
@@ -247,6 +255,12 @@ class Intake:
         return self.store.write(lambda transaction: self._decide_all(transaction, jobs))
 
     def _decide_all(self, transaction: Transaction, jobs: Sequence[Job]) -> list[Settled]:
+        """Decide every job whose signature, if it has one, is new; it is taken in the same transaction."""
+        fresh = take_nonces(transaction, [job.nonce for job in jobs], at=self.clock.now())
+        settled = iter(self._decide(transaction, [job for job, new in zip(jobs, fresh, strict=True) if new]))
+        return [next(settled) if new else Settled(replayed=True) for new in fresh]
+
+    def _decide(self, transaction: Transaction, jobs: Sequence[Job]) -> list[Settled]:
         doubt = find_doubt(transaction.connection)
         if doubt is not None:
             # No answer is stored: the same request is decided when the doubt has ended.

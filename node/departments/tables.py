@@ -23,14 +23,48 @@ source = Table(
     Column("name", Text, primary_key=True),
     Column("label", Text, nullable=False),
     Column("channel", Text, nullable=False),
-    Column("key_hash", LargeBinary, nullable=False),
     Column("divisions", Text, nullable=False),
     Column("organisations", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("disabled_at", Moment),
-    UniqueConstraint("key_hash", name="source_key_hash"),
+    Column("modes", Text, nullable=False),
+    Column("requests_per_minute", BigInteger, nullable=False),
+    Column("records_per_minute", BigInteger, nullable=False),
+    Column("records_per_day", BigInteger, nullable=False),
+    Column("bytes_per_day", BigInteger, nullable=False),
 )
-"""Systems that may hand in records. ``key_hash`` is SHA-256 of the key; lists are separated by one blank, "" is all."""
+"""Systems that may hand in records. Lists are separated by one blank; of divisions and organisations "" is all.
+
+``modes`` are the ways in which its requests may prove where they come from; a limit of 0 is none."""
+
+source_credential = Table(
+    "source_credential",
+    metadata,
+    Column("number", BIG_KEY, primary_key=True, autoincrement=True),
+    Column("source", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("ends_at", Moment),
+    UniqueConstraint("mode", "value", name="source_credential_value"),
+    Index("source_credential_source", "source"),
+    sqlite_autoincrement=True,
+)
+"""By what a source is known: SHA-256 of an API key, a wrapped secret, or what names a certificate.
+
+``number`` is never given out twice: it names a secret to whoever signs with it. From ``ends_at`` on it counts no more.
+"""
+
+signature_nonce = Table(
+    "signature_nonce",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("nonce", Text, primary_key=True),
+    Column("kept_until", Moment, nullable=False),
+    Index("signature_nonce_until", "kept_until"),
+    sqlite_with_rowid=False,
+)
+"""Nonces of signed requests that were taken: a request that comes again is found out as long as it would count."""
 
 source_system = Table(
     "source_system",

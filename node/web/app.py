@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, current_app, g, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from node.errors import TryLaterError, YizhanError
 from node.web.metrics import METRICS_TYPE, Metrics
@@ -130,12 +130,20 @@ def _measured(application: Flask, metrics: Metrics) -> None:
 def _failed(error: Exception) -> Any:
     """Turn any error into an answer: ours with code and what to do, HTTP's own as it is, the rest logged and hidden."""
     if isinstance(error, HTTPException):
-        return _answer(error.code or 500, "YZ-HTTP", error.name, error.description or "", _HTTP_REMEDY)
+        answer = _answer(error.code or 500, "YZ-HTTP", error.name, error.description or "", _HTTP_REMEDY)
+        return answer if not isinstance(error, MethodNotAllowed) else _with_allow(answer, error)
     if isinstance(error, YizhanError):
         status = TRY_LATER if isinstance(error, TryLaterError) else HTTP_STATUS.get(error.exit_code, 400)
         return _answer(status, error.code, error.what, error.why, error.action)
     _log.error("request failed", extra={"path": request.path}, exc_info=error)
     return _answer(500, "YZ-000", "The node failed to answer", "the reason is in its log", "Look into the node's log")
+
+
+def _with_allow(answer: Any, error: MethodNotAllowed) -> Response:
+    """Tell which methods the address takes, as 405 has to (RFC 9110, 15.5.6)."""
+    response = current_app.make_response(answer)
+    response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
 
 
 def _answer(status: int, code: str, what: str, why: str, action: str) -> Any:

@@ -30,6 +30,8 @@ from node.web.connections import OpenConnections
 from node.web.patience import PacedSocket, Patience
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from node.config import Listener
 
 # With 64 and 8 threads some 300 connections are open, far below the 1024 files that a process usually may have.
@@ -149,7 +151,8 @@ class HttpListener:
 def face_context(place: Listener) -> ssl.SSLContext | None:
     """Return the TLS context of the face listener, or None for plain HTTP.
 
-    Raises ConfigurationError for plain HTTP beyond loopback that nobody allowed, and for files that do not load.
+    Clients may show a certificate where ``client_ca_file`` says whose; nobody has to. Raises ConfigurationError for
+    plain HTTP beyond loopback that nobody allowed, and for files that do not load.
     """
     if place.certificate_file is None or place.key_file is None:
         if place.is_loopback or place.plain_allowed:
@@ -170,7 +173,22 @@ def face_context(place: Listener) -> ssl.SSLContext | None:
             why=f"{place.certificate_file}, {place.key_file}: {cause}",
             action="Correct face.certificate_file and face.key_file: PEM files of one pair, the key without passphrase",
         ) from cause
+    if place.client_ca_file is not None:
+        _ask_for_certificates(context, place.client_ca_file)
     return context
+
+
+def _ask_for_certificates(context: ssl.SSLContext, authorities: Path) -> None:
+    """Let clients show a certificate of these authorities; one of another, or one that ended, is hung up on."""
+    try:
+        context.load_verify_locations(authorities)
+    except (OSError, ssl.SSLError) as cause:
+        raise ConfigurationError(
+            "The authorities of client certificates cannot be used",
+            why=f"{authorities}: {cause}",
+            action="Correct face.client_ca_file: a PEM file with the certificates of the authorities",
+        ) from cause
+    context.verify_mode = ssl.CERT_OPTIONAL
 
 
 class _LoggingServer(Server):

@@ -1,8 +1,9 @@
 """The open API: ``POST /api/v1/records``, for departments' systems that can push.
 
-A request carries one batch in one dialect and gets one verdict per record. Nothing is open without an API key; with an
-``Idempotency-Key`` the same request may be sent again until an answer comes, and gets the answer of the first time. The
-view parses, calls intake, and answers. docs/reference/open-api.md is its reference.
+A request carries one batch in one dialect and gets one verdict per record. Nothing is open without proof of where it
+comes from; with an ``Idempotency-Key`` the same request may be sent again until an answer comes, and gets the answer of
+the first time. The view parses, calls intake, and answers. docs/reference/open-api.md is its reference, ``GET
+/api/v1/openapi.json`` the same for programs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, Response, request
 
@@ -24,28 +25,31 @@ from node.departments.answers import KEY_LENGTH_MAX, RequestKey, body_hash_of
 from node.departments.batches import BATCH_MAX
 from node.departments.dialects import DialectOptions
 from node.departments.report import ImportReport, Verdict
-from node.departments.sources import source_of_key
 from node.errors import ConfigurationError, NotInitialisedError, RecordRefusedError, TryLaterError, UsageError
 from node.standard.codec import RULE_TOO_LARGE
 from node.standard.compression import expand_limited
+from node.trust.kept_secrets import KeptSecrets
+from node.web.authentication import Authentication, replayed
+from node.web.open_api_document import SCHEMA, Offer, open_api_document
+from node.web.rate_limits import BYTES, RECORDS, REQUESTS, RateLimits
+from node.web.refusals import BUSY_RETRY_S, UNAVAILABLE_RETRY_S, RequestRefusedError, refusal, try_later
+from node.web.signatures import SignatureRefusedError, check_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from node.bootstrap import Node
     from node.departments.sources import Source
+    from node.web.authentication import Caller
+    from node.web.rate_limits import Use
 
-SCHEMA: Final = "yizhan.records/1"
-ERROR_SCHEMA: Final = "yizhan.error/1"
 BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 """Bytes of a body, as sent and as expanded. Our own choice: 500 records of a usual size several times over."""
 IN_FLIGHT_MAX: Final = 8
 """Requests of one source at the same time, so that one system cannot take every thread. Our own choice."""
-BUSY_RETRY_S: Final = 1
-UNAVAILABLE_RETRY_S: Final = 10
+JSON: Final = "application/json"
 
 _ENCODINGS: Final = frozenset({"gzip", "x-gzip", "zstd"})
-_BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,200})\Z", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{KEY_LENGTH_MAX}}}\Z")
 
 
@@ -57,51 +61,73 @@ class OpenApiLimits:
     in_flight_max: int = IN_FLIGHT_MAX
 
 
-class RequestRefusedError(Exception):
-    """A request is refused as a whole, with an HTTP status; no record of it was looked at or none was written."""
-
-    def __init__(
-        self, status: int, what: str, *, why: str = "", action: str = "", headers: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(what)
-        self.status = status
-        self.what = what
-        self.why = why
-        self.action = action
-        self.headers = headers or {}
-
-
 def create_open_api(node: Node) -> Blueprint:
     """Return the open API of a node, bounded by its level's ``request_bytes_max``."""
-    return open_api_blueprint(node.intake, OpenApiLimits(body_bytes_max=node.config.level.limits.request_bytes_max))
+    config = node.config
+    authentication = Authentication(
+        node.store,
+        node.clock,
+        secrets=KeptSecrets(config.home, passphrase_file=config.key_passphrase_file),
+        public_url=config.face.public_url,
+    )
+    limits = OpenApiLimits(body_bytes_max=config.level.limits.request_bytes_max)
+    return open_api_blueprint(node.intake, limits, authentication)
 
 
-def open_api_blueprint(intake: Intake, limits: OpenApiLimits | None = None) -> Blueprint:
+def open_api_blueprint(
+    intake: Intake, limits: OpenApiLimits | None = None, authentication: Authentication | None = None
+) -> Blueprint:
     """Return the open API over an intake, whose store also holds the sources."""
-    door = _Door(intake, limits or OpenApiLimits())
+    door = _Door(intake, limits or OpenApiLimits(), authentication or Authentication(intake.store, intake.clock))
     blueprint = Blueprint("open_api", __name__, url_prefix="/api/v1")
     blueprint.add_url_rule("/records", view_func=door.take_records, methods=["POST"])
-    blueprint.register_error_handler(RequestRefusedError, _refusal)
-    blueprint.register_error_handler(TryLaterError, _try_later)
-    blueprint.register_error_handler(NotInitialisedError, _try_later)
+    blueprint.add_url_rule("/openapi.json", view_func=door.describe)
+    blueprint.register_error_handler(RequestRefusedError, refusal)
+    blueprint.register_error_handler(TryLaterError, try_later)
+    blueprint.register_error_handler(NotInitialisedError, try_later)
     return blueprint
 
 
 class _Door:
     """The views, with what they need."""
 
-    def __init__(self, intake: Intake, limits: OpenApiLimits) -> None:
+    def __init__(self, intake: Intake, limits: OpenApiLimits, authentication: Authentication) -> None:
         self._intake = intake
         self._limits = limits
+        self._authentication = authentication
+        self._rates = RateLimits(intake.clock)
         self._lock = threading.Lock()
         self._in_flight: dict[str, int] = {}
 
+    def describe(self) -> Response:
+        """Return the OpenAPI document of what stands here."""
+        _check_accept()
+        offer = Offer(media_types=self._intake.dialects.by_media_type(), body_bytes_max=self._limits.body_bytes_max)
+        return Response(json.dumps(open_api_document(offer), ensure_ascii=False, indent=1), content_type=JSON)
+
     def take_records(self) -> Response:
         """Take one batch in and answer with a verdict per record."""
-        source = self._authenticated()
-        with self._counted(source):
-            job, document = self._job(source)
-            settled = self._intake.settle(job)
+        _check_accept()
+        caller = self._authentication.caller(request)
+        use = self._rates.use_of(caller.source)
+        try:
+            with self._counted(caller.source):
+                answer = self._taken(caller, use)
+        except RequestRefusedError as error:
+            error.headers |= use.fields()
+            raise
+        except (TryLaterError, NotInitialisedError):
+            use.give_back()
+            raise
+        answer.headers.update(use.fields())
+        return answer
+
+    def _taken(self, caller: Caller, use: Use) -> Response:
+        use.take(REQUESTS, 1)
+        job, document = self._job(caller, use)
+        settled = self._intake.settle(job)
+        if settled.replayed:
+            raise replayed(self._intake.clock.now())
         if settled.other_body:
             raise RequestRefusedError(
                 422,
@@ -113,11 +139,12 @@ class _Door:
             return _answered(settled.answer, replayed=not settled.verdicts)
         return _answered(document(settled.verdicts), replayed=False)
 
-    def _job(self, source: Source) -> tuple[Job, Callable[[Sequence[Verdict]], bytes]]:
+    def _job(self, caller: Caller, use: Use) -> tuple[Job, Callable[[Sequence[Verdict]], bytes]]:
         """Read and prepare the request's records, everything that needs no lock; return what makes the answer too."""
+        source = caller.source
         dialect = self._dialect()
         key = _idempotency_key()
-        body = self._body()
+        body = self._body(use)
         self._intake.check_open()
         record_type = request.args.get("type", "")
         table = request.args.get("table", "")
@@ -130,6 +157,7 @@ class _Door:
                 why=f"at most {BATCH_MAX} are taken in one request",
                 action="send them in several requests",
             )
+        use.take(RECORDS, len(batch))
         named = body_hash_of(f"{dialect}?{record_type}{table and '&'}{table}", body)
         document = partial(_document, [candidate.place for candidate in batch])
         job = Job(
@@ -138,6 +166,7 @@ class _Door:
             prepared=self._intake.prepared(batch, source=source),
             request=None if key is None else RequestKey(source=source.name, key=key, body_hash=named),
             document=document,
+            nonce=caller.nonce,
         )
         return job, document
 
@@ -166,21 +195,6 @@ class _Door:
             )
         return dialect
 
-    def _authenticated(self) -> Source:
-        found = _BEARER.match(request.headers.get("Authorization", ""))
-        if found is not None:
-            with self._intake.store.reading() as connection:
-                source = source_of_key(connection, found[1])
-            if source is not None:
-                return source
-        raise RequestRefusedError(
-            401,
-            "This request needs the API key of a source.",
-            why="no key was sent" if found is None else "the key is not known, or its source is disabled",
-            action="send Authorization: Bearer KEY; a key is made by `yizhan sources add NAME`",
-            headers={"WWW-Authenticate": 'Bearer realm="yizhan"'},
-        )
-
     @contextmanager
     def _counted(self, source: Source) -> Iterator[None]:
         with self._lock:
@@ -202,33 +216,69 @@ class _Door:
                 if not self._in_flight[source.name]:
                     del self._in_flight[source.name]
 
-    def _body(self) -> bytes:
-        """Return the body, expanded, within the limit."""
+    def _body(self, use: Use) -> bytes:
+        """Return the body, expanded, within the limits; it is what its Content-Digest says, if it has one."""
         limit = self._limits.body_bytes_max
-        if (request.content_length or 0) > limit:
+        stated = request.content_length
+        if (stated or 0) > limit:
             raise _too_large(limit)
+        if stated is not None:
+            use.take(BYTES, stated)
         body = request.stream.read(limit + 1)
         if len(body) > limit:
             raise _too_large(limit)
-        encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding in {"identity", ""}:
-            return body
-        if encoding not in _ENCODINGS:
-            raise RequestRefusedError(
-                415,
-                "The Content-Encoding is not accepted.",
-                why=f"{encoding[:40]!r} cannot be expanded here",
-                action="send gzip, zstd or no compression",
-                headers={"Accept-Encoding": "gzip, zstd"},
-            )
-        try:
-            return expand_limited(body, limit)
-        except RecordRefusedError as error:
-            if error.problems[0].rule == RULE_TOO_LARGE:
-                raise _too_large(limit) from error
-            raise RequestRefusedError(
-                400, "The body cannot be expanded.", why=error.why, action=error.action
-            ) from error
+        if stated is None:
+            use.take(BYTES, len(body))
+        _check_digest(body)
+        return _expanded(body, limit)
+
+
+def _expanded(body: bytes, limit: int) -> bytes:
+    """Return a body without its Content-Encoding, within the limit."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in {"identity", ""}:
+        return body
+    if encoding not in _ENCODINGS:
+        raise RequestRefusedError(
+            415,
+            "The Content-Encoding is not accepted.",
+            why=f"{encoding[:40]!r} cannot be expanded here",
+            action="send gzip, zstd or no compression",
+            headers={"Accept-Encoding": "gzip, zstd"},
+        )
+    try:
+        return expand_limited(body, limit)
+    except RecordRefusedError as error:
+        if error.problems[0].rule == RULE_TOO_LARGE:
+            raise _too_large(limit) from error
+        raise RequestRefusedError(400, "The body cannot be expanded.", why=error.why, action=error.action) from error
+
+
+def _check_accept() -> None:
+    """Refuse a request that does not take the JSON of its answer, before anything of it is done."""
+    wanted = request.accept_mimetypes
+    if wanted and not wanted.quality(JSON):
+        raise RequestRefusedError(
+            406,
+            "The answer is JSON, and this request does not take it.",
+            why=f"its Accept is {str(request.headers.get('Accept'))[:80]!r}",
+            action=f"send Accept: {JSON}, or no Accept",
+        )
+
+
+def _check_digest(body: bytes) -> None:
+    field = request.headers.get("Content-Digest")
+    if field is None:
+        return
+    try:
+        check_digest(field, body)
+    except SignatureRefusedError as error:
+        raise RequestRefusedError(
+            400,
+            "The Content-Digest is not that of the body.",
+            why=str(error),
+            action="send the SHA-256 or SHA-512 of the body as it is sent, compressed or not (RFC 9530)",
+        ) from error
 
 
 def _idempotency_key() -> str | None:
@@ -272,21 +322,3 @@ def _too_large(limit: int) -> RequestRefusedError:
     return RequestRefusedError(
         413, "The body is too large.", why=f"at most {limit} bytes, expanded", action="send fewer records at a time"
     )
-
-
-def _refusal(error: RequestRefusedError) -> Response:
-    document = {"code": "YZ-HTTP", "what": error.what, "why": error.why, "action": error.action}
-    return _failed(error.status, document, error.headers)
-
-
-def _try_later(error: TryLaterError | NotInitialisedError) -> Response:
-    document = {"code": error.code, "what": error.what, "why": error.why, "action": error.action}
-    busy = isinstance(error, TryLaterError) and error.code == "YZ-STORE-001"
-    return _failed(503, document, {"Retry-After": str(BUSY_RETRY_S if busy else UNAVAILABLE_RETRY_S)})
-
-
-def _failed(status: int, document: dict[str, Any], headers: dict[str, str]) -> Response:
-    body = json.dumps({"schema": ERROR_SCHEMA, **document}, ensure_ascii=False)
-    response = Response(body, status=status, content_type="application/json")
-    response.headers.update(headers)
-    return response

@@ -10,14 +10,15 @@ import pytest
 
 from node.departments.accept import Job
 from node.departments.answers import RequestKey
+from node.departments.callers import Callers
 from node.departments.candidates import Candidate
 from node.departments.notices import NoticeText, publish_notice
 from node.departments.prepare import prepare
 from node.departments.reference_data import DIVISIONS, read_reference, shipped_files
 from node.departments.refused import discard_refused, list_refused, offer_refused, show_refused
-from node.departments.sources import OPERATOR, activity_by_source, add_source, list_sources, source_of_key
+from node.departments.sources import OPERATOR, activity_by_source, add_source, list_sources
 from node.journal.store import Store, open_store
-from tests.support.intake import NODE, generated, intake_on, offer, publisher_on, standard_records, wrapped
+from tests.support.intake import NODE, NOW, generated, intake_on, offer, publisher_on, standard_records, wrapped
 from tests.support.samples import record
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def test_sources_are_known_by_their_keys(any_store: Store) -> None:
     intake = intake_on(any_store)
     made = add_source(any_store, "hall", clock=intake.clock, randomness=intake.randomness, organisations=["A", "B"])
     with any_store.reading() as connection:
-        assert source_of_key(connection, made.key) == made.source == list_sources(connection)[0]
+        assert Callers(connection, NOW).by_key(made.key) == made.source == list_sources(connection)[0]
 
 
 def test_publishing_again_makes_no_record(any_store: Store) -> None:

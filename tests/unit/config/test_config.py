@@ -107,6 +107,9 @@ def test_a_missing_key_names_what_is_allowed(tmp_path: Path) -> None:
         ("link", "port = true"),
         ("link", 'port = "8441"'),
         ("face", 'plain_allowed = "yes"'),
+        ("face", 'public_url = "node.example.cn"'),
+        ("face", 'public_url = "https://node.example.cn/"'),
+        ("face", 'public_url = "https://Node.example.cn"'),
         ("parent", 'code = "abc"'),
     ],
 )
@@ -186,12 +189,26 @@ def test_half_of_a_pair_is_refused(tmp_path: Path, table: str, text: str) -> Non
         load(tmp_path)
 
 
+def test_client_certificates_need_tls(tmp_path: Path) -> None:
+    write(tmp_path, '[node]\ncode = "360102"\nname = "x"\nlevel = "county"\n[face]\nclient_ca_file = "ca.pem"\n')
+    with pytest.raises(ConfigurationError, match=r"face\.client_ca_file needs TLS"):
+        load(tmp_path)
+
+
 def test_files_named_in_the_settings_are_found_from_the_home(tmp_path: Path) -> None:
-    values = {"face.certificate_file": "tls/face.pem", "face.key_file": "/etc/face.key", "keys.passphrase_file": "word"}
+    values = {
+        "face.certificate_file": "tls/face.pem",
+        "face.key_file": "/etc/face.key",
+        "face.client_ca_file": "tls/departments.pem",
+        "face.public_url": "https://node.example.cn:8443/yizhan",
+        "keys.passphrase_file": "word",
+    }
     write_node_config(tmp_path, {**COUNTY, **values, "database.url": "postgresql+psycopg://host/db"})
     config = load(tmp_path)
     assert config.face.certificate_file == tmp_path.resolve() / "tls/face.pem"
     assert config.face.key_file == Path("/etc/face.key")
+    assert config.face.client_ca_file == tmp_path.resolve() / "tls/departments.pem"
+    assert config.face.public_url == "https://node.example.cn:8443/yizhan"
     assert config.key_passphrase_file == tmp_path.resolve() / "word"
     assert config.database_url == "postgresql+psycopg://host/db"
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select, text
 
 from node.clock import SetClock
 from node.departments import sources
+from node.departments.callers import Callers
+from node.departments.credentials import hash_of
+from node.departments.source_changes import disable_source
 from node.departments.sources import (
     CHANNELS,
     NewSource,
+    SourceLimits,
     add_source,
-    disable_source,
     find_source,
     list_sources,
-    source_of_key,
 )
-from node.departments.tables import source as table
+from node.departments.tables import source_credential
 from node.errors import NotFoundError, StateConflictError, UsageError
 from node.journal.schema import bring_up_to_date
 from node.journal.store import open_store
@@ -42,20 +44,20 @@ def test_a_key_opens_its_own_source_only(memory: Store) -> None:
     hall, tax = add(memory, "hall", label="大厅"), add(memory, "tax", channel="SERIAL", divisions=["369902"])
     assert len(hall.key) >= 40
     with memory.reading() as connection:
-        assert source_of_key(connection, hall.key) == hall.source
-        assert source_of_key(connection, tax.key) == tax.source
+        assert Callers(connection, NOW).by_key(hall.key) == hall.source
+        assert Callers(connection, NOW).by_key(tax.key) == tax.source
         for wrong in ("", hall.key[:-1], hall.key + "x", hall.key.swapcase(), "密钥", "\udcff"):
-            assert source_of_key(connection, wrong) is None
+            assert Callers(connection, NOW).by_key(wrong) is None
 
 
 def test_the_key_is_not_stored_and_not_shown(memory: Store) -> None:
     key = add(memory, "hall").key
     with memory.reading() as connection:
-        row = connection.execute(select(table)).one()
+        row = connection.execute(select(source_credential)).one()
         (listed,) = list_sources(connection)
     assert key not in repr(tuple(row))
     assert key not in repr(listed.as_json())
-    assert bytes(row.key_hash) not in key.encode()
+    assert bytes(row.value) == hash_of(key)
 
 
 def test_a_disabled_source_is_closed_and_stays_listed(memory: Store) -> None:
@@ -64,7 +66,7 @@ def test_a_disabled_source_is_closed_and_stays_listed(memory: Store) -> None:
     CLOCK.advance(60)
     assert disable_source(memory, "hall", clock=CLOCK).disabled_at == NOW
     with memory.reading() as connection:
-        assert source_of_key(connection, key) is None
+        assert Callers(connection, NOW).by_key(key) is None
         assert [one.as_json()["disabled_at"] for one in list_sources(connection)] == [NOW.isoformat()]
         with pytest.raises(NotFoundError, match="disabled"):
             find_source(connection, "hall")
@@ -106,15 +108,22 @@ def test_there_are_no_more_sources_than_allowed(memory: Store, monkeypatch: pyte
         add(memory, "tax")
 
 
-def test_a_source_of_an_older_database_speaks_for_the_system_of_its_name(tmp_path: Path) -> None:
+def test_a_source_of_an_older_database_keeps_its_key_and_speaks_for_the_system_of_its_name(tmp_path: Path) -> None:
     def work(transaction: Transaction) -> None:
-        blank = {"label": "", "channel": "API", "divisions": "", "organisations": "", "created_at": NOW}
-        transaction.connection.execute(insert(table).values(name="hall", key_hash=b"h", **blank))
+        transaction.connection.execute(
+            text(
+                "INSERT INTO source (name, label, channel, key_hash, divisions, organisations, created_at) "
+                "VALUES ('hall', '', 'API', :hashed, '', '', 1000000)"
+            ),
+            {"hashed": hash_of("the key")},
+        )
 
     store = open_store("sqlite:///journal.db", home=tmp_path)
     make_older(store, "0009_divisions")
     store.write(work)
     assert bring_up_to_date(store)
     with store.reading() as connection:
-        assert find_source(connection, "hall").systems == ("hall",)
+        found = find_source(connection, "hall")
+        assert (found.systems, found.modes, found.limits) == (("hall",), ("key",), SourceLimits())
+        assert Callers(connection, NOW).by_key("the key") == found
     store.close()
