@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cheroot.makefile import MakeFile
-from cheroot.server import HTTPConnection
+from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.ssl import Adapter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
@@ -245,8 +245,24 @@ class _ContextAdapter(BuiltinSSLAdapter):
         return self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True), {}
 
 
+class _WholeRequest(HTTPRequest):
+    """A request whose connection ends with it when its body was not read to the end.
+
+    cheroot reads the rest of a body of known length before it answers. Of one in chunks it does not, and would take
+    what is left for the next request.
+    """
+
+    def send_headers(self) -> None:
+        """Tell that the connection ends, where it has to, and send the header of the answer."""
+        if self.chunked_read and not self.rfile.closed:
+            self.close_connection = True
+        super().send_headers()
+
+
 class _PacedConnection(HTTPConnection):
     """A connection whose requests and answers keep to the listener's patience."""
+
+    RequestHandlerClass = _WholeRequest
 
     def __init__(self, server: _LoggingServer, sock: Any, makefile: Any = MakeFile) -> None:
         self._paced = PacedSocket(sock, server.patience, MachineClock().monotonic_s)

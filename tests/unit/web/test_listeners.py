@@ -7,7 +7,7 @@ import queue
 import socket
 import ssl
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -37,6 +37,12 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     body = environ["wsgi.input"].read(length)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"%d %s" % (len(body), environ["wsgi.url_scheme"].encode())]
+
+
+def reading_all(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
 
 
 def listener(place: Listener = LOOPBACK, context: ssl.SSLContext | None = None) -> HttpListener:
@@ -94,6 +100,41 @@ def test_a_listener_answers_at_the_port_that_it_took(plain: HttpListener) -> Non
 
 def test_a_body_beyond_the_limit_is_refused(plain: HttpListener) -> None:
     assert httpx.post(plain.address, content=b"x" * 1001).status_code == 413
+
+
+def test_what_is_left_of_a_body_in_chunks_is_not_taken_for_a_request() -> None:
+    def unreading(_: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("401 Unauthorized", [("Content-Length", "2")])
+        return [b"no"]
+
+    served = HttpListener("face", unreading, LOOPBACK, threads=2, body_bytes_max=1000)
+    served.bind()
+    served.start()
+    inner = b"A /inner HTTP/1.1\r\nHost: x\r\n\r\n"
+    said = b""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_S) as peer:
+        peer.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while b"no" not in said:
+            said += peer.recv(4096)
+        with suppress(OSError):
+            peer.sendall(inner)
+            while received := peer.recv(4096):
+                said += received
+    served.stop()
+    assert (said.count(b"HTTP/1.1"), b"Connection: close" in said) == (1, True)
+
+
+def test_a_body_in_chunks_that_was_read_keeps_its_connection(plain: HttpListener) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    plain._server.wsgi_app = reading_all
+    with socket.create_connection(("127.0.0.1", plain.port), timeout=PATIENCE_S) as peer:
+        for _ in range(2):
+            peer.sendall(head)
+            said = b""
+            while b"abc" not in said:
+                received = peer.recv(4096)
+                assert received, "the connection was closed"
+                said += received
 
 
 def test_a_taken_port_is_named(plain: HttpListener) -> None:
