@@ -89,6 +89,7 @@ HEADINGS: Final = {
     "since": "自",
     "size": "记录数",
     "source": "来源",
+    "step": "等级",
     "standing": "处理",
     "stated": "来源节点计数",
     "state": "状态",

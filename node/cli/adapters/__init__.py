@@ -10,12 +10,16 @@ COMMANDS = {
     "kinds": "node.cli.adapters.listing:kinds",
     "list": "node.cli.adapters.listing:list_command",
     "add": "node.cli.adapters.adding:add",
+    "new": "node.cli.adapters.authoring:new",
+    "scale": "node.cli.adapters.authoring:scale",
     "show": "node.cli.adapters.listing:show",
+    "test": "node.cli.adapters.testing:test",
     "run": "node.cli.adapters.running:run",
     "pause": "node.cli.adapters.pausing:pause",
     "resume": "node.cli.adapters.pausing:resume",
     "remove": "node.cli.adapters.adding:remove",
     "logs": "node.cli.adapters.listing:logs",
+    "documents": "node.cli.adapters.documents:documents",
 }
 
 

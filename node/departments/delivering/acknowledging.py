@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from node.departments.delivering.display import display_text
 from node.departments.delivering.queue import mark, waiting
 from node.departments.delivering.tables import DELIVERED, GONE, REFUSED
-from node.journal import holdings
 from node.journal.doubt import find_doubt
 from node.journal.records import records_at
-from node.journal.tables import QUARANTINED, position_of, stream_id_of
+from node.journal.tables import QUARANTINED
 from node.standard.codec import parse_record
 from node.standard.seals import ANCESTORS, StreamName
 
@@ -40,8 +39,6 @@ class DueDocument:
     """
 
     queued: QueuedDocument
-    stream: StreamName
-    position: int
     record_type: str
     body: bytes
     text: str
@@ -49,7 +46,7 @@ class DueDocument:
     @property
     def key(self) -> str:
         """The stream's origin and audience, and the position: at most 60 characters, fit for a file's name."""
-        return f"{self.stream.origin}-{self.stream.audience}-{self.position}"
+        return f"{self.queued.stream.origin}-{self.queued.stream.audience}-{self.queued.position}"
 
 
 class Producer(Protocol):
@@ -83,13 +80,11 @@ class Delivering:
                 return []
             queued = waiting(connection, adapter, limit)
             found = {one.key: one for one in records_at(connection, [one.record_key for one in queued])}
-            numbers = {stream_id_of(key) for key in found}
-            streams = {held.stream_id: held.stream for held in holdings.with_ids(connection, numbers)}
         gone = [one for one in queued if (stored := found.get(one.record_key)) is None or stored.body is None]
         if gone:
             self._store.write(lambda transaction: self._mark_gone(transaction, gone))
         return [
-            _document(one, found[one.record_key], streams[stream_id_of(one.record_key)])
+            _document(one, found[one.record_key])
             for one in queued
             if one not in gone and not found[one.record_key].flags & QUARANTINED
         ]
@@ -115,11 +110,11 @@ class Delivering:
         if not mark(transaction, document.queued, DELIVERED, self._clock.now()):
             return
         content = {
-            "Stream": str(document.stream),
-            "Position": str(document.position),
+            "Stream": str(document.queued.stream),
+            "Position": str(document.queued.position),
             "Text": f"已送达部门 {document.queued.organisation}（{adapter}）",
         }
-        stream = answer_stream(self._tree(transaction.connection), self._node_code, document.stream.origin)
+        stream = answer_stream(self._tree(transaction.connection), self._node_code, document.queued.stream.origin)
         self._produce(transaction, stream, RECORD_TYPE, content, f"acknowledgement/{adapter}/{document.key}")
 
 
@@ -132,12 +127,10 @@ def answer_stream(tree: Tree, node_code: str, origin: str) -> StreamName:
     return StreamName(node_code, ANCESTORS if told_upward else origin)
 
 
-def _document(queued: QueuedDocument, stored: StoredRecord, stream: StreamName) -> DueDocument:
+def _document(queued: QueuedDocument, stored: StoredRecord) -> DueDocument:
     body = stored.body or b""
     return DueDocument(
         queued=queued,
-        stream=stream,
-        position=position_of(stored.key),
         record_type=stored.record_type,
         body=body,
         text=display_text(stored.record_type, parse_record(body)),

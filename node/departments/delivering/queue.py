@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -17,10 +17,11 @@ from node.departments.delivering.tables import (
     downward_delivery,
 )
 from node.errors import NotFoundError, StateConflictError
+from node.journal import holdings
 from node.journal.arrivals import arrivals_after, newest_arrival
 from node.journal.records import records_at
 from node.journal.statements import upsert_sql
-from node.journal.tables import QUARANTINED, record, record_key
+from node.journal.tables import QUARANTINED, position_of, record, record_key, stream_id_of
 from node.standard.codec import parse_record
 from node.standard.facts import facts_of
 from node.standard.families import record_number
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from node.journal.arrivals import Arrival
     from node.journal.records import StoredRecord
     from node.journal.store import Store, Transaction
+    from node.standard.seals import StreamName
 
 ARRIVALS_MAX: Final = 500
 RECORDS_MAX: Final = 1000
@@ -52,11 +54,30 @@ class QueuedDocument:
 
     number: int
     record_key: int
+    stream: StreamName
     organisation: str
     state: str
     since: datetime
     attempts: int
     reason: str
+
+    @property
+    def position(self) -> int:
+        """Where the record stands in its stream."""
+        return position_of(self.record_key)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            "number": self.number,
+            "stream": str(self.stream),
+            "position": self.position,
+            "organisation": self.organisation,
+            "state": self.state,
+            "since": self.since.isoformat(timespec="milliseconds"),
+            "attempts": self.attempts,
+            "reason": self.reason,
+        }
 
 
 def look(store: Store, route: Route, clock: Clock) -> int:
@@ -82,11 +103,13 @@ def queued(connection: Connection, adapter: str, *, states: Iterable[str] = (), 
     query = select(downward_delivery).where(downward_delivery.c.adapter == adapter)
     if wanted := tuple(states):
         query = query.where(downward_delivery.c.state.in_(wanted))
-    rows = connection.execute(query.order_by(downward_delivery.c.number).limit(limit))
+    rows = connection.execute(query.order_by(downward_delivery.c.number).limit(limit)).all()
+    names = holdings.stream_names(connection, {stream_id_of(row.record_key) for row in rows})
     return [
         QueuedDocument(
             number=row.number,
             record_key=row.record_key,
+            stream=names[stream_id_of(row.record_key)],
             organisation=row.organisation,
             state=row.state,
             since=row.since,

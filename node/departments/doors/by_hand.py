@@ -38,6 +38,7 @@ from node.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from adapters.conforming import Finding
     from node.clock import Clock
     from node.departments.accept import Intake
     from node.departments.conformance import Checked, Conformance
@@ -184,9 +185,9 @@ def dry_run(
     Nothing is answered, no cursor moves; the adapter works on a copy of its folder. Only one delivery can be looked at:
     the next one comes when this one is answered. Raises as ``check_live``.
     """
-    known = _known(intake.store, config.name)
-    cursor = None if known is None else known.cursor
-    with _aside(config, home, cursor, clock=intake.clock, environment=environment) as doorway:
+    with _aside(
+        config, home, known_cursor(intake.store, config.name), clock=intake.clock, environment=environment
+    ) as doorway:
         delivery = doorway.fetch(1)
         if delivery is None:
             return None
@@ -202,6 +203,24 @@ def dry_run(
                 told=told,
             )
         return delivery, found
+
+
+def report(
+    config: AdapterConfig, home: Path, cursor: str | None, *, clock: Clock, environment: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """Try an adapter against its live source, on a copy of its folder, and return what was found.
+
+    Nothing is answered and no cursor moves. Raises as ``check_live``, but for a source that is away or closed: that is
+    a finding.
+    """
+    with _aside(config, home, cursor, clock=clock, environment=environment) as doorway:
+        return doorway.conform()
+
+
+def known_cursor(store: Store, name: str) -> str | None:
+    """Return where an adapter goes on, None where it begins."""
+    known = _known(store, name)
+    return None if known is None else known.cursor
 
 
 @contextmanager

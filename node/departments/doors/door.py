@@ -18,16 +18,19 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from adapters.conforming import conform
 from adapters.contract import AdapterError, Document, Opening
 from node.beside import Line
 from node.clock import MachineClock
 from node.departments.doors.kinds import find_kind
 from node.departments.doors.messages import (
     INLINE_BYTES_MAX,
+    REPORT_PATIENCES,
     delivery_message,
     error_message,
     outcome_of,
@@ -40,7 +43,7 @@ from node.randomness import SystemRandomness
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from adapters.contract import Adapter, Delivery
+    from adapters.contract import Adapter, AdapterKind, Delivery
 
 LEAVE_S: Final = 2.0
 """Seconds that an adapter has to return, once nobody listens any more."""
@@ -63,6 +66,8 @@ class Served:
         self._stopping = threading.Event()
         self._sending = threading.Lock()
         self._handler = RemoteHandler(self._send)
+        self._kind: AdapterKind | None = None
+        self._opening: Opening | None = None
         self._adapter: Adapter | None = None
         self._fetching: Iterator[Delivery] | None = None
         self._current: Delivery | None = None
@@ -104,7 +109,8 @@ class Served:
         if said["do"] == "open":
             self._patience_s = said["patience_s"]
         # Runs without the interpreter: where it hung is told even when a library holds it.
-        faulthandler.dump_traceback_later(self._patience_s + _LATE_S, exit=True)
+        patiences = REPORT_PATIENCES if said["do"] == "conform" else 1
+        faulthandler.dump_traceback_later(patiences * self._patience_s + _LATE_S, exit=True)
         try:
             answer, behind = self._actions[said["do"]](self, said, content)
         except AdapterError as error:
@@ -129,20 +135,20 @@ class Served:
         if found.kind is None:
             raise ImportError(found.reason)
         clock = MachineClock()
-        self._adapter = found.kind.open(
-            Opening(
-                name=said["name"],
-                source_id=said["source_id"],
-                settings=said["settings"],
-                secrets=said["secrets"],
-                folder=Path(said["folder"]),
-                cursor=said["cursor"],
-                now=clock.now,
-                monotonic_s=clock.monotonic_s,
-                wait=self._stopping.wait,
-                token=SystemRandomness().token,
-            )
+        self._kind = found.kind
+        self._opening = Opening(
+            name=said["name"],
+            source_id=said["source_id"],
+            settings=said["settings"],
+            secrets=said["secrets"],
+            folder=Path(said["folder"]),
+            cursor=said["cursor"],
+            now=clock.now,
+            monotonic_s=clock.monotonic_s,
+            wait=self._stopping.wait,
+            token=SystemRandomness().token,
         )
+        self._adapter = found.kind.open(self._opening)
         return _DONE
 
     def _check(self, _: Mapping[str, Any], __: bytes) -> tuple[dict[str, Any], bytes]:
@@ -191,6 +197,16 @@ class Served:
         self._opened.deliver(document, said["key"])
         return _DONE
 
+    def _conform(self, _: Mapping[str, Any], __: bytes) -> tuple[dict[str, Any], bytes]:
+        """Try the kind with openings like this one; the adapter of this process lets go of the source before."""
+        self._forget_fetch()
+        self._opened.close()
+        kind, opening = self._kind, self._opening
+        if kind is None or opening is None:
+            message = "the adapter was not opened"
+            raise RuntimeError(message)
+        return {"is": "conformed", "findings": [asdict(one) for one in conform(kind, lambda: opening)]}, b""
+
     def _leave_off(self, _: Mapping[str, Any], __: bytes) -> tuple[dict[str, Any], bytes]:
         self._forget_fetch()
         return _DONE
@@ -228,6 +244,7 @@ class Served:
         "acknowledge": _acknowledge,
         "reject": _reject,
         "deliver": _deliver,
+        "conform": _conform,
         "leave_off": _leave_off,
         "close": _close,
     }

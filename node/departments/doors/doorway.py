@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 from node.beside import COMMAND, start_process
 from node.departments.doors.messages import (
     MESSAGE_BYTES_MAX,
+    REPORT_PATIENCES,
     TEXT_LENGTH_MAX,
     MalformedMessageError,
     brought,
     error_of,
+    findings_of,
     outcome_message,
     packed,
     unpacked,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from adapters.conforming import Finding
     from adapters.contract import Document, Outcome
     from node.beside import Line
     from node.clock import Clock
@@ -173,6 +176,14 @@ class Doorway:
             "text": document.text,
         }
         self._ask(said, document.content)
+
+    def conform(self) -> tuple[Finding, ...]:
+        """Have the adapter tried against its source, opened anew for it; nothing is answered there."""
+        said, _ = self._ask({"do": "conform"}, within_s=REPORT_PATIENCES * (self._config.kind.patience_s + GRACE_S))
+        try:
+            return findings_of(said, self._masked)
+        except MalformedMessageError as error:
+            raise self.broke(f"what it sent is no report: {error}") from error
 
     def close(self) -> None:
         """Let the adapter go and end its process, within seconds whatever it does."""

@@ -13,6 +13,7 @@ next                 the same, of the fetch that is open
 acknowledge          ``done``; the delivery that was answered last is gone
 reject               ``done``
 deliver              ``done``
+conform              ``conformed``: the findings of ``adapters.conforming``; nothing was answered
 leave_off            ``done``: the fetch is over
 close                ``done``, and the process leaves
 stop                 none: whatever waits in the adapter returns
@@ -30,6 +31,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from adapters.conforming import Finding
 from adapters.contract import (
     CURSOR_LENGTH_MAX,
     KEY_LENGTH_MAX,
@@ -43,7 +45,7 @@ from adapters.contract import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 INLINE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Content that goes through the pipe; more goes by a file. Our own choice."""
@@ -51,6 +53,9 @@ MESSAGE_BYTES_MAX: Final = INLINE_BYTES_MAX + 1024 * 1024
 """The longest message that is heard from an adapter's process: content, and a page of names about it."""
 TEXT_LENGTH_MAX: Final = 1000
 NAME_LENGTH_MAX: Final = 500
+FINDINGS_MAX: Final = 100
+REPORT_PATIENCES: Final = 4
+"""Times the kind's patience that a report may take: it checks once, fetches twice, and judges that by itself."""
 _LENGTH: Final = struct.Struct("!I")
 
 UNAVAILABLE: Final = "unavailable"
@@ -188,6 +193,24 @@ def error_of(said: Mapping[str, Any], text: str) -> AdapterError | None:
     if said.get("error") == REJECTED:
         return DeliveryRejectedError(text)
     return SourceNeedsPersonError(text) if said.get("error") == NEEDS_PERSON else None
+
+
+def findings_of(said: Mapping[str, Any], masked: Callable[[str], str]) -> tuple[Finding, ...]:
+    """Return the findings that a message tells of, their texts masked; raises MalformedMessageError."""
+    found = said.get("findings")
+    if not isinstance(found, list) or len(found) > FINDINGS_MAX:
+        raise MalformedMessageError("a report is no list of findings")
+    for one in found:
+        if not isinstance(one, dict) or one.get("passed") not in {True, False, None}:
+            raise MalformedMessageError("a finding says neither that it passed nor that it did not")
+    return tuple(
+        Finding(
+            rule=str(one.get("rule"))[:NAME_LENGTH_MAX],
+            passed=one["passed"],
+            text=masked(str(one.get("text")))[:TEXT_LENGTH_MAX],
+        )
+        for one in found
+    )
 
 
 def _moment(value: object) -> datetime:

@@ -31,6 +31,11 @@ CALLS = (
     ("sources", "add", "hall"),
     ("sources", "list"),
     ("sources", "disable", "hall"),
+    ("sources", "enable", "hall"),
+    ("sources", "show", "hall"),
+    ("sources", "rotate", "hall"),
+    ("sources", "limit", "hall"),
+    ("sources", "change", "hall"),
     ("adapters", "kinds"),
     ("adapters", "list"),
     ("adapters", "add", "hall", "--kind", "scripted", "--source", "hall"),
@@ -40,6 +45,10 @@ CALLS = (
     ("adapters", "resume", "hall"),
     ("adapters", "remove", "hall", "--yes"),
     ("adapters", "logs", "hall"),
+    ("adapters", "test", "hall"),
+    ("adapters", "documents", "hall"),
+    ("adapters", "new", "tax_box", "--folder", __file__),
+    ("adapters", "scale"),
     ("import", __file__),
     ("refused", "list"),
     ("refused", "show", "1"),
@@ -89,7 +98,7 @@ CALLS = (
 """A call of every command that could succeed, without its home."""
 WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "standard", "verify"})
 """Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
-NEED_NO_NODE = frozenset({("adapters", "kinds"), ("backup", "verify")})
+NEED_NO_NODE = frozenset({("adapters", "kinds"), ("adapters", "new"), ("adapters", "scale"), ("backup", "verify")})
 MISTAKES = (
     ("frobnicate",),
     ("redact", "360102/ancestors", "--approval", "1", "--reason", "x", "--yes"),

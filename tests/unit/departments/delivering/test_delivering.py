@@ -81,7 +81,7 @@ def test_a_notice_from_above_goes_down_and_its_sender_hears_that_it_arrived(node
     number = notice(nodes)
     look_at_all(county)
     (due,) = delivering(county).due("hall")
-    assert (due.key, due.record_type) == (f"{ROOT}-{COUNTY}-{due.position}", "SupervisionNotice")
+    assert (due.key, due.record_type) == (f"{ROOT}-{COUNTY}-{due.queued.position}", "SupervisionNotice")
     assert due.text == f"监察通知 {number} 超期核查 限 2026-11-24 前答复"
     assert content_of(parse_record(due.body))["NoticeNo"] == number
     delivering(county).delivered("hall", due)
@@ -91,7 +91,7 @@ def test_a_notice_from_above_goes_down_and_its_sender_hears_that_it_arrived(node
     assert (told["type"], told["Stream"], told["Position"]) == (
         "Acknowledgement",
         f"{ROOT}/{COUNTY}",
-        str(due.position),
+        str(due.queued.position),
     )
     assert told["Text"] == f"已送达部门 {CREDIT_CODE}（hall）"
     assert states(county) == {DELIVERED: 1}
@@ -163,7 +163,7 @@ def test_a_case_that_another_door_took_in_goes_to_its_department_at_any_level(no
     look_at_all(city, route)
     due = delivering(city).due("line")
     assert len(due) == before + 1
-    assert (due[-1].stream.origin, due[-1].record_type) == (COUNTY, "Application")
+    assert (due[-1].queued.stream.origin, due[-1].record_type) == (COUNTY, "Application")
     assert case_no(77) in due[-1].text
     delivering(city).delivered("line", due[-1])
     assert last_record(city, StreamName(CITY, "ancestors"))["type"] == "Acknowledgement"

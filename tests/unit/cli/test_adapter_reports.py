@@ -1,0 +1,95 @@
+"""``yizhan adapters test|new|scale|documents``: what they show, and with which code they leave."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.homes import Home, applications
+from tests.support.samples import CREDIT_CODE
+from tests.support.scripted_adapters import install_scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL_RULES = {
+    "contract_version",
+    "settings_documented",
+    "settings",
+    "secrets_apart",
+    "opens",
+    "checked_before_saving",
+    "bounded",
+    "delivery",
+    "closes",
+    "secrets_masked",
+    "stable_key",
+}
+
+
+@pytest.fixture
+def hall(county: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A county with a source, the scripted kind installed, and an adapter of it that serves one department."""
+    install_scripted(tmp_path / "site", monkeypatch)
+    (tmp_path / "deliveries").mkdir()
+    county.call("sources", "add", "hall")
+    folder = ("--set", f"folder={tmp_path / 'deliveries'}")
+    county.call("adapters", "add", "door", "--kind", "scripted", "--source", "hall", *folder)
+    with (county.folder / "adapters.toml").open("a", encoding="utf-8") as file:
+        file.write(f'\n[line]\nkind = "scripted"\nsource = "hall"\ndeliver_organisations = ["{CREDIT_CODE}"]\n')
+        file.write(f'[line.settings]\nfolder = "{tmp_path / "deliveries"}"\n')
+    return county
+
+
+def deliveries(home: Home) -> Path:
+    return home.folder.parent / "deliveries"
+
+
+def test_a_report_tries_the_live_source_and_changes_nothing(hall: Home) -> None:
+    (deliveries(hall) / "a.csv").write_bytes(applications(2))
+    report = hall.call("adapters", "test", "door").document
+    assert (report["schema"], report["kind"], report["passed"]) == ("yizhan.adapter-report/1", "scripted", True)
+    assert {one["rule"]: one["passed"] for one in report["findings"]} == dict.fromkeys(ALL_RULES, True)
+    assert [path.name for path in deliveries(hall).iterdir()] == ["a.csv"]
+    shown = hall.call("adapters", "test", "door", json_wanted=False).out
+    assert "✓\tstable_key\tthe same 1 keys came again" in shown
+
+
+def test_a_report_on_a_source_that_is_away_says_so_and_leaves_with_1(hall: Home) -> None:
+    (deliveries(hall) / "script").write_text("check:away", encoding="utf-8")
+    report = hall.call("adapters", "test", "door", code=1).document
+    (found,) = [one for one in report["findings"] if one["passed"] is False]
+    assert found["rule"] == "checked_before_saving"
+    assert "the source is away" in found["text"]
+
+
+def test_a_process_that_crashes_in_a_report_is_told(hall: Home) -> None:
+    (deliveries(hall) / "script").write_text("check:crash", encoding="utf-8")
+    assert "was ended" in hall.call("adapters", "test", "door", code=1).err
+
+
+def test_a_new_kind_is_written_where_it_was_asked_for(county: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    made = county.call("adapters", "new", "tax_box", "--folder", str(folder)).document
+    assert sorted(made["files"]) == sorted(str(path) for path in folder.iterdir())
+    assert "cannot be the name" in county.call("adapters", "new", "Tax Box", code=2).err
+
+
+def test_the_scale_says_how_far_a_kind_has_come(hall: Home) -> None:
+    kinds = {one["name"]: one for one in hall.call("adapters", "scale", "--at-least", "gold", code=1).document["kinds"]}
+    assert kinds["scripted"]["step"] == "none"
+    assert [one["text"] for one in kinds["scripted"]["answers"] if one["rule"] == "faults"] == ["not answered"]
+    assert (
+        hall.call("adapters", "scale", "file_drop", "sftp", "--at-least", "gold").document["kinds"][0]["step"] == "gold"
+    )
+    assert "file_drop: gold" in hall.call("adapters", "scale", "file_drop", json_wanted=False).err
+    assert "no kind named 'nobody'" in hall.call("adapters", "scale", "nobody", code=1).err
+
+
+def test_documents_are_listed_and_delivered_again(hall: Home) -> None:
+    table = json.loads(hall.call("adapters", "documents", "line").out)
+    assert (table["name"], table["documents"]) == ("line", [])
+    assert "no document 7" in hall.call("adapters", "documents", "line", "--again", "7", code=1).err
+    assert "no adapter named 'nobody'" in hall.call("adapters", "documents", "nobody", code=1).err
