@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -22,7 +22,7 @@ from node.standard.identifiers import case_number
 from node.web.reference.contents import sender_kit_files
 from node.web.reference.samples import Sample, first_case, sample_delivery, sample_path
 from tests.support.homes import Home
-from tests.support.sender_kit import CLIENTS
+from tests.support.sender_kit import CLIENTS, SIGNING_CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 PROGRAM = (sys.executable, "-P", "-m", "node.cli")
-SERIALS = {"python": 1, "java": 2, "curl": 3}
+COMMANDS = CLIENTS | SIGNING_CLIENTS
+SERIALS = {name: serial for serial, name in enumerate(COMMANDS, start=1)}
 """Each client sends a case of its own, so that what one sends is new to the node whatever others sent."""
 DIVISION = "360000"
+BOTH = ("--mode", "key", "--mode", "hmac")
+WRONG = {"YIZHAN_KEY": "no-key-of-this-node", "YIZHAN_SECRET": "hall/2 yzs_no-key-of-this-node"}
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +50,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def node(folder: Path) -> Iterator[str]:
-    """The address of a running node; the key of its source stands in ``key.txt``."""
+    """The address of a running node; the key and the secret of its source stand in ``key.txt`` and ``secret.txt``."""
     home = Home(folder / "home")
     home.init("province", "360000", "江西省")
-    key = home.call("sources", "add", "hall").document["key"]
+    key, secret = home.call("sources", "add", "hall", *BOTH, json_wanted=False).out.splitlines()
     (folder / "key.txt").write_text(f"{key}\n", encoding="ascii")
+    (folder / "secret.txt").write_text(f"{secret}\n", encoding="ascii")
     ready = folder / "ready.json"
     log = (folder / "run.log").open("ab")
     command = [*PROGRAM, "run", "--home", str(home.folder), "--ready-file", str(ready)]
@@ -70,17 +74,18 @@ def node(folder: Path) -> Iterator[str]:
         process.wait(20)
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=COMMANDS)
 def client(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
-    if shutil.which(CLIENTS[name][0]) is None:
-        pytest.skip(f"there is no {CLIENTS[name][0]} on this machine")
+    if shutil.which(COMMANDS[name][0]) is None:
+        pytest.skip(f"there is no {COMMANDS[name][0]} on this machine")
     return name
 
 
 def start(client: str, folder: Path, node: str, *named: str, **environment: str) -> subprocess.Popen[str]:
-    given = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "YIZHAN_KEY_FILE": "key.txt", **environment}
-    command = [*CLIENTS[client], node, *named]
+    files = {"YIZHAN_KEY_FILE": "key.txt", "YIZHAN_SECRET_FILE": "secret.txt"}
+    given = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **files, **environment}
+    command = [*COMMANDS[client], node, *named]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=given, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
 
@@ -132,7 +137,7 @@ def test_a_query_names_what_the_ending_does_not_say(client: str, folder: Path, n
 
 
 def test_a_wrong_key_is_told(client: str, folder: Path, node: str) -> None:
-    code, said = send(client, folder, node, write_case(client, folder), YIZHAN_KEY="no-key-of-this-node")
+    code, said = send(client, folder, node, write_case(client, folder), **WRONG)
     assert code == 5, said
     assert "no-key-of-this-node" not in said
 
@@ -148,8 +153,8 @@ def test_one_wrong_record_among_right_ones_is_told(client: str, folder: Path, no
 
 
 def test_a_key_from_the_environment_may_end_with_a_line(client: str, folder: Path, node: str) -> None:
-    key = (folder / "key.txt").read_text(encoding="ascii")
-    code, said = send(client, folder, node, write_case(client, folder), YIZHAN_KEY=key)
+    key, secret = ((folder / name).read_text(encoding="ascii") for name in ("key.txt", "secret.txt"))
+    code, said = send(client, folder, node, write_case(client, folder), YIZHAN_KEY=key, YIZHAN_SECRET=secret)
     assert code == 0, said
     assert said.endswith("\n")
 
@@ -164,9 +169,9 @@ def test_a_file_with_nothing_usable_is_told(client: str, folder: Path, node: str
 
 def test_a_mistake_in_the_call_is_told(client: str, folder: Path) -> None:
     given = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(CLIENTS[client], cwd=folder, env=given, capture_output=True, check=False, text=True)
+    done = subprocess.run(COMMANDS[client], cwd=folder, env=given, capture_output=True, check=False, text=True)
     assert done.returncode == 2
-    assert "YIZHAN_KEY_FILE=key.txt" in done.stderr
+    assert ("YIZHAN_SECRET_FILE=secret.txt" if "signed" in client else "YIZHAN_KEY_FILE=key.txt") in done.stderr
 
 
 def test_a_node_that_is_not_there_is_told(folder: Path) -> None:
@@ -174,21 +179,29 @@ def test_a_node_that_is_not_there_is_told(folder: Path) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        there = [client for client in CLIENTS if shutil.which(CLIENTS[client][0])]
-        started = {one: start(one, folder, address, write_case(one, folder), YIZHAN_KEY="x") for one in there}
+        there = [client for client in COMMANDS if shutil.which(COMMANDS[client][0])]
+        started = {one: start(one, folder, address, write_case(one, folder), **WRONG) for one in there}
         said = {client: (process.communicate(timeout=120), process.returncode) for client, process in started.items()}
     assert {client: code for client, (_, code) in said.items()} == dict.fromkeys(there, 6), said
 
 
+class Seen(NamedTuple):
+    """What a client sent: its idempotency key, its body and its signature."""
+
+    once: str
+    body: bytes
+    signature: str
+
+
 @contextmanager
-def busy_node(busy: int) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """Yield the address of a node that is busy for so many requests, and what was sent to it: keys and bodies."""
-    seen: list[tuple[str, bytes]] = []
+def busy_node(busy: int) -> Iterator[tuple[str, list[Seen]]]:
+    """Yield the address of a node that is busy for so many requests, and what was sent to it."""
+    seen: list[Seen] = []
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((self.headers["Idempotency-Key"], body))
+            seen.append(Seen(self.headers["Idempotency-Key"], body, self.headers.get("Signature", "")))
             answer = b'{"what": "busy"}' if len(seen) <= busy else b'{"refused": 0, "verdicts": []}'
             self.send_response((429, 503)[len(seen) % 2] if len(seen) <= busy else 200)
             self.send_header("Retry-After", "1")
@@ -212,16 +225,37 @@ def busy_node(busy: int) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
 def test_the_very_same_request_is_sent_again_while_the_node_is_busy(client: str, folder: Path) -> None:
     name = write_case(client, folder)
     with busy_node(2) as (address, seen):
-        code, said = send(client, folder, address, name, YIZHAN_KEY="x")
+        code, said = send(client, folder, address, name, **WRONG)
     assert (code, json.loads(said)["refused"]) == (0, 0)
     content = (folder / name).read_bytes()
-    assert seen == [(seen[0][0], content)] * 3
-    assert len(seen[0][0]) >= 32
+    assert [(one.once, one.body) for one in seen] == [(seen[0].once, content)] * 3
+    assert len(seen[0].once) >= 32
+    # Each try is signed anew: a time and a nonce of its own.
+    assert len({one.signature for one in seen}) == (3 if client in SIGNING_CLIENTS else 1)
 
 
 def test_who_gives_up_shows_the_last_answer(client: str, folder: Path) -> None:
     with busy_node(99) as (address, seen):
-        code, said = send(client, folder, address, write_case(client, folder), "dialect=xml", YIZHAN_KEY="x")
+        code, said = send(client, folder, address, write_case(client, folder), "dialect=xml", **WRONG)
     assert code == 6
     assert json.loads(said) == {"what": "busy"}
     assert len(seen) == 6
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+def test_the_shell_shows_the_secret_to_no_program(folder: Path, node: str) -> None:
+    """Whatever it starts is started by a program that writes its arguments down first."""
+    watched, log = folder / "watched", folder / "watched.log"
+    watched.mkdir()
+    for program in ("curl", "openssl", "od", "tr", "sed", "date", "mktemp", "cat", "grep", "sleep", "rm"):
+        started = f'#!/bin/sh\nprintf "%s\\n" "{program} $*" >>{log}\nexec {shutil.which(program)} "$@"\n'
+        (watched / program).write_text(started, encoding="ascii")
+        (watched / program).chmod(0o755)
+    client = "curl-signed"
+    path = f"{watched}:{os.environ['PATH']}"
+    code, said = send(client, folder, node, write_case(client, folder), PATH=path)
+    assert code == 0, said
+    arguments = log.read_text(encoding="utf-8")
+    assert "openssl dgst -sha256" in arguments
+    assert "Signature: sig=:" in arguments
+    assert (folder / "secret.txt").read_text(encoding="ascii").split()[1] not in arguments

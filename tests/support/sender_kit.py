@@ -1,4 +1,4 @@
-"""How the clients of the sender kit are run on this machine; the one for .NET is not among them."""
+"""How the clients of the sender kit are run on this machine; those for .NET are not among them."""
 
 from __future__ import annotations
 
@@ -10,3 +10,9 @@ CLIENTS = {
     "curl": ("sh", "send_records.sh"),
 }
 """The command of each client, in the folder of the kit; address and file come behind it."""
+SIGNING_CLIENTS = {
+    "python-signed": (sys.executable, "-I", "send_signed.py"),
+    "java-signed": ("java", "-XX:TieredStopAtLevel=1", "SendSigned.java"),
+    "curl-signed": ("sh", "send_signed.sh"),
+}
+"""The same for the clients that sign."""

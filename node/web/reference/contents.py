@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import threading
 import zipfile
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from node.standard.codec import VERSION
 from node.standard.examples import example
 from node.standard.families import RECORD_TYPES
 from node.standard.resources import schema_folder
+from node.web.open_api_document import Offer, open_api_document
 from node.web.reference.rendering import reference_files
 from node.web.reference.samples import sample_files
 
@@ -31,7 +33,10 @@ BUNDLE_NAME: Final = f"yizhan-standard-{VERSION}"
 CHECKSUMS: Final = "SHA256SUMS"
 SENDER_KIT: Final = "sender-kit"
 """Where the clients of the open API lie among the files."""
+OPEN_API: Final = "openapi.json"
+"""The open API as an OpenAPI document, without the figures of any node."""
 
+_SERVER: Final = "https://node.example.cn"
 _KIT_FOLDER: Final = Path(__file__).parent / "sender_kit"
 _KIT_ENDINGS: Final = frozenset({".cs", ".java", ".md", ".py", ".sh"})
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -135,6 +140,8 @@ def _every_file() -> Iterator[tuple[str, bytes]]:
     yield from _example_files()
     yield from sample_files()
     yield from sender_kit_files()
+    document = open_api_document(Offer(server=_SERVER))
+    yield OPEN_API, f"{json.dumps(document, ensure_ascii=False, indent=1)}\n".encode()
 
 
 def _schema_files() -> Iterator[tuple[str, bytes]]:
