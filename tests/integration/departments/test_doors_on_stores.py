@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -12,17 +13,22 @@ from node.departments.accept import Job
 from node.departments.answers import RequestKey
 from node.departments.callers import Callers
 from node.departments.candidates import Candidate
+from node.departments.credentials import Issuer
+from node.departments.nonces import Nonce, take_nonces
 from node.departments.notices import NoticeText, publish_notice
 from node.departments.prepare import prepare
 from node.departments.reference_data import DIVISIONS, read_reference, shipped_files
 from node.departments.refused import discard_refused, list_refused, offer_refused, show_refused
+from node.departments.source_changes import Change, Names, change_source, limit_source, rotate_source
 from node.departments.sources import OPERATOR, activity_by_source, add_source, list_sources
 from node.journal.store import Store, open_store
+from node.trust.kept_secrets import KeptSecrets
 from tests.support.intake import NODE, NOW, generated, intake_on, offer, publisher_on, standard_records, wrapped
 from tests.support.samples import record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from node.departments.report import Verdict
@@ -76,6 +82,33 @@ def test_sources_are_known_by_their_keys(any_store: Store) -> None:
     made = add_source(any_store, "hall", clock=intake.clock, randomness=intake.randomness, organisations=["A", "B"])
     with any_store.reading() as connection:
         assert Callers(connection, NOW).by_key(made.key) == made.source == list_sources(connection)[0]
+
+
+def test_sources_are_changed_and_their_nonces_are_taken_once(any_store: Store, tmp_path: Path) -> None:
+    intake = intake_on(any_store)
+    issuer = Issuer(randomness=intake.randomness, secrets=KeptSecrets(tmp_path))
+    add_source(any_store, "hall", clock=intake.clock, randomness=intake.randomness, divisions=["369902"])
+    change = Change(modes=("hmac", "certificate"), add=Names(certificates=("DNS:a.example.cn",), systems=("a",)))
+    signing = change_source(any_store, "hall", change, clock=intake.clock, issuer=issuer)
+    limit_source(any_store, "hall", {"bytes_per_day": 10**15})
+    later = NOW + timedelta(hours=1)
+    with any_store.reading() as connection:
+        callers = Callers(connection, NOW)
+        known = callers.by_key_id(signing.issued.key_id)
+        assert known is not None
+        assert (known.source.systems, known.source.limits.bytes_per_day) == (("a", "hall"), 10**15)
+        assert KeptSecrets(tmp_path).unwrap(known.credential.value, "hall").decode() == signing.issued.secret
+        assert callers.by_certificate("SHA256:x", ["DNS:a.example.cn"]) == [known.source]
+    fresh = rotate_source(any_store, "hall", keep=timedelta(minutes=1), clock=intake.clock, issuer=issuer)
+    with any_store.reading() as connection:
+        found = [Callers(connection, later).by_key_id(one.issued.key_id) for one in (signing, fresh)]
+    assert [one is None for one in found] == [True, False]
+    nonce = Nonce(source="hall", nonce="0123456789abcdef", kept_until=later)
+
+    def take(at: datetime) -> list[bool]:
+        return any_store.write(lambda transaction: take_nonces(transaction, [nonce, None, nonce], at=at))
+
+    assert [take(at) for at in (NOW, NOW, later)] == [[True, True, False], [False, True, False], [False, True, False]]
 
 
 def test_publishing_again_makes_no_record(any_store: Store) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from node.departments.certificates import certificate_name, name_of_file
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from node.departments.certificates import NAMES_MAX, certificate_name, name_of_file, other_names
 from node.errors import UsageError
+from tests.support.intake import NOW
 
 DIGITS = "0123456789abcdef" * 4
 
@@ -36,6 +42,31 @@ def test_what_is_no_name_is_refused_with_those_that_are(text: str) -> None:
     with pytest.raises(UsageError, match="names no certificate") as caught:
         certificate_name(text)
     assert "SHA256" in caught.value.why
+
+
+def made(subject: str, *names: x509.GeneralName) -> x509.Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name.from_rfc4514_string(subject))
+        .issuer_name(x509.Name.from_rfc4514_string("CN=x"))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not subject)
+    return builder.sign(key, SHA256())
+
+
+def test_other_kinds_of_names_bind_nothing_and_there_are_no_more_than_allowed() -> None:
+    other = x509.OtherName(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    found = other_names(made("CN=hall", other, x509.DNSName("Hall.example.cn"), x509.RegisteredID(other.type_id)))
+    assert found == ["DN:CN=hall", "DNS:hall.example.cn"]
+    assert other_names(made("CN=hall")) == ["DN:CN=hall"]
+    many = made("", *(x509.DNSName(f"n{number}.example.cn") for number in range(2 * NAMES_MAX)))
+    assert (len(other_names(many)), other_names(many)[0]) == (NAMES_MAX, "DNS:n0.example.cn")
 
 
 def test_a_file_without_a_certificate_is_refused() -> None:

@@ -360,6 +360,22 @@ def test_everything_that_is_sent_has_to_be_of_one_source(
     assert post(client, half).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"SSL_CLIENT_VERIFY": "SUCCESS"},
+        {"SSL_CLIENT_CERT": "no certificate", "SSL_CLIENT_VERIFY": "SUCCESS"},
+        {
+            "SSL_CLIENT_CERT": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+            "SSL_CLIENT_VERIFY": "SUCCESS",
+        },
+        {"SSL_CLIENT_CERT": "no certificate", "SSL_CLIENT_VERIFY": "NONE"},
+    ],
+)
+def test_a_certificate_that_cannot_be_read_is_nobody_s(client: FlaskClient, said: dict[str, str]) -> None:
+    assert post(client, {"Content-Type": XML}, environ_overrides=said).status_code == 401
+
+
 def test_the_time_of_a_signature_is_a_number_of_seconds_however_far_away(client: FlaskClient, hall: NewSource) -> None:
     for created in (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
         assert post(client, fields(hall, created=created)).status_code == 401
