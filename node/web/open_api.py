@@ -117,6 +117,7 @@ class _Door:
             error.headers |= use.fields()
             raise
         except (TryLaterError, NotInitialisedError):
+            # What the node could not serve is none of the source's doing.
             use.give_back()
             raise
         answer.headers.update(use.fields())
