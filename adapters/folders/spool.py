@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from adapters.folders.place import Entry, Place
 
 _BLOCK_BYTES: Final = 1 << 20
-_OVERLAP_BYTES: Final = 65_536
-"""Bytes at the end of an interrupted copy that come once more: they must be the same for the copy to go on."""
+OVERLAP_BYTES: Final = 16_384
+"""Bytes at the end of an interrupted copy that come once more: they must be the same for the copy to go on. Fewer than
+any place brings in one piece, so that every round gets on."""
 
 
 class UnfinishedCopyError(Exception):
@@ -76,7 +77,7 @@ class Spool:
             if there > entry.size:
                 there = copy.truncate(0)
             if 0 < there < entry.size:
-                begin = max(0, there - _OVERLAP_BYTES)
+                begin = max(0, there - OVERLAP_BYTES)
                 copy.seek(begin)
                 before = copy.read()
                 copy.seek(begin)

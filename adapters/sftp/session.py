@@ -97,6 +97,7 @@ def _shake_hands(transport: paramiko.Transport, login: Login) -> None:
     """Agree on a cipher, and see that the server is the one that is known, before anything secret is sent."""
     try:
         transport.start_client(timeout=login.timeout_s)
+        shown = transport.get_remote_server_key()
     except paramiko.IncompatiblePeer as error:
         raise SourceNeedsPersonError(
             f"{login.address} and the node have no cipher, key exchange or host key type in common ({error}): "
@@ -106,7 +107,6 @@ def _shake_hands(transport: paramiko.Transport, login: Login) -> None:
         raise SourceUnavailableError(
             f"{login.address} broke off while a connection was made: {_said(error)}"
         ) from error
-    shown = transport.get_remote_server_key()
     seen = fingerprint(shown.asbytes())
     if seen not in login.host_keys.fingerprints:
         raise SourceNeedsPersonError(

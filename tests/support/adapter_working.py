@@ -20,7 +20,8 @@ from tests.support.adapter_openings import content_of, opening, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from random import Random
+
+    from node.randomness import Randomness
 
 _ROUNDS_MAX: Final = 1000
 
@@ -52,7 +53,7 @@ def work_and_be_killed(
     journal: Path,
     *,
     kills: int,
-    chance: Random,
+    chance: Randomness,
 ) -> list[tuple[str, str]]:
     """Kill the process at random moments of its work, then let it come to an end; return keys and contents taken.
 
@@ -64,7 +65,7 @@ def work_and_be_killed(
         wake = threading.Event()
         while process.poll() is None and _size(journal) == before:
             wake.wait(0.005)
-        wake.wait(chance.random() * 0.03)
+        wake.wait(chance.uniform(0, 0.03))
         process.kill()
         process.wait()
         _end_line(journal)

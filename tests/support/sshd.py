@@ -152,8 +152,8 @@ class Sshd:
             "KbdInteractiveAuthentication no",
             "PermitRootLogin yes",
             "MaxStartups 100",
-            *(self._lines or ["PasswordAuthentication no"]),
             f"Subsystem sftp internal-sftp {' '.join(self._subsystem)}",
+            *(self._lines or ["PasswordAuthentication no"]),
         ]
         (self.folder / "config").write_text("\n".join(lines) + "\n")
 
