@@ -20,7 +20,8 @@ def open_folder(opening: Opening) -> FolderAdapter:
     if not PurePath(root).is_absolute() or "\0" in root:
         raise SourceNeedsPersonError(f"folder {root!r} is no absolute path: give one that begins with /")
     rules = folder_rules(opening.settings, taken=SHELVES)
-    return FolderAdapter(opening, LocalPlace(root), rules, claims=True)
+    place = LocalPlace(root)
+    return FolderAdapter(opening, place, rules, claims=place)
 
 
 KIND: Final = AdapterKind(

@@ -84,6 +84,16 @@ class LocalPlace:
             return True
         return False
 
+    def put_back(self, shelf: str, raw: bytes) -> None:
+        """Move a file to the folder itself: by a second name, since a rename would go over a file that is there."""
+        with suppress(FileNotFoundError), self._at(shelf, absent=True) as source, self._at("") as folder:
+            try:
+                os.link(raw, raw, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
+            except OSError:
+                # A new file has the name, or the file system knows no second names: it stays claimed.
+                return
+            os.unlink(raw, dir_fd=source)
+
     def write(self, shelf: str, raw: bytes, content: bytes) -> None:
         """Write a file under a hidden name, bring it to the disk, and give it its name."""
         hidden = b"." + raw + b".tmp"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from adapters.contract import Delivery, SourceUnavailableError
+from adapters.contract import AdapterError, Delivery, SourceUnavailableError
 from adapters.folders import answers, names
 from adapters.folders.kept import Kept
 from adapters.folders.place import UnreadableFileError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from adapters.contract import Document, Opening, Outcome
-    from adapters.folders.place import Entry, Place
+    from adapters.folders.place import ClaimingPlace, Entry, Place
     from adapters.folders.settings import FolderRules
 
 HERE: Final = ""
@@ -52,9 +53,11 @@ class _Held:
 
 
 class FolderAdapter:
-    """A door to a folder at ``place``; with ``claims`` a file is moved to a shelf of this adapter alone first."""
+    """A door to a folder at ``place``; at a place that ``claims`` files are moved to a shelf of this adapter first."""
 
-    def __init__(self, opening: Opening, place: Place, rules: FolderRules, *, claims: bool) -> None:
+    def __init__(
+        self, opening: Opening, place: Place, rules: FolderRules, *, claims: ClaimingPlace | None = None
+    ) -> None:
         self._opening = opening
         self._place = place
         self._rules = rules
@@ -63,6 +66,7 @@ class FolderAdapter:
         self._spool = Spool(opening.folder / "spool")
         self._settling = Settling(rules.settle_s)
         self._held: dict[str, _Held] = {}
+        self._claimed: set[bytes] = set()
         self._passed_over: set[bytes] = set()
 
     def check(self) -> None:
@@ -90,9 +94,9 @@ class FolderAdapter:
         held = self._unchanged(delivery)
         if held is None:
             return
-        if self._kept.note("answered") != delivery.delivery_key:
+        if not self._spool.is_answered(held.entry):
             self._write_results(held.name, delivery.delivery_key, outcome)
-            self._kept.set_note("answered", delivery.delivery_key)
+            self._spool.set_answered(held.entry)
         self._put_away(held)
         self._forget(delivery.delivery_key, held)
 
@@ -117,7 +121,14 @@ class FolderAdapter:
         self._kept.set_delivered(key)
 
     def close(self) -> None:
-        """Let go of the folder; a file that was handed over and not answered comes again."""
+        """Let go of the folder; a file that was handed over and not answered comes again.
+
+        What this opening claimed goes back: who opens an adapter to try it leaves nothing behind.
+        """
+        if self._claims is not None:
+            with suppress(AdapterError):
+                while self._claimed:
+                    self._claims.put_back(self._own_shelf(), self._claimed.pop())
         self._place.close()
 
     def _begin(self) -> None:
@@ -162,7 +173,7 @@ class FolderAdapter:
 
     def _look(self, limit: int) -> tuple[list[Entry], list[Entry]]:
         """Return the files that come next as they are now: those that are claimed, those that are offered."""
-        claimed = self._chosen(self._own_shelf(), limit) if self._claims else []
+        claimed = self._chosen(self._own_shelf(), limit) if self._claims is not None else []
         offered = self._chosen(HERE, limit)
         self._settling.look([*claimed, *offered], self._opening.monotonic_s())
         return claimed, offered
@@ -207,7 +218,7 @@ class FolderAdapter:
         if entry.size > self._rules.bytes_max:
             self._refuse_here(shelf, entry, f"it has {entry.size} bytes, more than bytes_max = {self._rules.bytes_max}")
             return None
-        if self._claims and shelf == HERE:
+        if self._claims is not None and shelf == HERE:
             if not self._claim(entry):
                 return None
             shelf = self._own_shelf()
@@ -224,7 +235,10 @@ class FolderAdapter:
         own = self._own_shelf()
         if self._place.find(own, entry.raw) is not None:
             return False
-        return self._place.move(HERE, entry.raw, own, entry.raw)
+        if not self._place.move(HERE, entry.raw, own, entry.raw):
+            return False
+        self._claimed.add(entry.raw)
+        return True
 
     def _delivery(self, held: _Held, path: Path, digest: str) -> Delivery:
         key = names.delivery_key(held.name, digest)
@@ -285,6 +299,7 @@ class FolderAdapter:
     def _put_away(self, held: _Held) -> None:
         if self._rules.after == DELETE:
             self._place.remove(held.shelf, held.entry.raw)
+            self._claimed.discard(held.entry.raw)
             self._remove_marker(held.entry)
         else:
             self._move(held.shelf, held.entry, DONE, self._free_name(DONE, held.name))
@@ -292,6 +307,7 @@ class FolderAdapter:
     def _move(self, shelf: str, entry: Entry, to_shelf: str, name: str) -> None:
         self._place.make(to_shelf)
         self._place.move(shelf, entry.raw, to_shelf, self._raw(name))
+        self._claimed.discard(entry.raw)
         self._remove_marker(entry)
 
     def _remove_marker(self, entry: Entry) -> None:

@@ -72,3 +72,10 @@ class Place(Protocol):
 
     def close(self) -> None:
         """Let go of everything; calling it twice is harmless."""
+
+
+class ClaimingPlace(Place, Protocol):
+    """A place where a file can be moved in one step that only one of several adapters succeeds with."""
+
+    def put_back(self, shelf: str, raw: bytes) -> None:
+        """Move a file from a shelf to the folder itself, unless a file of its name is there by now, or it is gone."""

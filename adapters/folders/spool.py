@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from adapters.folders.place import Entry, Place
 
 _BLOCK_BYTES: Final = 1 << 20
+_ANSWERED: Final = ".answered"
 OVERLAP_BYTES: Final = 16_384
 """Bytes at the end of an interrupted copy that come once more: they must be the same for the copy to go on. Fewer than
 any place brings in one piece, so that every round gets on."""
@@ -53,17 +54,35 @@ class Spool:
             raise UnfinishedCopyError
         return path, digest
 
+    def is_answered(self, entry: Entry) -> bool:
+        """Tell whether the results of a file were written, though it was not put away since."""
+        return self._answered(entry).exists()
+
+    def set_answered(self, entry: Entry) -> None:
+        """Remember that the results of a file were written.
+
+        Lost in a power cut, it would only have the results of a second answer replace those of the first.
+        """
+        try:
+            self._answered(entry).touch()
+        except OSError as error:
+            raise no_room(error) from error
+
     def drop(self, entry: Entry) -> None:
-        """Remove the copy of a file."""
+        """Remove the copy of a file, and what is remembered of it."""
         self._path(entry).unlink(missing_ok=True)
+        self._answered(entry).unlink(missing_ok=True)
 
     def keep_only(self, entries: Collection[Entry]) -> None:
         """Remove copies of files that are none of these: they changed, or somebody took them away."""
         kept = {self._path(entry).name for entry in entries}
         if self._folder.is_dir():
             for path in self._folder.iterdir():
-                if path.name not in kept:
+                if path.stem not in kept:
                     path.unlink(missing_ok=True)
+
+    def _answered(self, entry: Entry) -> Path:
+        return self._path(entry).with_suffix(_ANSWERED)
 
     def _path(self, entry: Entry) -> Path:
         state = f"{entry.size} {entry.modified_ns} {entry.identity} ".encode() + entry.raw

@@ -32,7 +32,7 @@ def open_sftp(opening: Opening) -> FolderAdapter:
         passphrase=secrets.get("private_key_passphrase", ""),
     )
     root = settings["folder"].encode(rules.name_encoding)
-    return FolderAdapter(opening, RemotePlace(login, root, opening.monotonic_s), rules, claims=False)
+    return FolderAdapter(opening, RemotePlace(login, root, opening.monotonic_s), rules)
 
 
 KIND: Final = AdapterKind(

@@ -279,6 +279,38 @@ def test_a_file_that_somebody_took_away_before_the_answer_is_forgotten(drop: Dro
     assert drop.take(adapter) == {}
 
 
+def test_who_only_tries_an_adapter_leaves_the_files_where_they_were(drop: Drop, tmp_path: Path) -> None:
+    path = drop.put("cases.csv")
+    before = path.stat()
+    trying = drop.open(kept=tmp_path / "trying")
+    assert first(trying).name == "cases.csv"
+    assert drop.names() == []
+    trying.close()
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_nlink) == (before.st_ino, before.st_mtime_ns, 1)
+    assert list(drop.take(drop.open())) == ["cases.csv"]
+
+
+def test_what_goes_back_goes_over_no_new_file(drop: Drop) -> None:
+    drop.put("cases.csv", "claimed")
+    adapter = drop.open()
+    first(adapter)
+    drop.put("cases.csv", "new")
+    adapter.close()
+    adapter = drop.open()
+    assert drop.take(adapter, limit=1) == {"cases.csv": b"claimed"}
+    assert drop.take(adapter) == {"cases.csv": b"new"}
+
+
+def test_closing_is_harmless_when_the_folder_is_gone(drop: Drop, tmp_path: Path) -> None:
+    drop.put("cases.csv")
+    adapter = drop.open()
+    first(adapter)
+    drop.folder.rename(tmp_path / "gone")
+    adapter.close()
+    adapter.close()
+
+
 def test_a_second_file_of_a_name_waits_until_the_first_is_answered(drop: Drop) -> None:
     drop.put("cases.csv", "first")
     adapter = drop.open()
