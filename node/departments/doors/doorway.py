@@ -277,6 +277,7 @@ class Doorway:
             now_s = self._clock.monotonic_s()
             if now_s >= deadline_s:
                 if is_interrupted:
+                    self.end()
                     raise InterruptedDoorError
                 raise self.broke(self._hung(doing))
             if not is_interrupted and self._is_stopping():

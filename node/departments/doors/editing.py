@@ -66,15 +66,15 @@ def remove_table(path: Path, name: str) -> bool:
 
 def table_text(name: str, table: Mapping[str, Any]) -> str:
     """Return a table as text, tables within it behind it."""
-    lines = [f"[{name if _BARE.match(name) else json.dumps(name)}]"]
-    lines += [f"{key} = {_value(value)}" for key, value in table.items() if not isinstance(value, dict)]
-    text = "\n".join(lines) + "\n"
-    for key, value in table.items():
-        if isinstance(value, dict) and value:
-            quoted = name if _BARE.match(name) else json.dumps(name)
-            inner = [f"{_key(one)} = {_value(entry)}" for one, entry in value.items()]
-            text += "\n" + "\n".join((f"[{quoted}.{_key(key)}]", *inner)) + "\n"
-    return text
+    parts = [_part(_key(name), {key: value for key, value in table.items() if not isinstance(value, dict)})]
+    inner = [(key, value) for key, value in table.items() if isinstance(value, dict) and value]
+    parts += [_part(f"{_key(name)}.{_key(key)}", value) for key, value in inner]
+    return "\n".join(parts)
+
+
+def _part(header: str, values: Mapping[str, Any]) -> str:
+    lines = [f"[{header}]", *(f"{_key(key)} = {_value(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
 
 
 def _taken_comments(lines: list[str]) -> list[str]:
