@@ -76,6 +76,13 @@ class Remembered:
         with self._database:
             self._count -= self._database.execute("DELETE FROM answered WHERE place < ?", (place,)).rowcount
 
+    def keep_newest(self, count: int) -> None:
+        """Forget the first in order until about ``count`` are left."""
+        if self._count > count:
+            border = "SELECT place FROM answered ORDER BY place DESC LIMIT 1 OFFSET ?"
+            (place,) = self._database.execute(border, (count - 1,)).fetchone()
+            self.forget_before(place)
+
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.contract.adapters.sources.database import database_source
 from tests.contract.adapters.sources.file_drop import folder_source
+from tests.contract.adapters.sources.open_api import open_api_source
 from tests.contract.adapters.sources.sftp import sftp_source
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] = {
     "database": database_source,
     "file_drop": folder_source,
+    "open_api": open_api_source,
     "sftp": sftp_source,
 }
 """By name of the kind; a kind with several ways to be reached stands here once, with the way that is used most."""
