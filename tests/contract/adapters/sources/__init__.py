@@ -8,6 +8,7 @@ from tests.contract.adapters.sources.database import database_source
 from tests.contract.adapters.sources.file_drop import folder_source
 from tests.contract.adapters.sources.open_api import open_api_source
 from tests.contract.adapters.sources.sftp import sftp_source
+from tests.contract.adapters.sources.soap import soap_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,5 +22,6 @@ SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] 
     "file_drop": folder_source,
     "open_api": open_api_source,
     "sftp": sftp_source,
+    "soap": soap_source,
 }
 """By name of the kind; a kind with several ways to be reached stands here once, with the way that is used most."""
