@@ -20,6 +20,7 @@ from node.bootstrap.waiting import NodeWakeups
 from node.cases.divisions import published_divisions
 from node.cases.reference import repair_cases
 from node.departments.delivering.acknowledging import Delivering
+from node.departments.entry.drafts import drop_old_drafts
 from node.departments.publish import Publisher
 from node.departments.returned import Reoffering
 from node.exchange.clocks import check_clocks
@@ -218,10 +219,11 @@ class Node:
         return publish_statistics(self.store, node_code=self.code, children=children, produce=self.produce, days=days)
 
     def retain(self) -> int:
-        """Drop checkpoints and receipts that nothing needs any more (02, R3); return how many went."""
+        """Drop what nothing needs any more: checkpoints and receipts (02, R3), old drafts; return how many went."""
         with self.store.reading() as connection:
             streams = [held.stream for held in self.journal.streams(connection)]
-        return sum(self.store.write(partial(self._retain, stream=stream)) for stream in streams)
+        drafts = self.store.write(partial(drop_old_drafts, at=self.clock.now()))
+        return drafts + sum(self.store.write(partial(self._retain, stream=stream)) for stream in streams)
 
     def requeue(self, keys: Sequence[int]) -> list[int]:
         """Read quarantined records again and apply those that follow the standard and have authority; return them."""

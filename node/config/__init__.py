@@ -81,6 +81,7 @@ class Features:
     standard: bool
     metrics: bool
     statistics: bool
+    entry: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,6 +191,7 @@ LEVEL_KEYS: tuple[Key, ...] = (
     Key(name="features.standard", check=_flag, allowed=_FLAG_WORDS, default=True),
     Key(name="features.metrics", check=_flag, allowed=_FLAG_WORDS),
     Key(name="features.statistics", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="features.entry", check=_flag, allowed=_FLAG_WORDS, default=False),
     Key(name="limits.link_threads", check=_between(4, 512), allowed="a whole number from 4 to 512"),
     Key(name="limits.face_threads", check=_between(2, 128), allowed="a whole number from 2 to 128"),
     Key(

@@ -93,6 +93,7 @@ class Job:
     """A batch of one source, prepared outside the lock; ``request`` and ``document`` make its answer repeatable.
 
     ``nonce`` is that of its signature: the batch is decided only if it was never taken before.
+    ``taken`` is done in the transaction that takes the batch in, when none of its records is refused.
     """
 
     source: Source
@@ -101,6 +102,7 @@ class Job:
     request: RequestKey | None = None
     document: Callable[[Sequence[Verdict]], bytes] | None = None
     nonce: Nonce | None = None
+    taken: Callable[[Transaction], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +296,8 @@ class Intake:
             repeated=outcomes[REPEATED],
             refused=outcomes[REFUSED],
         )
+        if job.taken is not None and not outcomes[REFUSED]:
+            job.taken(transaction)
         if job.request is None or job.document is None:
             return Settled(verdicts=verdicts)
         known = _known_answer(transaction.connection, job)

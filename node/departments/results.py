@@ -43,11 +43,17 @@ class ResultsTable:
     def add(self, verdict: Verdict) -> None:
         """Write the next record's result."""
         told = {**verdict.as_json(), "problems": problems_text(verdict.problems)}
-        self._writer.writerow(["" if told[name] is None else told[name] for name in COLUMNS])
+        self._writer.writerow([_cell(told[name]) for name in COLUMNS])
 
     def end(self) -> None:
         """Write what is held back; the file itself stays open."""
         self._text.detach()
+
+
+def _cell(value: object) -> str:
+    """Return a value as a cell that no spreadsheet takes for a formula: types and keys are a sender's words."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 class ResultsDocument:

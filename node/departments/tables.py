@@ -196,3 +196,17 @@ adapter = Table(
 """How each adapter is, and how far it has come: ``cursor`` is that of the delivery answered last, which came at
 ``answered_at``. The counts are of deliveries and of their records since the adapter was added. ``run_asked_at`` is when
 a round was asked for by hand, ``run_done_at`` when one was last done so, with ``last_run`` (JSON) as its result."""
+
+draft = Table(
+    "draft",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("record_type", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("filled", LargeBinary, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+    Index("draft_saved_at", "saved_at"),
+    sqlite_with_rowid=False,
+)
+"""What clerks have typed and not handed in: ``filled`` is zstd of a form's values in JSON, ``title`` a case number."""

@@ -8,6 +8,7 @@ mistake in the schema and raises ValueError at import.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 XS = "{http://www.w3.org/2001/XMLSchema}"
 MARKS = "{urn:yizhan:annotation:1}"
 XML_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,12 @@ class Parts:
     types: Mapping[str, ElementShape]
     simple: Mapping[str, SimpleShape]
     files: Mapping[str, tuple[str, str]]
+
+
+def english_of(name: str) -> str:
+    """Return the English words of a name: ``ReviewStep`` is ``Review step``."""
+    first, *others = _WORD.findall(name) or [name]
+    return " ".join((first, *(word if word.isupper() and len(word) > 1 else word.lower() for word in others)))
 
 
 def read_shapes(schemas: Iterable[Any]) -> dict[str, Shape]:

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 def create_face_app(
     node: Node, *, sealer_alive: Callable[[], bool] = lambda: True, alive: Callable[[], dict[str, bool]] = dict
 ) -> Flask:
-    """Return the application of the face listener: health, and what is switched on: pages, metrics, the open API.
+    """Return the application of the face listener: health, and what is switched on (pages, metrics, the doors).
 
     ``sealer_alive`` tells whether the thread that seals is running (in ``run``); alone, the application counts it so.
     ``alive`` tells of further parts by name whether they run.
@@ -55,6 +55,8 @@ def create_face_app(
         _add_standard(application)
     if features.open_api:
         _add_open_api(application, node)
+    if features.entry:
+        _add_entry(application, node)
     secure_headers(application)
     return application
 
@@ -89,6 +91,12 @@ def _add_open_api(application: Flask, node: Node) -> None:
     from node.web.open_api import create_open_api  # noqa: PLC0415
 
     application.register_blueprint(create_open_api(node))
+
+
+def _add_entry(application: Flask, node: Node) -> None:
+    from node.web.entry.views import create_entry  # noqa: PLC0415 - see _add_open_api.
+
+    application.register_blueprint(create_entry(node))
 
 
 def _healthz() -> dict[str, Any]:

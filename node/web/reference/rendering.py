@@ -23,8 +23,9 @@ from node.departments.rules import rule_words
 from node.standard import identifiers
 from node.standard.codec import DEPTH_MAX, NAMESPACE, RECORD_BYTES_MAX, VERSION
 from node.standard.examples import CASE_NUMBER, CITIZEN_NUMBER, CREDIT_CODE, DIVISION, TIME, value_of
+from node.standard.shape import english_of
 from node.web.reference.samples import sample_path, writable
-from node.web.reference.subjects import Record, Subjects, english_of, rows_of, subjects
+from node.web.reference.subjects import Record, Subjects, rows_of, subjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -17,6 +17,7 @@ from node.standard.checks import checked_elements
 from node.standard.codec import SHAPES, parse_record, schema_parts
 from node.standard.examples import example
 from node.standard.families import RECORD_TYPES
+from node.standard.shape import english_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _SOURCE: Final = re.compile(r"(GB/T 39046|up_\*|Guangdong|Shandong): ([^;]+?)(?:; ?|\. (?=The )|\.?$)")
 _OURS: Final = re.compile(r"(?:The English name is|The name is|The codes are) ours\.?")
 _STANDARD: Final = re.compile(r"\((GB [0-9]+)\)")
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +153,6 @@ def note_of(text: str) -> Note:
     sources = tuple((found[1], found[2].strip()) for found in _SOURCE.finditer(text))
     prose = _OURS.sub("", _SOURCE.sub("", text))
     return Note(text=prose.strip(" ;"), sources=sources, ours=bool(_OURS.search(text)))
-
-
-def english_of(name: str) -> str:
-    """Return the English words of a name: ``ReviewStep`` is ``Review step``."""
-    first, *others = _WORD.findall(name) or [name]
-    return " ".join((first, *(word if word.isupper() and len(word) > 1 else word.lower() for word in others)))
 
 
 def _record(kind: RecordType) -> Record:

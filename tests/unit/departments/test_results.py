@@ -48,6 +48,11 @@ def test_a_table_has_a_row_per_record_with_all_problems_in_one_cell() -> None:
     ]
 
 
+def test_no_cell_of_a_table_is_a_formula() -> None:
+    data = written(".csv", [Verdict(outcome="refused", record_type="=1+1", key="@x", row=1)])
+    assert data.splitlines()[1] == b"1,,refused,'=1+1,'@x,,,,"
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_document_has_a_verdict_per_record(count: int) -> None:
     document = json.loads(written(".json", VERDICTS[:count]))

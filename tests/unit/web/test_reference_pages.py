@@ -18,9 +18,10 @@ from node.departments.rules import rule_words
 from node.standard.codec import SHAPES, check_canonical, diagnose, parse_record
 from node.standard.families import RECORD_TYPES
 from node.standard.resources import schema_folder
+from node.standard.shape import english_of
 from node.web.reference.contents import standard_files, write_files
 from node.web.reference.rendering import words
-from node.web.reference.subjects import english_of, note_of, subjects
+from node.web.reference.subjects import note_of, subjects
 from tests.tidy.tree import ROOT, python_files
 
 if TYPE_CHECKING:

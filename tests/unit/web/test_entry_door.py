@@ -1,0 +1,153 @@
+"""The door of second entry: closed unless opened, a key to get in, and forms of other sites that get nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from node.departments.sources import disable_source
+from node.web.app import create_face_app
+from node.web.entry import sessions as sessions_module
+from node.web.entry.sessions import ATTEMPTS_WINDOW_S, COOKIE, IDLE_S, LIFE_S, SIGN_IN_COOKIE, Sessions
+from tests.support.web_forms import faults_of, opened
+from tests.support.whole_nodes import whole_node
+
+if TYPE_CHECKING:
+    from tests.unit.web.conftest import Counter
+
+PAGES = ("/entry/", "/entry/new/Application", "/entry/import", "/entry/draft/AAAAAAAAAAAAAAAA", "/entry/import/results")
+
+
+def test_a_level_that_does_not_open_it_has_no_second_entry() -> None:
+    node = whole_node("360102")
+    assert node.config.level.features.entry is False
+    client = create_face_app(node).test_client()
+    assert [client.get(page).status_code for page in PAGES] == [404] * len(PAGES)
+    node.close()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_whoever_is_not_signed_in_is_sent_to_the_door(counter: Counter, page: str) -> None:
+    assert opened(counter.client, page).address == "/entry/sign-in"
+    assert counter.client.post("/entry/import/confirm").headers["Location"] == "/entry/sign-in"
+
+
+def test_a_clerk_signs_in_with_the_key_of_a_source_and_out_again(counter: Counter) -> None:
+    page = opened(counter.client, "/entry/")
+    assert faults_of(page) == []
+    (field,) = page.root.xpath("//input[@name='key']")
+    assert (field.get("type"), field.get("autocomplete")) == ("password", "off")
+    home = page.form("登录").fill({"key": f" {counter.key} "}).press("登录")
+    assert (home.status, home.address, faults_of(home)) == (200, "/entry/", [])
+    assert "城管局窗口" in home.text
+    assert counter.key not in home.text
+    out = home.form("退出").press("退出")
+    assert out.address == "/entry/sign-in"
+    assert opened(counter.client, "/entry/").address == "/entry/sign-in"
+
+
+def test_the_cookie_is_signed_unseen_by_scripts_sent_by_no_other_site_and_ends_with_signing_out(
+    counter: Counter,
+) -> None:
+    counter.sign_in()
+    cookie = counter.client.get_cookie(COOKIE, path="/entry/")
+    assert cookie is not None
+    assert (cookie.http_only, cookie.same_site, cookie.path, cookie.secure) == (True, "Strict", "/entry/", False)
+    assert cookie.max_age == LIFE_S
+    forged = f"{cookie.value[:-1]}{'0' if cookie.value[-1] != '0' else '1'}"
+    counter.client.set_cookie(COOKIE, forged, path="/entry/")
+    assert opened(counter.client, "/entry/").address == "/entry/sign-in"
+    counter.client.set_cookie(COOKIE, cookie.value, path="/entry/")
+    opened(counter.client, "/entry/").form("退出").press("退出")
+    counter.client.set_cookie(COOKIE, cookie.value, path="/entry/")
+    assert opened(counter.client, "/entry/").address == "/entry/sign-in"
+
+
+def test_over_tls_the_cookies_go_over_tls_only(counter: Counter) -> None:
+    answer = counter.client.get("/entry/sign-in", base_url="https://localhost")
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_a_wrong_key_is_told_and_tells_nothing(counter: Counter) -> None:
+    page = opened(counter.client, "/entry/").form("登录").fill({"key": "yz_wrong"}).press("登录")
+    assert (page.status, page.errors()) == (403, [("key", "改正密钥 Correct the key")])
+    assert page.title.startswith("错误 Error")
+    assert faults_of(page) == []
+    assert "yz_wrong" not in page.text
+
+
+def test_a_form_to_sign_in_that_another_site_made_signs_nobody_in(counter: Counter) -> None:
+    opened(counter.client, "/entry/sign-in")
+    answer = counter.client.post("/entry/sign-in", data={"key": counter.key, "token": "A" * 32})
+    assert answer.status_code == 403
+    counter.client.delete_cookie(SIGN_IN_COOKIE, path="/entry/")
+    assert counter.client.post("/entry/sign-in", data={"key": counter.key, "token": ""}).status_code == 403
+    assert opened(counter.client, "/entry/").address == "/entry/sign-in"
+
+
+def test_too_many_attempts_of_one_address_wait_five_minutes(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "ATTEMPTS_MAX", 3)
+    page = opened(counter.client, "/entry/")
+    statuses = []
+    for _ in range(4):
+        page = page.form("登录").fill({"key": "yz_wrong"}).press("登录")
+        statuses.append(page.status)
+    assert statuses == [403, 403, 403, 429]
+    assert "尝试过于频繁" in page.text
+    assert page.form("登录").fill({"key": counter.key}).press("登录").status == 429
+    counter.clock.advance(ATTEMPTS_WINDOW_S + 1)
+    assert page.form("登录").fill({"key": counter.key}).press("登录").address == "/entry/"
+
+
+def test_attempts_are_remembered_for_so_many_addresses(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "ATTEMPTS_MAX", 1)
+    monkeypatch.setattr(sessions_module, "ADDRESSES_MAX", 2)
+    sessions = Sessions(clock=counter.clock, randomness=counter.node.randomness)
+    for address in ("a", "b", "c"):
+        sessions.failed(address)
+    assert [sessions.may_try(one) for one in ("a", "b", "c", "d")] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_session_ends_when_nobody_uses_it_and_after_a_day(window: Counter, *, idle: bool) -> None:
+    if idle:
+        window.clock.advance(IDLE_S + 1)
+    else:
+        for _ in range(int(LIFE_S // IDLE_S) * 2 + 1):
+            assert opened(window.client, "/entry/").address == "/entry/"
+            window.clock.advance(IDLE_S / 2)
+    assert opened(window.client, "/entry/").address == "/entry/sign-in"
+
+
+def test_a_source_that_was_closed_is_signed_out(window: Counter) -> None:
+    disable_source(window.node.store, "hall", clock=window.node.clock)
+    assert opened(window.client, "/entry/").address == "/entry/sign-in"
+
+
+def test_of_too_many_sessions_the_longest_unused_ends(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "SESSIONS_MAX", 2)
+    sessions = Sessions(clock=counter.clock, randomness=counter.node.randomness)
+    (first, a), (_, b) = sessions.begin("hall"), sessions.begin("hall")
+    assert sessions.find(a) is first
+    _, c = sessions.begin("hall")
+    assert [sessions.find(cookie) is not None for cookie in (a, b, c)] == [True, False, True]
+    sessions.end(first)
+    sessions.end(first)
+    assert sessions.find(a) is None
+
+
+@pytest.mark.parametrize("path", ["/entry/sign-out", "/entry/import/confirm", "/entry/draft/AAAAAAAAAAAAAAAA/discard"])
+def test_a_form_of_another_site_changes_nothing(window: Counter, path: str) -> None:
+    for data in ({}, {"token": "A" * 32}):
+        assert window.client.post(path, data=data).status_code == 403
+    assert opened(window.client, "/entry/").address == "/entry/"
+
+
+def test_every_answer_has_the_strict_policy_and_is_not_kept(window: Counter) -> None:
+    answer = window.client.get("/entry/new/Application")
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    for file in ("entry.css", "entry.js"):
+        with window.client.get(f"/static/{file}") as found:
+            assert found.status_code == 200
