@@ -48,7 +48,10 @@ class Callers:
 
     def by_key(self, key: str) -> Source | None:
         """Return the open source that an API key belongs to, or None."""
-        hashed = hash_of(key)
+        return self.by_key_hash(hash_of(key))
+
+    def by_key_hash(self, hashed: bytes) -> Source | None:
+        """Return the open source whose API key has this SHA-256, or None."""
         found = self._known(table.c.mode == KEY, table.c.value == hashed)
         if not found or not hmac.compare_digest(found[0].credential.value, hashed):
             return None

@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Response, abort, g, redirect, render_template, request, url_for
 
-from node.departments.sources import Source, find_source
-from node.errors import NotFoundError
+from node.departments.callers import Callers
 from node.web.entry.sessions import COOKIE, LIFE_S, SIGN_IN_COOKIE, Session, Sessions
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from node.bootstrap import Node
     from node.departments.accept import Intake
+    from node.departments.sources import Source
 
 TOKEN: Final = "token"  # noqa: S105 - the name of the field, not what it holds.
 """Name of the hidden field that proves that a form is ours."""
@@ -81,15 +81,18 @@ class Desk:
         return bool(g.entry_stale)
 
     def _source_of(self, session: Session | None) -> Source | None:
-        """Return the source of a session, None when it was closed meanwhile: the session ends then."""
+        """Return the source of a session, None when it was closed or its key ended meanwhile: the session ends then."""
         if session is None:
             return None
-        try:
-            with self.node.store.reading() as connection:
-                return find_source(connection, session.source)
-        except NotFoundError:
+        source = self.source_of_key(session.key_hash)
+        if source is None:
             self.sessions.end(session)
-            return None
+        return source
+
+    def source_of_key(self, key_hash: bytes) -> Source | None:
+        """Return the open source that a key belongs to, by the key's SHA-256, or None."""
+        with self.node.store.reading() as connection:
+            return Callers(connection, self.node.clock.now()).by_key_hash(key_hash)
 
     def sign_in_page(
         self, *, carried: Mapping[str, str] | None = None, ended: bool = False, wrong: str = ""

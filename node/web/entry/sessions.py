@@ -38,13 +38,15 @@ _SECRET_BYTES: Final = 32
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One clerk who is signed in. ``token`` proves that a form is ours; ``lock`` is held while an upload is worked on.
+    """One clerk who is signed in with the key whose SHA-256 is ``key_hash``, and stays so while that key counts.
+
+    ``token`` proves that a form is ours; ``lock`` is held while an upload is worked on.
 
     ``defaults`` fill the next form: department, division, item, and who types.
     """
 
     id: str
-    source: str
+    key_hash: bytes = field(repr=False)
     token: str
     began_s: float
     seen_s: float
@@ -72,10 +74,10 @@ class Sessions:
         """Return an unguessable word of capital letters and digits."""
         return b32encode(self._randomness.token(_TOKEN_BYTES)).decode()
 
-    def begin(self, source: str) -> tuple[Session, str]:
-        """Sign a clerk in; return the session and the cookie that names it."""
+    def begin(self, key_hash: bytes) -> tuple[Session, str]:
+        """Sign a clerk in by the hash of a key; return the session and the cookie that names it."""
         now_s = self._clock.monotonic_s()
-        session = Session(id=self.new_token(), source=source, token=self.new_token(), began_s=now_s, seen_s=now_s)
+        session = Session(id=self.new_token(), key_hash=key_hash, token=self.new_token(), began_s=now_s, seen_s=now_s)
         with self._lock:
             self._drop_old(now_s)
             while len(self._open) >= SESSIONS_MAX:

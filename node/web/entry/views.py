@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from flask import Blueprint, Response, request, url_for
 
 from node.departments.candidates import DEPARTMENT_TYPES
+from node.departments.credentials import hash_of
 from node.departments.entry.drafts import Draft, list_drafts, save_draft
 from node.departments.entry.fields import form_of
-from node.departments.sources import source_of_key
 from node.errors import StateConflictError
 from node.standard.families import RECORD_TYPES
 from node.web.entry.desk import CARRIED, TOKEN, Desk, see
@@ -79,13 +79,13 @@ class _DoorViews:
             return desk.sign_in_page(carried=carried, wrong="often")
         # The cookie and the field were given out together: a form of another site has the one without the other.
         ours = sessions.unsigned(request.cookies.get(SIGN_IN_COOKIE, ""))
-        with desk.node.store.reading() as connection:
-            source = source_of_key(connection, request.form.get("key", "").strip())
+        key_hash = hash_of(request.form.get("key", "").strip())
+        source = desk.source_of_key(key_hash)
         if source is None or ours is None or ours != request.form.get(TOKEN, ""):
             sessions.failed(address)
             _log.info("sign-in refused", extra={"peer": address})
             return desk.sign_in_page(carried=carried, wrong="key")
-        _, cookie = sessions.begin(source.name)
+        _, cookie = sessions.begin(key_hash)
         _log.info("clerk signed in", extra={"source": source.name, "peer": address})
         answer = see(self._carried_on(source.name, {name.removeprefix(CARRIED): v for name, v in carried.items()}))
         desk.set_cookie(answer, COOKIE, cookie)

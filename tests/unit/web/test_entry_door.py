@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from node.departments.sources import disable_source
+from node.departments.credentials import Issuer
+from node.departments.source_changes import disable_source, rotate_source
 from node.web.app import create_face_app
 from node.web.entry import sessions as sessions_module
 from node.web.entry.sessions import ATTEMPTS_WINDOW_S, COOKIE, IDLE_S, LIFE_S, SIGN_IN_COOKIE, Sessions
@@ -125,12 +127,22 @@ def test_a_source_that_was_closed_is_signed_out(window: Counter) -> None:
     assert opened(window.client, "/entry/").address == "/entry/sign-in"
 
 
+def test_a_key_that_was_replaced_signs_out_whoever_came_with_it(window: Counter) -> None:
+    issuer = Issuer(randomness=window.node.randomness, secrets=None)
+    made = rotate_source(window.node.store, "hall", keep=timedelta(hours=1), clock=window.node.clock, issuer=issuer)
+    assert opened(window.client, "/entry/").address == "/entry/"
+    window.clock.advance(3601)
+    page = opened(window.client, "/entry/")
+    assert page.address == "/entry/sign-in"
+    assert page.form("登录").fill({"key": made.issued.key}).press("登录").address == "/entry/"
+
+
 def test_of_too_many_sessions_the_longest_unused_ends(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions_module, "SESSIONS_MAX", 2)
     sessions = Sessions(clock=counter.clock, randomness=counter.node.randomness)
-    (first, a), (_, b) = sessions.begin("hall"), sessions.begin("hall")
+    (first, a), (_, b) = sessions.begin(b"hall"), sessions.begin(b"hall")
     assert sessions.find(a) is first
-    _, c = sessions.begin("hall")
+    _, c = sessions.begin(b"hall")
     assert [sessions.find(cookie) is not None for cookie in (a, b, c)] == [True, False, True]
     sessions.end(first)
     sessions.end(first)
