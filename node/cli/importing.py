@@ -9,7 +9,7 @@ import click
 from node.cli.arguments import READABLE_FILE, WRITABLE_FILE, DialectName
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import home_of, node_of
-from node.cli.output import say, write_json, write_table
+from node.cli.output import place_of, say, write_json, write_table
 from node.cli.progress import import_progress
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _teller() -> Callable[[Verdict], None]:
 
     def tell(verdict: Verdict) -> None:
         nonlocal written
-        place = f"{verdict.row or '-'}:{verdict.line or '-'}"
+        place = place_of(verdict.row, verdict.line)
         if not verdict.problems:
             click.echo(f"{verdict.outcome}\t{place}\t{verdict.record_type}\t{verdict.key}")
         for problem in verdict.problems[: PROBLEMS_MAX - written]:

@@ -146,6 +146,11 @@ def write_table(frame: Frame, title: str, columns: Sequence[str], rows: Sequence
     Console(no_color=not frame.colorful).print(table)
 
 
+def place_of(row: int | None, line: int | None) -> str:
+    """Return where a record stands in its delivery as lines for programs write it: ``row:line``, ``-`` for neither."""
+    return f"{row or '-'}:{line or '-'}"
+
+
 def report_error(frame: Frame, error: YizhanError) -> None:
     """Write an error as three lines to standard error and, with --json, as one document to standard output."""
     say_error(error)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from node.errors import Problem
+    from node.standard.shape import SimpleShape
 
 ROWS_PREFIX: Final = "rows:"
 NUMBERING: Final = "numbering"
@@ -36,6 +37,7 @@ REQUIRED: Final = "required"
 _LEAF: Final = re.compile(r"<?(\w+)[^<>]*>(.*)</\1>?\Z", re.DOTALL)
 _BETWEEN_TAGS: Final = re.compile(r"(?<=>)(?=<)")
 _DIGITS_MAX: Final = 5
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _VALUE_PROBLEM: Final = "; expected "
 """Stands in what is said of a value, and in nothing that is said of elements that are missing or misplaced."""
 
@@ -184,7 +186,8 @@ class _Reading:
             read = [self._value(entry, item) for item in items]
         except CellError as error:
             zh, en = expected(entry)
-            self.problems.append(FieldProblem(name=name, label=entry.label[0], text=(zh, f"{en}: {error}")))
+            narrow = "；数字请用半角" if "full-width" in str(error) else ""
+            self.problems.append(FieldProblem(name=name, label=entry.label[0], text=(zh + narrow, f"{en}: {error}")))
             return None
         self.leaves += [name] * len(read)
         return read if several else read[0]
@@ -194,7 +197,10 @@ class _Reading:
         meaning = simple_meaning(
             entry.simple, time=lambda cell: time_of(cell, TREE_ZONE), day=date_of, truth=DIALECT["truth"]
         )
-        return meaning(text if entry.control == AREA else " ".join(text.split("\n")))
+        value = meaning(text if entry.control == AREA else " ".join(text.split("\n")))
+        if not _fits(value, entry.simple):
+            raise CellError("it is not accepted")
+        return value
 
     def _group(self, entry: Group, name: str, *, needed: bool) -> dict[str, Any] | None:
         begun = any(text.strip() for key, text in self.values.items() if key.startswith(f"{name}{PATH_MARK}"))
@@ -211,6 +217,21 @@ class _Reading:
     def _missing(self, entry: Field | Group, name: str) -> None:
         zh, en = entry.label
         self.problems.append(FieldProblem(name=name, label=zh, text=(f"请填写{zh}", f"{en} is required")))
+
+
+def _fits(value: str, simple: SimpleShape) -> bool:
+    """Tell whether the schema would take a value, so that all that is wrong is told at once: the parser stops early.
+
+    Only facets that the schema of the standard uses are looked at; what this lets through, the parser judges.
+    """
+    if simple.codes:
+        return any(value == code for code, _ in simple.codes)
+    if simple.base in {"int", "long"}:
+        number = int(value) if _NUMBER.match(value) else None
+        return number is not None and (simple.value_min or 0) <= number <= (simple.value_max or number)
+    if simple.length_max is not None and simple.base == "string" and len(value) > simple.length_max:
+        return False
+    return simple.pattern is None or re.fullmatch(simple.pattern, value) is not None
 
 
 def rows_of(entry: Group, name: str, values: Mapping[str, str]) -> int:

@@ -38,7 +38,7 @@ _HEAD_BYTES: Final = 4096
 
 
 @dataclass(slots=True)
-class Outcome:
+class UploadOutcome:
     """What became, or would become, of the records of an upload; ``taken``: they were taken in."""
 
     report: ImportReport
@@ -69,14 +69,14 @@ class Upload:
         self.stream = stream
         self.dialect = recognise(name, stream.read(_HEAD_BYTES))
         self.options = DialectOptions(record_type=record_type, system=system)
-        self.outcome: Outcome | None = None
+        self.outcome: UploadOutcome | None = None
         stream.seek(0)
 
-    def look(self, intake: Intake, source: Source) -> Outcome:
+    def look(self, intake: Intake, source: Source) -> UploadOutcome:
         """See what would become of the records; raises UsageError for more than RECORDS_MAX, and as ``preview``."""
         return self._done(intake, source, taken=False)
 
-    def take_in(self, intake: Intake, source: Source) -> Outcome:
+    def take_in(self, intake: Intake, source: Source) -> UploadOutcome:
         """Take the records in; raises StateConflictError before they were looked at, and as ``Intake.accept``."""
         if self.outcome is None:
             raise StateConflictError(
@@ -92,12 +92,12 @@ class Upload:
         if self.outcome is not None:
             self.outcome.close()
 
-    def _done(self, intake: Intake, source: Source, *, taken: bool) -> Outcome:
+    def _done(self, intake: Intake, source: Source, *, taken: bool) -> UploadOutcome:
         self.stream.seek(0)
         delivered = _Bounded(
             stream=self.stream, dialect=self.dialect, options=self.options, source=source.on_channel(IMPORT_CHANNEL)
         )
-        outcome = Outcome(report=ImportReport(), taken=taken)
+        outcome = UploadOutcome(report=ImportReport(), taken=taken)
         table = ResultsTable(cast("BinaryIO", outcome.results))
         with ExitStack() as unless_done, Failures() as failures:
             unless_done.callback(outcome.close)
@@ -117,7 +117,7 @@ class Upload:
         self.outcome = outcome
         return outcome
 
-    def _write_failed(self, intake: Intake, failures: Failures, outcome: Outcome) -> None:
+    def _write_failed(self, intake: Intake, failures: Failures, outcome: UploadOutcome) -> None:
         """Make the file of failed rows, where there are any and the dialect has one."""
         if not failures.count:
             return

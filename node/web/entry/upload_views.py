@@ -19,7 +19,7 @@ from node.web.entry.desk import see
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from node.departments.entry.uploads import Outcome
+    from node.departments.entry.uploads import UploadOutcome
     from node.web.entry.desk import Desk
 
 _MEDIA_TYPES: Final = {
@@ -85,7 +85,7 @@ class UploadViews:
         outcome.results.seek(0)
         return _file(outcome.results.read(), f"{PurePath(upload.name).stem}-结果.csv", "text/csv; charset=utf-8")
 
-    def _outcome(self) -> tuple[Upload, Outcome]:
+    def _outcome(self) -> tuple[Upload, UploadOutcome]:
         upload = self._desk.session.upload
         if upload is None or upload.outcome is None:
             abort(404, "nothing was uploaded in this session, or it was let go")

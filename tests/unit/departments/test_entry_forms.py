@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,8 +155,34 @@ def test_what_cannot_be_read_is_told_at_its_field_in_both_languages() -> None:
         ("FeeAmount", "收费金额（元）"),
     ]
     assert read.problems[0].text[0] == "不符合要求，应为：日期和时间，如 2026-11-03 09:12"
+    assert read.problems[1].text[0].endswith("；数字请用半角")
     assert "昨天" not in str(read.problems)
     assert "EventTime" not in read.content
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("ResultCode", "准 予"),
+        ("Sequence", "0"),
+        ("Sequence", "1.0"),
+        ("Sequence", "1000000"),
+        ("OrgCode", "91350100M000100Y4"),
+        ("FeeAmount", "12.345"),
+        ("HandleUserName", "长" * 31),
+        ("ResultText", "长" * 1001),
+        ("CaseNo", "a1"),
+    ],
+)
+def test_a_value_that_the_schema_would_refuse_is_told_even_where_others_are_missing(name: str, typed: str) -> None:
+    read = filled("Conclusion", {name: typed, "OrgName": ""})
+    assert {one.name for one in read.problems} == {name, "OrgName"}
+    # And the schema is of the same opinion.
+    values = {**values_of(content_of_example("Conclusion"))}
+    body = read_form(form_of("Conclusion"), values).markup().decode()
+    wrong = body.replace(f"<{name}>{values[name]}<", f"<{name}>{typed}<") if name in values else body
+    with pytest.raises(RecordRefusedError):
+        parse_record(_with_channel(wrong.encode()))
 
 
 def test_everything_that_is_missing_is_told_at_once() -> None:
@@ -206,16 +233,26 @@ def problems(read: Filled) -> list[FieldProblem]:
     return list(read.placed(raised.value.problems))
 
 
-def test_a_value_that_the_schema_refuses_is_told_at_its_field_in_the_right_row() -> None:
+def test_a_value_in_a_row_is_told_in_its_row() -> None:
     changed = {"rows:MaterialItem": "2"}
     for row, name in enumerate(("申请书", "营业执照")):
         changed |= {f"MaterialItem.{row}/MaterialName": name, f"MaterialItem.{row}/Count": ("1", "12345")[row]}
-    found = problems(filled("Application", {**changed, "Remark": "一\n二\n三"}))
-    assert [one.name for one in found] == ["MaterialItem.1/Count"]
-    assert found[0].text == (
-        "不符合要求，应为：整数，0 至 9999",
-        "not accepted; expected a whole number from 0 to 9999",
-    )
+    (found,) = filled("Application", changed).problems
+    assert found.name == "MaterialItem.1/Count"
+    assert found.text[0] == "不符合要求，应为：整数，0 至 9999"
+
+
+def test_what_intake_says_of_a_line_is_told_at_the_field_that_stands_on_it() -> None:
+    changed = {"rows:MaterialItem": "2", "MaterialItem.1/MaterialName": "营业执照", "MaterialItem.1/Count": "2"}
+    read = filled("Application", {**changed, "Remark": "一\n二\n三"})
+    (line,) = [line for line, name in read._lines() if name == "MaterialItem.1/Count"]
+    problem = Problem(rule="schema", text="x; expected y", element="MaterialItem/Count", line=line)
+    (found,) = read.placed([problem])
+    assert (found.name, found.label) == ("MaterialItem.1/Count", "份数")
+    # A form with problems of its own does not repeat what intake stumbles over because of them.
+    incomplete = filled("Application", {"TaskName": ""})
+    assert [*incomplete.placed([Problem(rule="schema", text="TaskName is missing", line=1)])] == []
+    assert [one.name for one in incomplete.placed([replace(problem, line=None)])] == ["MaterialItem"]
 
 
 def test_a_wrong_check_digit_is_told_at_its_field_with_what_to_do() -> None:

@@ -94,8 +94,9 @@ def unnumbered(count: int) -> bytes:
 
 
 def test_numbers_are_shown_as_they_would_be_given_and_stay_free(
-    intake: Intake, monkeypatch: pytest.MonkeyPatch
+    any_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    intake = intake_on(any_store)
     monkeypatch.setattr(batches, "BATCH_MAX", 2)
     data = unnumbered(5)
     _, told = previewed(intake, data, "json")

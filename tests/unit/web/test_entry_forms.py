@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node.departments.candidates import DEPARTMENT_TYPES
+from node.departments.entry import fields
 from node.departments.refused import count_refused
 from node.departments.sources import API_CHANNEL, add_source, find_source
 from node.errors import StoreBusyError
@@ -375,3 +376,24 @@ def test_a_carried_form_that_cannot_be_kept_ends_at_the_beginning(
     opened(window.client, "/entry/").form("退出").press("退出")
     data["token"] = opened(window.client, "/entry/sign-in").form("登录").values["token"][0]
     assert window.client.post("/entry/sign-in", data=data).headers["Location"] == "/entry/"
+
+
+def test_many_choices_are_searched_by_typing_their_code_or_their_label(
+    window: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "CHOICES_MAX", 3)
+    fields.form_of.cache_clear()
+    try:
+        page = opened(window.client, "/entry/new/Conclusion")
+        assert faults_of(page) == []
+        (listed,) = page.root.xpath("//input[@name='ResultCode']/@list")
+        codes = [one.get("value") for one in page.root.get_element_by_id(listed)]
+        assert "GRANT" in codes
+        typed = {**APPLICATION, "ResultCode": "准予", "CaseNo": "A1"}
+        known = page.form("提交").values
+        done = page.form("提交").fill({name: text for name, text in typed.items() if name in known}).press("提交")
+        assert done.heading == "● 已接收 Taken in"
+        ((_, content),) = stored(window)
+        assert content["ResultCode"] == "GRANT"
+    finally:
+        fields.form_of.cache_clear()
