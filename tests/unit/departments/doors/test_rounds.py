@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.departments.refused import list_refused, show_refused
-from node.departments.sources import disable_source
+from node.departments.source_changes import disable_source
 from node.journal.records import bodies
 from tests.support.intake import generated, standard_records, table, wrapped
 
