@@ -85,7 +85,8 @@ class ImportFiles:
             with _words(self._wanted.results):
                 self._results.add(verdict)
         if self._failures is not None:
-            self._failures.add(verdict)
+            with _words(self._wanted.failed_rows):
+                self._failures.add(verdict)
 
     def finish(self, delivered: DeliveredFile) -> None:
         """Write what is left to write, the failed rows out of the delivery read again, and tell people."""

@@ -15,7 +15,7 @@ from node.collector import seldom_collected
 from node.departments.dialects import AUTO, DialectOptions, recognise
 from node.departments.preview import preview
 from node.departments.sources import OPERATOR, Source
-from node.errors import NotFoundError
+from node.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,13 @@ class DeliveredFile:
             )
 
     def preview(self, intake: Intake, *, told: Told = lambda _: None) -> ImportReport:
-        """Return what taking the records in would report, and leave the file at its start."""
+        """Return what taking the records in would report, and leave the file at its start; UsageError for a pipe."""
+        if not self.stream.seekable():
+            raise UsageError(
+                "What comes through a pipe cannot be looked at first",
+                why="it has to be read a second time to be taken in",
+                action="save the delivery as a file first, or import it without a look",
+            )
         with seldom_collected():
             report = preview(intake, self.candidates(intake), source=self.source, dialect=self.dialect, told=told)
         self.stream.seek(0)

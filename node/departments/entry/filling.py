@@ -32,8 +32,6 @@ NUMBERING: Final = "numbering"
 """Name of the choice who numbers the case: BY_NODE, or whoever fills the form in."""
 BY_NODE: Final = "node"
 CASE_NUMBER: Final = "CaseNo"
-REQUIRED: Final = "required"
-"""Rule of a field that is empty and may not be."""
 _LEAF: Final = re.compile(r"<?(\w+)[^<>]*>(.*)</\1>?\Z", re.DOTALL)
 _BETWEEN_TAGS: Final = re.compile(r"(?<=>)(?=<)")
 _DIGITS_MAX: Final = 5

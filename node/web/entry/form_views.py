@@ -56,6 +56,9 @@ _DRAFT_ID: Final = re.compile(r"[A-Z2-7]{16,64}\Z")
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?\Z")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _KEPT: Final = "所填内容未丢失，请稍后再提交"
+_AGAIN: Final = FieldProblem(
+    name="", label="", text=("上次提交未被接收，请再提交一次", "It was refused: hand it in once more")
+)
 
 
 class FormViews:
@@ -135,7 +138,7 @@ class FormViews:
             return self._failed(filled, error, draft_id)
         if found.outcome == REFUSED:
             # It was refused between the look and the taking: its answer stands, so the next try needs another id.
-            return self._wrong(filled, found.problems, self._desk.sessions.new_token())
+            return self._wrong(filled, found.problems or (_AGAIN,), self._desk.sessions.new_token())
         if found.outcome == "received":
             return self._desk.page("waiting.html", title=form.title)
         return see(url_for("entry.done", draft_id=draft_id))

@@ -151,15 +151,14 @@ def test_an_import_that_fails_leaves_no_half_of_a_file(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["360102", "cases.csv"]
 
 
-def test_the_failed_rows_of_a_pipe_are_asked_for_in_vain(county: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [("--failed-rows", "failed.csv"), ("--preview",)])
+def test_a_pipe_is_not_read_twice(county: Home, tmp_path: Path, options: tuple[str, ...]) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = os.open(pipe, os.O_RDWR)
     try:
         os.write(writer, applications(1))
-        answer = county.call(
-            "import", str(pipe), "--dialect", "csv", "--failed-rows", str(tmp_path / "failed.csv"), code=2
-        )
+        answer = county.call("import", str(pipe), "--dialect", "csv", *options, code=2)
     finally:
         os.close(writer)
     assert "pipe" in answer.document["what"]

@@ -333,6 +333,10 @@ def test_a_refusal_between_look_and_taking_is_shown_and_the_next_try_is_another_
         again = form.press("提交")
     assert again.status == 422
     assert again.form("提交").values["draft"] != form.values["draft"]
+    # Whoever goes back and hands the first form in again is told, and gets another id as well.
+    back = form.press("提交")
+    assert (back.status, "请再提交一次" in back.text) == (422, True)
+    assert back.form("提交").values["draft"] != form.values["draft"]
     done = again.form("提交").fill({"DivisionCode": "360102"}).press("提交")
     assert done.heading == "● 已接收 Taken in"
 
