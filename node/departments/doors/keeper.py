@@ -146,7 +146,12 @@ class Keeper:
 
     def is_held_up(self, why: str) -> None:
         """Tell that the adapter cannot be kept now."""
-        self._note(HELD, why)
+        try:
+            if not self._is_entered:
+                self._enter()
+            self._note(HELD, why)
+        except YizhanError as error:
+            _log.warning("adapter held up", extra={"adapter": self.config.name, "why": why, "code": error.code})
 
     def let_go(self) -> None:
         """End the process, if there is one."""
