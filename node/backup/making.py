@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 LEFT_OUT: Final = frozenset({FILE_NAME, "node.lock"})
 """Files of a home that no backup holds: the high-water file must never come back older than it was."""
+FOLDERS_LEFT_OUT: Final = frozenset({"adapters"})
+"""Folders of a home that no backup holds: what adapters remember changes all the time, and is fetched again where it is
+lost; the records are *repeated* then."""
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of one file of the home beside the database; chosen by us: none of ours comes near."""
 
@@ -92,6 +95,7 @@ def home_files(home: Path, database: Path | None) -> Iterator[Path]:
     """
     for path in sorted(home.rglob("*")):
         left_out = path.name in LEFT_OUT or path.name.startswith(".")
+        left_out |= path.relative_to(home).parts[0] in FOLDERS_LEFT_OUT
         left_out |= database is not None and path.name.startswith(database.name)
         if path.is_file() and not path.is_symlink() and not left_out and path.stat().st_size <= FILE_BYTES_MAX:
             yield path

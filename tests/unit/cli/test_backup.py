@@ -176,3 +176,16 @@ def _until(done: Callable[[], bool]) -> None:
         Event().wait(0.1)
     message = "it does not come"
     raise AssertionError(message)
+
+
+def test_adapters_are_kept_by_a_backup_and_what_they_remember_is_not(fed: Home, tmp_path: Path) -> None:
+    (fed.folder / "adapters.toml").write_text("# none\n")
+    own = fed.folder / "adapters" / "hall" / "own"
+    own.mkdir(parents=True)
+    (own / "seen").write_text("1")
+    path = tmp_path / "county.backup"
+    fed.call("backup", "create", "-o", str(path))
+    with tarfile.open(path) as tar:
+        names = tar.getnames()
+    assert "home/adapters.toml" in names
+    assert not [name for name in names if "hall" in name]
