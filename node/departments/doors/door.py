@@ -58,10 +58,24 @@ _SPOOLED: Final = "delivery"
 
 
 class Served:
-    """The adapter of this process, and the line on which it is asked."""
+    """The adapter of this process, and the line on which it is asked.
 
-    def __init__(self, line: Line) -> None:
+    ``ends`` ends the process with all that it started, ``bounds`` limits its memory to so many bytes, ``watches``
+    ends it after so many seconds unless it is told otherwise (None) before.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        *,
+        ends: Callable[[], None],
+        bounds: Callable[[int], None],
+        watches: Callable[[float | None], None],
+    ) -> None:
         self._line = line
+        self._ends = ends
+        self._bounds = bounds
+        self._watches = watches
         self._requests: queue.SimpleQueue[tuple[dict[str, Any], bytes] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._sending = threading.Lock()
@@ -78,8 +92,9 @@ class Served:
     def serve(self) -> None:
         """Answer requests until the line ends or ``close`` was asked."""
         threading.Thread(target=self._listen, name="line", daemon=True).start()
-        logging.getLogger().handlers[:] = [self._handler]
-        logging.getLogger().setLevel(logging.INFO)
+        root = logging.getLogger()
+        root.addHandler(self._handler)
+        root.setLevel(logging.INFO)
         while (request := self._requests.get()) is not None:
             said, content = request
             answer, behind, goes_on = self._answered(said, content)
@@ -100,17 +115,15 @@ class Served:
         self._stopping.set()
         self._requests.put(None)
         threading.Event().wait(LEAVE_S)
-        # With everything that the adapter started: this process leads a group of its own.
-        os.killpg(0, signal.SIGKILL)
+        self._ends()
 
     def _answered(self, said: Mapping[str, Any], content: bytes) -> tuple[dict[str, Any], bytes, bool]:
         """Return the answer, the content behind it, and whether this process goes on."""
         self._handler.listened_to()
         if said["do"] == "open":
             self._patience_s = said["patience_s"]
-        # Runs without the interpreter: where it hung is told even when a library holds it.
         patiences = REPORT_PATIENCES if said["do"] == "conform" else 1
-        faulthandler.dump_traceback_later(patiences * self._patience_s + _LATE_S, exit=True)
+        self._watches(patiences * self._patience_s + _LATE_S)
         try:
             answer, behind = self._actions[said["do"]](self, said, content)
         except AdapterError as error:
@@ -120,7 +133,7 @@ class Served:
             logging.getLogger(__name__).exception("defect")
             return error_message(error), b"", False
         finally:
-            faulthandler.cancel_dump_traceback_later()
+            self._watches(None)
         return answer, behind, said["do"] != "close"
 
     def _send(self, message: Mapping[str, Any], content: bytes = b"") -> None:
@@ -130,7 +143,7 @@ class Served:
 
     def _open(self, said: Mapping[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
         self._spool, self._bytes_max = Path(said["spool"]), said["bytes_max"]
-        _bound_memory(MEMORY_BYTES + 2 * self._bytes_max)
+        self._bounds(MEMORY_BYTES + 2 * self._bytes_max)
         found = find_kind(said["kind"])
         if found.kind is None:
             raise ImportError(found.reason)
@@ -260,10 +273,23 @@ def _head(delivery: Delivery) -> bytes:
         return stream.read(HEAD_BYTES)
 
 
+def _end_group() -> None:
+    """End this process and everything that it started: it leads a group of its own."""
+    os.killpg(0, signal.SIGKILL)
+
+
 def _bound_memory(size: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     allowed = size if most == resource.RLIM_INFINITY else min(size, most)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, most))
+
+
+def _watch(after_s: float | None) -> None:
+    """Tell where this process hangs and end it then; this runs without the interpreter, which a library may hold."""
+    if after_s is None:
+        faulthandler.cancel_dump_traceback_later()
+    else:
+        faulthandler.dump_traceback_later(after_s, exit=True)
 
 
 def _line_of_process() -> Line:
@@ -280,7 +306,7 @@ def main() -> None:
     """Serve one adapter, and leave."""
     faulthandler.enable()
     os.nice(NICENESS)
-    Served(_line_of_process()).serve()
+    Served(_line_of_process(), ends=_end_group, bounds=_bound_memory, watches=_watch).serve()
     # Threads of an adapter that were not let go must not keep the process.
     logging.shutdown()
     os._exit(0)
