@@ -62,15 +62,16 @@ class ScriptedNode(Scripted):
     """A node that confirms every entry as soon as it is whole, unless told not to."""
 
     confirms: bool = True
+    spool: bytes = SPOOL
     entries: list[Assembly] = field(default_factory=list)
     terminals: list[str] = field(default_factory=list)
 
     def opened(self, terminal: str, spool: bytes) -> None:
-        assert spool == SPOOL
+        assert spool == self.spool
         self.terminals.append(terminal)
 
     def held(self, terminal: str, spool: bytes) -> tuple[str, int]:
-        assert (terminal, spool) == (NAME, SPOOL)
+        assert (terminal, spool) == (NAME, self.spool)
         return "", 0
 
     def heard(self, message: Message) -> None:

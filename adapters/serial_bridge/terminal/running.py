@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from adapters.serial_bridge.terminal.spool import Incoming, Spool
 
 OPEN_AGAIN_S: Final = (1.0, 2.0, 5.0, 10.0)
-ROUND_S: Final = 0.5
+ROUND_S: Final = 0.2
 ENDINGS: Final = {"application/xml": ".xml", "text/plain": ".txt", "application/json": ".json", "text/csv": ".csv"}
 Tell = Callable[[str, str], None]
 

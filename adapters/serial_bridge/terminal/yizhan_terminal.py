@@ -2386,7 +2386,7 @@ class Correspondence:
 
 
 OPEN_AGAIN_S: Final = (1.0, 2.0, 5.0, 10.0)
-ROUND_S: Final = 0.5
+ROUND_S: Final = 0.2
 ENDINGS: Final = {"application/xml": ".xml", "text/plain": ".txt", "application/json": ".json", "text/csv": ".csv"}
 Tell = Callable[[str, str], None]
 
