@@ -39,6 +39,7 @@ COMMANDS = {
     "status": "node.cli.status:status",
     "records": "node.cli.records:records",
     "redact": "node.cli.redact:redact",
+    "terminal": "node.cli.terminal:terminal",
     "evidence": "node.cli.evidence:evidence",
     "verify": "node.cli.evidence:verify",
     "divisions": "node.cli.divisions:divisions",

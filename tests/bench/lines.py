@@ -117,7 +117,8 @@ def _column(folder: Path, clock: Clock, case: LineCase, plan: LinePlan) -> dict[
 
 def record_contents(bytes_min: int) -> list[bytes]:
     """Return files of FILE_RECORDS records of the mix, at least so many bytes."""
-    mix, contents = CaseMix(division="369900", seed=21, open_cases=500), []
+    mix = CaseMix(division="369900", seed=21, open_cases=500)
+    contents: list[bytes] = []
     while sum(map(len, contents)) < bytes_min:
         body = b"\n".join(mix.records(FILE_RECORDS))
         contents.append(b'<Records xmlns="urn:yizhan:standard:1">' + body + b"</Records>")

@@ -2571,11 +2571,11 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(work=work)
         return made
 
-    key = command(
-        "key", _key, "保存终端名与密钥，密钥从标准输入读取 / keep name and key, which is read from standard input"
+    key = command("key", _key, "保存终端名与密钥，或生成新密钥 / keep name and key, or make a new key")
+    key.add_argument(
+        "action", choices=["set", "new"], help="set 从标准输入读取密钥 / set reads the key from standard input"
     )
-    key.add_argument("action", choices=["set"])
-    key.add_argument("name", help="终端名，与节点上登记的一致 / the terminal's name, as the node has it")
+    key.add_argument("name", nargs="?", default="", help="终端名，与节点上登记的一致 / the name, as the node has it")
     command("send", _send, "把文件放入待发 / put files into the spool").add_argument("files", nargs="+", metavar="FILE")
     typed = command("type", _type, "填表报送申办或办结 / fill in a form and send it")
     typed.add_argument("form", nargs="?", choices=sorted(NAMES), help="申办 / 办结")
@@ -2597,6 +2597,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _key(given: argparse.Namespace, folder: Path) -> int:
+    if given.action == "new":
+        sys.stdout.write(key_text(os.urandom(KEY_BYTES)) + "\n")
+        return 0
     if sys.stdin.isatty():
         say("请输入密钥后按回车", "type the key, then Enter")
     set_key(folder, given.name, sys.stdin.readline())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.record_line.dictionary import DICTIONARY
-from adapters.record_line.key_text import key_text
+from adapters.record_line.key_text import key_of_text, key_text
 from adapters.record_line.limits import ENTRY_BYTES_MAX
 from adapters.serial_bridge.terminal import command, ports
 from adapters.serial_bridge.terminal.command import main
@@ -46,9 +46,22 @@ def test_a_key_is_read_from_standard_input_and_kept_for_this_account_alone(
     assert "chmod 600" in capsys.readouterr().err
 
 
+def test_a_new_key_is_another_one_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["key", "new"]) == 0
+    first, second = map(key_of_text, capsys.readouterr().out.split())
+    assert first != second
+    assert len(first) == 32
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
-    [("hall-1", "ABCD", "密钥不对"), ("Hall 1", key_text(KEY), "终端名"), ("hall-1", "", "密钥不对")],
+    [
+        ("hall-1", "ABCD", "密钥不对"),
+        ("Hall 1", key_text(KEY), "终端名"),
+        ("hall-1", "", "密钥不对"),
+        ("", key_text(KEY), "终端名"),
+    ],
 )
 def test_a_mistyped_key_or_name_is_refused(
     name: str,
