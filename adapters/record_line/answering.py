@@ -82,10 +82,10 @@ class NodeLink(Link):
             self._challenge(payload, hello, key, now_s)
 
     def _challenge(self, payload: bytes, hello: Hello, key: bytes, now_s: float) -> None:
+        self._unproven += 1
+        if self._unproven >= UNPROVEN_CALLS:
+            self._user.trouble("unproven", hello.name)
         if self._pending is None or self._pending.payload != payload:
-            self._unproven += 1
-            if self._unproven >= UNPROVEN_CALLS:
-                self._user.trouble("unproven", hello.name)
             resume_key, resume_bytes = self._node_user.held(hello.name, hello.spool)
             challenge = Challenge(self._token(NONCE_BYTES), ABILITIES, resume_key, resume_bytes)
             self._pending = _Call(payload, hello, challenge, session_keys(key, hello, challenge), now_s)
