@@ -57,7 +57,7 @@ def _document(value: Any, form: str, bytes_max: int) -> bytes:
         return bytes(etree.tostring(value, encoding="utf-8", with_tail=False))
     if form == "base64" and isinstance(value, str):
         try:
-            return _expanded(base64.b64decode(value, validate=False), bytes_max)
+            return _expanded(base64.b64decode("".join(value.split()), validate=True), bytes_max)
         except (binascii.Error, ValueError):
             raise SourceNeedsPersonError("what came back is no base64: set result_form to text") from None
     if isinstance(value, bytes):

@@ -82,6 +82,8 @@ class Service:
     def _port(self) -> Any:
         plan = self._plan
         bound = self._client.bind(plan["service"] or None, plan["port"] or None)
+        if bound is None:
+            raise SourceNeedsPersonError("the WSDL names no service: correct wsdl")
         if plan["endpoint"]:
             return self._client.create_service(bound._binding.name, plan["endpoint"])  # noqa: SLF001 - zeep's only way.
         return bound
@@ -106,7 +108,7 @@ def _told(what: str) -> Iterator[None]:
     except XMLSyntaxError as error:
         raise SourceUnavailableError(f"{what}: the answer is no XML that can be read") from error
     except TransportError as error:
-        raise SourceUnavailableError(f"{what}: the server answers {error.status_code}") from error
+        raise SourceUnavailableError(f"{what}: the answer cannot be read ({error.status_code})") from error
     except (ValidationError, TypeError) as error:
         raise SourceNeedsPersonError(f"{what} takes other arguments: {str(error)[:TEXT_MAX]}; correct them") from error
     except (Error, ValueError, LookupError, AttributeError) as error:

@@ -77,6 +77,7 @@ class Features:
     """What a node of this level offers."""
 
     open_api: bool
+    soap: bool
     status_page: bool
     standard: bool
     metrics: bool

@@ -187,6 +187,7 @@ LEVEL_KEYS: tuple[Key, ...] = (
     Key(name="schedules.statistics", check=_cron, allowed=_CRON_WORDS),
     Key(name="schedules.retention", check=_cron, allowed=_CRON_WORDS),
     Key(name="features.open_api", check=_flag, allowed=_FLAG_WORDS),
+    Key(name="features.soap", check=_flag, allowed=_FLAG_WORDS, default=False),
     Key(name="features.status_page", check=_flag, allowed=_FLAG_WORDS),
     Key(name="features.standard", check=_flag, allowed=_FLAG_WORDS, default=True),
     Key(name="features.metrics", check=_flag, allowed=_FLAG_WORDS),

@@ -53,8 +53,8 @@ def create_face_app(
         application.register_blueprint(status_page)
     if features.standard:
         _add_standard(application)
-    if features.open_api:
-        _add_open_api(application, node)
+    if features.open_api or features.soap:
+        _add_doors(application, node)
     if features.entry:
         _add_entry(application, node)
     secure_headers(application)
@@ -63,7 +63,7 @@ def create_face_app(
 
 def create_link_app(node: Node) -> Flask:
     """Return the application of the link listener; every path but chain and join needs a client certificate."""
-    from node.web.link_api import create_link_blueprint  # noqa: PLC0415 - see _add_open_api.
+    from node.web.link_api import create_link_blueprint  # noqa: PLC0415 - see _add_doors.
 
     application = _application(node)
     application.register_blueprint(create_link_blueprint(node))
@@ -81,20 +81,29 @@ def _application(node: Node) -> Flask:
 
 
 def _add_standard(application: Flask) -> None:
-    from node.web.reference.views import standard_pages  # noqa: PLC0415 - see _add_open_api.
+    from node.web.reference.views import standard_pages  # noqa: PLC0415 - see _add_doors.
 
     application.register_blueprint(standard_pages)
 
 
-def _add_open_api(application: Flask, node: Node) -> None:
-    # Imported here: a node whose level switches the open API off does not load it.
-    from node.web.open_api import create_open_api  # noqa: PLC0415
+def _add_doors(application: Flask, node: Node) -> None:
+    """Add what departments' systems push records to; all of it is one door, with one count of what a source uses."""
+    # Imported here: a node whose level switches them off does not load them.
+    from node.web.record_door import door_of  # noqa: PLC0415
 
-    application.register_blueprint(create_open_api(node))
+    door = door_of(node)
+    if node.config.level.features.open_api:
+        from node.web.open_api import open_api_over  # noqa: PLC0415 - as above.
+
+        application.register_blueprint(open_api_over(door))
+    if node.config.level.features.soap:
+        from node.web.soap_api import soap_api_over  # noqa: PLC0415 - as above.
+
+        application.register_blueprint(soap_api_over(door, public_url=node.config.face.public_url))
 
 
 def _add_entry(application: Flask, node: Node) -> None:
-    from node.web.entry.views import create_entry  # noqa: PLC0415 - see _add_open_api.
+    from node.web.entry.views import create_entry  # noqa: PLC0415 - see _add_doors.
 
     application.register_blueprint(create_entry(node))
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,200})\Z", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,260}\Z")
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+KEY_IN_MESSAGE: Final = "key in the message"
 _COVERED: Final = " ".join(f'"{name}"' for name in REQUIRED)
 CHALLENGES: Final = {
     "WWW-Authenticate": 'Bearer realm="yizhan"',
@@ -73,8 +74,11 @@ class Authentication:
         self._secrets = secrets
         self._public_url = public_url
 
-    def caller(self, request: Request) -> Caller:
-        """Return where the request comes from; RequestRefusedError when that is not proved."""
+    def caller(self, request: Request, *, key: str = "") -> Caller:
+        """Return where the request comes from; RequestRefusedError when that is not proved.
+
+        ``key`` is an API key that the message itself brings, "" for none.
+        """
         at = self._clock.now()
         found: dict[str, Source] = {}
         nonce = None
@@ -83,7 +87,10 @@ class Authentication:
             if "Signature" in request.headers or "Signature-Input" in request.headers:
                 found[HMAC], nonce = self._signer(callers, request, at)
             if "Authorization" in request.headers:
-                found[KEY] = _owner_of_key(callers, request)
+                given = _BEARER.match(request.headers.get("Authorization", ""))
+                found[KEY] = _owner_of_key(callers, given and given[1])
+            if key:
+                found[KEY_IN_MESSAGE] = _owner_of_key(callers, key)
             if (owner := _owner_of_certificate(callers, request, at)) is not None:
                 found[CERTIFICATE] = owner
         return Caller(source=_the_one(found), nonce=nonce)
@@ -151,11 +158,10 @@ def _fields(request: Request) -> dict[str, str]:
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def _owner_of_key(callers: Callers, request: Request) -> Source:
-    given = _BEARER.match(request.headers.get("Authorization", ""))
-    source = callers.by_key(given[1]) if given is not None else None
+def _owner_of_key(callers: Callers, key: str | None) -> Source:
+    source = callers.by_key(key) if key is not None else None
     if source is None:
-        raise _unproved("no key was sent" if given is None else "the key is not known, or its source is disabled")
+        raise _unproved("no key was sent" if key is None else "the key is not known, or its source is disabled")
     return source
 
 

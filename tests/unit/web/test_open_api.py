@@ -17,7 +17,8 @@ from node.departments.dialects import BUILT_IN, DialectOptions, Dialects
 from node.departments.source_changes import disable_source
 from node.departments.sources import add_source
 from node.errors import StoreBusyError, StoreUnavailableError
-from node.web.open_api import OpenApiLimits, open_api_blueprint
+from node.web.open_api import open_api_blueprint
+from node.web.record_door import OpenApiLimits
 from node.web.refusals import RequestRefusedError
 from tests.support.intake import NODE, generated, intake_on, standard_records, table, wrapped
 from tests.support.national import ACCEPT, RESULT, STEP

@@ -122,7 +122,7 @@ def test_it_names_the_media_types_of_the_dialects_and_the_limits_of_the_node(
 def statuses_in_code() -> set[int]:
     """The statuses with which the modules of the open API refuse, and those of its answers."""
     found: set[int] = set()
-    for name in ("open_api", "authentication", "rate_limits", "refusals"):
+    for name in ("open_api", "record_door", "bodies", "authentication", "rate_limits", "refusals"):
         tree = ast.parse((ROOT / f"node/web/{name}.py").read_text(encoding="utf-8"))
         for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
             named = getattr(call.func, "id", "")
