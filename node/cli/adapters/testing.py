@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING
-
 import click
 
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import node_of
 from node.cli.output import say, write_json, write_table
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from adapters.conforming import Finding
 
 MARKS = {True: "✓", False: "✗", None: "–"}
 FAILED = 1
@@ -41,15 +34,11 @@ def test(frame: Frame, name: str) -> int:
         document = {"schema": "yizhan.adapter-report/1", "name": name, "kind": config.kind.name, "passed": passed}
         write_json({**document, "findings": [asdict(one) for one in findings]})
     else:
-        _show(frame, name, findings)
+        rows = [(MARKS[one.passed], one.rule, one.text) for one in findings]
+        write_table(frame, f"适配器 {name} Adapter {name}", ("outcome", "rule", "text"), rows)
     say(
         frame,
         "全部通过。" if passed else "有未通过的项目。",
         "Everything that could be tried passed." if passed else "Something failed.",
     )
     return 0 if passed else FAILED
-
-
-def _show(frame: Frame, name: str, findings: Sequence[Finding]) -> None:
-    rows = [(MARKS[one.passed], one.rule, one.text) for one in findings]
-    write_table(frame, f"适配器 {name} Adapter {name}", ("outcome", "rule", "text"), rows)
