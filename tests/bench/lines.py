@@ -5,20 +5,26 @@ The terminal's program and the node's end (``RecordLine``, which confirms at onc
 from its start until the sender knows that everything has arrived, starting the programs included. Speeds are bytes of
 records a second, so that compression counts; ``random`` is what the record line does with content that cannot be
 compressed. A flip is of a bit, a drop of a byte, each with a probability of 1 in 10,000.
+``python -m tests.bench.lines [--json] [--quick]``
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.contract import Outcome
 from adapters.record_line.line import RecordLine
 from adapters.serial_bridge.terminal.ports import SerialPort
+from node.clock import MachineClock
 from tests.bench.mix import CaseMix
 from tests.support.line_noise import Noise
 from tests.support.line_simulator import simulated_line
@@ -27,7 +33,6 @@ from tests.support.terminals import TerminalProgram
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from node.clock import Clock
     from tests.support.line_simulator import Line
@@ -209,3 +214,15 @@ def _rate(folder: Path, size: int, taken_s: Callable[[Path], float]) -> float:
         return round(size / taken_s(place), 1)
     finally:
         shutil.rmtree(place)
+
+
+def main() -> int:
+    """Measure and print the table, or with ``--json`` the document; return 1 when a bar is missed."""
+    with TemporaryDirectory(prefix="yizhan-bench-") as folder:
+        answer = measure_lines(Path(folder), MachineClock(), QUICK_LINES if "--quick" in sys.argv else LinePlan())
+    sys.stdout.write(json.dumps(answer) + "\n" if "--json" in sys.argv else table(answer))
+    return 1 if answer["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

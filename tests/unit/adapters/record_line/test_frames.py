@@ -37,6 +37,12 @@ def test_the_lower_half_of_a_number_near_the_expected_one_tells_the_whole(expect
         assert whole_number(number % 65_536, expected) == number
 
 
+def test_the_whole_number_is_told_across_the_turn_of_its_lower_half() -> None:
+    assert whole_number(0xFFFE, 0x2_0003) == 0x1_FFFE
+    assert whole_number(0x0003, 0x1_FFFE) == 0x2_0003
+    assert whole_number(0xFFFE, 3) == 0xFFFE, "there is none below the first"
+
+
 @pytest.mark.parametrize("body", [b"\x10", b"\x10" + bytes(9), b"\x01" + bytes(40), b"\x0f" + bytes(40)])
 def test_what_is_too_short_or_of_the_opening_is_no_frame_of_a_session(body: bytes) -> None:
     assert session_frame(body) is None
