@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import Iterator
 
-from adapters.record_line.limits import NAME_BYTES_MAX, PART_BYTES_MAX, TEXT_BYTES_MAX
+from adapters.record_line.limits import MEDIA_TYPE_BYTES_MAX, NAME_BYTES_MAX, PART_BYTES_MAX, TEXT_BYTES_MAX
 from adapters.record_line.messages import Entry, LineProtocolError, Message, Part, clipped
 
 
 def entry_messages(
     key: str, content: bytes, *, media_type: str, name: str = "", text: str = "", offset: int = 0
 ) -> Iterator[Message]:
-    """Yield the messages that bring ``content`` from ``offset`` on; name and text are clipped to what is allowed."""
+    """Yield the messages that bring ``content`` from ``offset`` on; texts are clipped to what is allowed."""
     end = min(offset + PART_BYTES_MAX, len(content))
     digest = hashlib.sha256(content).digest() if offset or end < len(content) else b""
-    name, text = clipped(name, NAME_BYTES_MAX), clipped(text, TEXT_BYTES_MAX)
-    yield Entry(key, len(content), content[offset:end], media_type, name, text, offset, digest)
+    texts = clipped(media_type, MEDIA_TYPE_BYTES_MAX), clipped(name, NAME_BYTES_MAX), clipped(text, TEXT_BYTES_MAX)
+    yield Entry(key, len(content), content[offset:end], *texts, offset, digest)
     for start in range(end, len(content), PART_BYTES_MAX):
         yield Part(content[start : start + PART_BYTES_MAX])
 

@@ -11,7 +11,7 @@ from adapters.contract import AdapterError, DeliveryRejectedError, SourceUnavail
 from adapters.record_line.answering import NodeLink
 from adapters.record_line.driving import Driver
 from adapters.record_line.entries import entry_messages
-from adapters.record_line.limits import ENTRY_BYTES_MAX, KEY_BYTES_MAX, TEXT_BYTES_MAX
+from adapters.record_line.limits import ENTRY_BYTES_MAX, KEY_BYTES_MAX
 from adapters.record_line.memory import LineMemory
 from adapters.record_line.messages import Confirm, Refuse, clipped
 from adapters.record_line.speaking import LineState, Message, Speaking, Standing
@@ -86,7 +86,8 @@ class RecordLine:
     def confirm(self, message: Message, outcome: Outcome) -> None:
         """Tell the terminal that the message is in the node's journal; remembered, and told again when it comes again.
 
-        Harmless when the line is down: the terminal is told when it sends the message again.
+        Harmless when the line is down: the terminal is told when it sends the message again. Raises
+        SourceUnavailableError when the answer cannot be kept.
         """
         problem = outcome.problems[0].text if outcome.problems else ""
         counts = (outcome.offered, outcome.accepted, outcome.repeated, outcome.refused, outcome.received)
@@ -115,7 +116,7 @@ class RecordLine:
                     document.content,
                     media_type=document.media_type,
                     name=document.record_type,
-                    text=clipped(document.text, TEXT_BYTES_MAX),
+                    text=document.text,
                 )
             )
             self._condition.notify_all()
@@ -146,7 +147,10 @@ class RecordLine:
 
     def _answer(self, message: Message, answer: Confirm | Refuse) -> None:
         with self._condition:
-            self._speaking.answer(message, answer)
+            try:
+                self._speaking.answer(message, answer)
+            except (OSError, sqlite3.Error) as cause:
+                raise SourceUnavailableError(f"the line's memory cannot be written: {cause}") from cause
             self._condition.notify_all()
 
     def _read_on(self) -> None:

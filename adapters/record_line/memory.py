@@ -25,14 +25,24 @@ CREATE TABLE IF NOT EXISTS partial (
 
 
 class LineMemory:
-    """Opens or begins the memory in ``folder``; used with the line's lock held."""
+    """The memory in ``folder``, opened or begun when it is first needed; used with the line's lock held.
+
+    Every method may raise sqlite3.Error or OSError when the disk fails.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._database = sqlite3.connect(folder / "line.sqlite", check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_TABLES)
+        self._opened: sqlite3.Connection | None = None
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        if self._opened is None:
+            path = self._folder / "line.sqlite"
+            self._opened = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._opened.execute("PRAGMA journal_mode = WAL")
+            self._opened.execute("PRAGMA synchronous = NORMAL")
+            self._opened.executescript(_TABLES)
+        return self._opened
 
     def answer(self, key: str) -> Confirm | Refuse | None:
         """Return what was answered to the message with this delivery key, with ``key`` "", None when unknown."""
@@ -100,8 +110,9 @@ class LineMemory:
                 self._part(terminal).unlink()
 
     def close(self) -> None:
-        """Close the database."""
-        self._database.close()
+        """Close the database, if it was opened; nothing may be asked afterwards."""
+        if self._opened is not None:
+            self._opened.close()
 
     def _part(self, terminal: str) -> Path:
         return self._folder / f"{terminal}.part"

@@ -29,6 +29,7 @@ OWN_WISH, WORN_OUT, AGAINST_PROTOCOL = 1, 2, 3
 """Why a session is ended by a BYE: its one byte."""
 _NEVER: Final = float("inf")
 _MARGIN_BYTES: Final = 1_000_000
+"""What is compressed last still has to fit: more than the largest burst."""
 
 
 class SessionUser(Protocol):

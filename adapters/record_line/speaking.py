@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from adapters.record_line.memory import LineMemory
 
 WAITING_MAX: Final = 256
+"""So many messages may wait here for the node; beyond that the line holds the terminal up."""
 WAITING_BYTES_MAX: Final = 2 * ENTRY_BYTES_MAX
-"""What a terminal may have waiting here for the node; beyond that the line holds it up."""
+"""The same in bytes; one message more may come, so that a long one always does."""
 ENTRY_KEY_BYTES_MAX: Final = 100
 """Of a key that a terminal gives an entry: with its name and its spool it has to fit into a delivery key."""
 _WORDS: Final = {
@@ -54,8 +55,8 @@ class LineState:
     """How a line stands: since when on the monotonic clock, with which terminal, and words for people.
 
     ``terminal`` is the terminal that is there or was there last, "" for none yet; ``text`` is English, without secrets.
-    ``frames_lost`` counts frames that noise spoilt, ``frames_forged`` those that came whole and were
-    not the terminal's.
+    ``frames_lost`` counts frames that noise spoilt, ``frames_forged`` those that came whole and were not the
+    terminal's.
     """
 
     standing: Standing
@@ -87,7 +88,7 @@ class Speaking:
     def __init__(self, memory: LineMemory, condition: Condition, now: Callable[[], float]) -> None:
         self.memory = memory
         self.waiting: deque[Message] = deque()
-        self.unanswered: dict[str, Message] = {}
+        self.unanswered: set[str] = set()
         self.deliveries: dict[str, messages.Message | None] = {}
         self.state = LineState(standing=Standing.UNPLUGGED, since_s=now(), text="no port is attached yet")
         self.is_open = False
@@ -156,7 +157,7 @@ class Speaking:
     def answer(self, message: Message, answer: Confirm | Refuse) -> None:
         """Remember an answer and give it when the terminal that sent the message is there."""
         self.memory.remember(message.key, answer)
-        self.unanswered.pop(message.key, None)
+        self.unanswered.discard(message.key)
         terminal, spool, key = message.key.split("/", 2)
         self.memory.drop(terminal, key)
         if self.is_open and (terminal, spool) == (self._terminal, self._spool.hex()):
@@ -216,5 +217,5 @@ class Speaking:
             name=entry.name,
         )
         self.waiting.append(message)
-        self.unanswered[message.key] = message
+        self.unanswered.add(message.key)
         self._condition.notify_all()

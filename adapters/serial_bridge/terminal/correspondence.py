@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Callable, Final, Iterator
 
 from adapters.record_line.entries import Assembly, entry_messages
 from adapters.record_line.limits import UNANSWERED_MAX
-from adapters.record_line.messages import Confirm, Entry, LineProtocolError, Message, Part
+from adapters.record_line.messages import Confirm, Entry, LineProtocolError, Message, Part, Refuse
 
 if TYPE_CHECKING:
     from adapters.serial_bridge.terminal.spool import Spool
@@ -81,7 +81,7 @@ class Correspondence:
             self._assembly.add(message.data)
             self._received_if_whole()
         else:
-            self._answered(message.key, message)
+            self._answered(message)
 
     def _next_entry(self) -> bool:
         if len(self._unanswered) >= UNANSWERED_MAX or self._monotonic_s() < self._look_at_s:
@@ -99,17 +99,17 @@ class Correspondence:
         self._unanswered.add(entry.number)
         return True
 
-    def _answered(self, key: str, answer: Message) -> None:
-        if not key.isdecimal() or int(key) not in self._unanswered:
+    def _answered(self, answer: Confirm | Refuse) -> None:
+        if not answer.key.isdecimal() or int(answer.key) not in self._unanswered:
             return
-        number = int(key)
+        number = int(answer.key)
         self._unanswered.discard(number)
         if isinstance(answer, Confirm):
             self._spool.confirm(number, answer.offered, answer.refused, answer.text)
             self._tell("confirmed", f"{number}: {answer.offered - answer.refused}/{answer.offered} {answer.text}")
         else:
-            self._spool.refuse(number, getattr(answer, "text", ""))
-            self._tell("refused", f"{number}: {getattr(answer, 'text', '')}")
+            self._spool.refuse(number, answer.text)
+            self._tell("refused", f"{number}: {answer.text}")
 
     def _received_if_whole(self) -> None:
         assembly = self._assembly

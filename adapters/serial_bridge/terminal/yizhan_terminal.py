@@ -1185,6 +1185,7 @@ OWN_WISH, WORN_OUT, AGAINST_PROTOCOL = 1, 2, 3
 """Why a session is ended by a BYE: its one byte."""
 _NEVER: Final = float("inf")
 _MARGIN_BYTES: Final = 1_000_000
+"""What is compressed last still has to fit: more than the largest burst."""
 
 
 class SessionUser(Protocol):
@@ -1607,11 +1608,11 @@ class TerminalLink(Link):
 def entry_messages(
     key: str, content: bytes, *, media_type: str, name: str = "", text: str = "", offset: int = 0
 ) -> Iterator[Message]:
-    """Yield the messages that bring ``content`` from ``offset`` on; name and text are clipped to what is allowed."""
+    """Yield the messages that bring ``content`` from ``offset`` on; texts are clipped to what is allowed."""
     end = min(offset + PART_BYTES_MAX, len(content))
     digest = hashlib.sha256(content).digest() if offset or end < len(content) else b""
-    name, text = clipped(name, NAME_BYTES_MAX), clipped(text, TEXT_BYTES_MAX)
-    yield Entry(key, len(content), content[offset:end], media_type, name, text, offset, digest)
+    texts = clipped(media_type, MEDIA_TYPE_BYTES_MAX), clipped(name, NAME_BYTES_MAX), clipped(text, TEXT_BYTES_MAX)
+    yield Entry(key, len(content), content[offset:end], *texts, offset, digest)
     for start in range(end, len(content), PART_BYTES_MAX):
         yield Part(content[start : start + PART_BYTES_MAX])
 
@@ -2337,7 +2338,7 @@ class Correspondence:
             self._assembly.add(message.data)
             self._received_if_whole()
         else:
-            self._answered(message.key, message)
+            self._answered(message)
 
     def _next_entry(self) -> bool:
         if len(self._unanswered) >= UNANSWERED_MAX or self._monotonic_s() < self._look_at_s:
@@ -2355,17 +2356,17 @@ class Correspondence:
         self._unanswered.add(entry.number)
         return True
 
-    def _answered(self, key: str, answer: Message) -> None:
-        if not key.isdecimal() or int(key) not in self._unanswered:
+    def _answered(self, answer: Confirm | Refuse) -> None:
+        if not answer.key.isdecimal() or int(answer.key) not in self._unanswered:
             return
-        number = int(key)
+        number = int(answer.key)
         self._unanswered.discard(number)
         if isinstance(answer, Confirm):
             self._spool.confirm(number, answer.offered, answer.refused, answer.text)
             self._tell("confirmed", f"{number}: {answer.offered - answer.refused}/{answer.offered} {answer.text}")
         else:
-            self._spool.refuse(number, getattr(answer, "text", ""))
-            self._tell("refused", f"{number}: {getattr(answer, 'text', '')}")
+            self._spool.refuse(number, answer.text)
+            self._tell("refused", f"{number}: {answer.text}")
 
     def _received_if_whole(self) -> None:
         assembly = self._assembly

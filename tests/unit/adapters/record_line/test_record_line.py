@@ -290,6 +290,22 @@ def test_messages_that_came_before_the_port_was_gone_are_still_handed_out(line: 
 
 def test_a_disk_that_fails_ends_the_line_as_if_it_were_unplugged(line: RecordLine) -> None:
     terminal = Terminal(spool=[b"one"])
+    line._speaking.memory.held(NAME, SPOOL)
     line._speaking.memory.close()
     with plugged(line, terminal), pytest.raises(SourceUnavailableError, match="closed database"):
         line.received(LIMIT_S)
+
+
+def test_an_answer_that_cannot_be_kept_is_given_another_time(line: RecordLine) -> None:
+    terminal = Terminal(spool=[b"one"])
+    with plugged(line, terminal):
+        message = received(line)
+        line._speaking.memory.close()
+        with pytest.raises(SourceUnavailableError, match="memory cannot be written"):
+            line.confirm(message, TAKEN)
+
+
+def test_nothing_is_opened_before_a_port_is_there(tmp_path: Path) -> None:
+    made = line_in(tmp_path / "not there yet")
+    made.close()
+    assert list(tmp_path.iterdir()) == []
