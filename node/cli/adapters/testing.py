@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+
 import click
 
 from node.cli.frame import Frame, LazyCommand, pass_frame
