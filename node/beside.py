@@ -15,6 +15,7 @@ import select
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,8 +192,10 @@ def start_process(
     incoming, answers = Pipe(duplex=False)
     line = Line(incoming, outgoing)
     try:
-        for pipe in (outgoing, incoming):
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        # An account with many pipes gets no more room for them; a smaller pipe is only slower.
+        with suppress(PermissionError):
+            for pipe in (outgoing, incoming):
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         # In a session of its own: what is typed at the terminal is for this process, which ends the other one.
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell.
             command,

@@ -6,7 +6,6 @@ the home keeps it, but for a check and a dry run, which change nothing.
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import threading
@@ -141,7 +140,7 @@ def run_here(
             keeper.turn()
         finally:
             keeper.let_go()
-    return _last_run(intake.store, config.name)
+    return keeper.last_run
 
 
 def run_there(intake: Intake, config: AdapterConfig, *, wait_s: float) -> str:
@@ -282,11 +281,6 @@ def _kept(home: Path, name: str, *, tries: int = 1) -> Iterator[None]:
 def _known(store: Store, name: str) -> KnownAdapter | None:
     with store.reading() as connection:
         return book.known_adapter(connection, name)
-
-
-def _last_run(store: Store, name: str) -> str:
-    known = _known(store, name)
-    return json.dumps({}) if known is None else known.last_run
 
 
 def _told(level: str, phrase: str, fields: Mapping[str, str]) -> None:

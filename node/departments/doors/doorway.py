@@ -141,6 +141,11 @@ class Doorway:
         """Whether the process still runs."""
         return not self._ended and self._exit_code() is None
 
+    @property
+    def has_left(self) -> bool:
+        """Whether the process was ended and is gone."""
+        return self._ended and self._process.poll() is not None
+
     def check(self) -> None:
         """Try that the source answers and lets us in; raises the adapter's errors."""
         self._ask({"do": "check"})
@@ -200,7 +205,9 @@ class Doorway:
         # It was not waited for before: so its number is still its own.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        # One that waits for a disk or a device that is gone ends later, or never; nobody waits for it.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_S)
         self._line.close()
         self._errors.finish()
 
@@ -329,12 +336,10 @@ class _ErrorReader:
     def finish(self) -> None:
         """Wait until everything was read; something that left the process's group must not hold us up."""
         self._thread.join(STOP_S)
-        if not self._thread.is_alive():
-            self._stream.close()
 
     def _read(self) -> None:
         said = 0
-        with suppress(OSError, ValueError):
+        with suppress(OSError), self._stream:
             while line := self._stream.readline(LINE_BYTES_MAX):
                 said += len(line)
                 self._last.append(line.decode(errors="replace").rstrip())

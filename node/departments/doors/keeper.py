@@ -61,7 +61,7 @@ class Keeper:
     """Keeps one adapter of ``home``; whoever runs it has made the adapter's folder and holds its lock.
 
     ``environment`` is that of its process, ``zone`` the node's time zone; ``delivering`` does what it takes to hand
-    documents down, None where nothing may.
+    documents down, None where nothing may. ``last_run`` is the result (JSON) of the round last asked for by hand.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Keeper:
         delivering: Delivering | None = None,
     ) -> None:
         self.config = config
+        self.last_run = ""
         self._intake = intake
         self._clock = intake.clock
         self._folder = folder_of(home, config.name)
@@ -89,6 +90,7 @@ class Keeper:
         )
         self._events = EventLog(config.name, self._folder, self._clock)
         self._doorway: Doorway | None = None
+        self._left: Doorway | None = None
         self._nudged = threading.Event()
         self._stopping = threading.Event()
         self._control = Control()
@@ -129,20 +131,25 @@ class Keeper:
 
     def turn(self) -> float:
         """Do what is to be done now and return the seconds until the next turn."""
+        asked = None
         try:
             if not self._is_entered:
                 self._enter()
-            return self._turn()
+            asked = self._asked()
+            pause_s = self._turn(is_asked=asked is not None)
         except InterruptedDoorError:
             self.let_go()
             return 0.0
         except YizhanError as error:
             # The store itself: what is to be told of it cannot be written now.
-            return self._failed(HELD, error)
+            pause_s = self._failed(HELD, error)
         except Exception as error:  # noqa: BLE001 - the runner of adapters: a defect of ours is logged, not the end.
             _log.exception("adapter failed", extra={"adapter": self.config.name})
             self.let_go()
-            return self._failed(BROKEN, error)
+            pause_s = self._failed(BROKEN, error)
+        if asked is not None:
+            self._answer_run(asked)
+        return pause_s
 
     def is_held_up(self, why: str) -> None:
         """Tell that the adapter cannot be kept now."""
@@ -158,27 +165,23 @@ class Keeper:
         doorway, self._doorway = self._doorway, None
         if doorway is not None:
             doorway.close()
+            self._left = doorway
 
     # --- a turn --------------------------------------------------------------------------------------------------
 
-    def _turn(self) -> float:
-        asked = self._asked()
-        if self._control.is_paused and asked is None:
+    def _turn(self, *, is_asked: bool) -> float:
+        if self._control.is_paused and not is_asked:
             self.let_go()
             return self._rests(book.PAUSED, "", None)
         now = self._clock.now()
-        if asked is None and not is_open(self._hours, now, self._zone):
+        if not is_asked and not is_open(self._hours, now, self._zone):
             self.let_go()
             return self._rests(book.OUTSIDE_HOURS, "", opens_at(self._hours, now, self._zone))
         limit = self._pace.deliveries(self.config.deliveries_max, self._clock.monotonic_s())
-        if limit == 0 and asked is None:
+        if limit == 0 and not is_asked:
             return self._pace.wait_s(self._clock.monotonic_s())
         pause_s = self._round(max(1, limit))
-        if self._doorway is not None and self._doorway.was_stopped:
-            self.let_go()
-        if asked is not None:
-            self._answer_run(asked)
-        if pause_s >= LEAVE_AFTER_S:
+        if pause_s >= LEAVE_AFTER_S or (self._doorway is not None and self._doorway.was_stopped):
             self.let_go()
         return pause_s
 
@@ -218,6 +221,8 @@ class Keeper:
             if self._doorway.is_alive:
                 return self._doorway
             raise self._doorway.broke("its process ended between two rounds")
+        if self._left is not None and not self._left.has_left:
+            raise BrokenDoorError("its last process cannot be ended: it waits for a disk or a device")
         if self._state == book.NEW:
             self._note(book.STARTING, "")
         place = Place(own=self._folder / OWN, spool=self._folder / SPOOL)
@@ -300,9 +305,10 @@ class Keeper:
 
     def _answer_run(self, asked: datetime) -> None:
         done = self._last or RoundDone()
-        result = json.dumps({"state": self._state, "text": self._text, **done.as_json()}, ensure_ascii=False)
+        told = {"state": self._state, "text": self._text, **done.as_json()}
+        self.last_run = json.dumps(told, ensure_ascii=False)
         self._run_done_at = asked
-        self._write({**self._unwritten, "run_done_at": asked, "last_run": result})
+        self._write({**self._unwritten, "run_done_at": asked, "last_run": self.last_run})
 
     def _enter(self) -> None:
         """Make or find the adapter's row."""

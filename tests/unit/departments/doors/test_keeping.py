@@ -254,6 +254,39 @@ def test_a_defect_of_ours_is_a_state_and_not_the_end(door: Door, monkeypatch: py
     assert len(door.answers()) == 1
 
 
+def test_a_process_that_cannot_be_ended_gets_no_second_one_beside_it(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = door.keeper()
+    keeper.turn()
+    process = process_of(keeper)
+    assert process is not None
+    door.script("fetch:hang")
+    with monkeypatch.context() as patch:
+        # What waits for a dead disk takes no signal.
+        patch.setattr(os, "killpg", lambda *_: None)
+        os.kill(process, signal.SIGSTOP)
+        keeper.let_go()
+        keeper.turn()
+        assert door.row.text == "its last process cannot be ended: it waits for a disk or a device"
+    os.kill(process, signal.SIGKILL)
+    assert wait_until(lambda: not is_there(process), 5, CLOCK)
+    door.script("")
+    keeper.turn()
+    assert door.row.state == "waiting"
+
+
+def test_a_round_by_hand_is_answered_whatever_goes_wrong(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = door.keeper()
+    asked = CLOCK.now()
+    keeper.control(Control(run_asked_at=asked))
+    with monkeypatch.context() as patch:
+        patch.setattr("node.departments.doors.keeper.run_round", lambda *_, **__: 1 / 0)
+        keeper.turn()
+    assert (door.row.run_done_at, door.row.state) == (asked, "broken")
+    assert '"text": "division by zero"' in keeper.last_run
+
+
 def test_a_process_that_was_killed_between_rounds_is_started_again(door: Door) -> None:
     keeper = door.keeper()
     keeper.turn()
