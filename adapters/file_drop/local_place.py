@@ -84,6 +84,12 @@ class LocalPlace:
             return True
         return False
 
+    def unmake(self, shelf: str) -> None:
+        """Take a shelf away if nothing stands on it."""
+        parent, _, name = shelf.rpartition("/")
+        with suppress(FileNotFoundError), self._at(parent, absent=True) as folder, suppress(OSError):
+            os.rmdir(name, dir_fd=folder)
+
     def put_back(self, shelf: str, raw: bytes) -> None:
         """Move a file to the folder itself: by a second name, since a rename would go over a file that is there."""
         with suppress(FileNotFoundError), self._at(shelf, absent=True) as source, self._at("") as folder:

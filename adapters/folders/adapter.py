@@ -67,6 +67,8 @@ class FolderAdapter:
         self._settling = Settling(rules.settle_s)
         self._held: dict[str, _Held] = {}
         self._claimed: set[bytes] = set()
+        self._only_tried = False
+        """Whether the mark in the folder was made by this opening, and nothing else was done there."""
         self._passed_over: set[bytes] = set()
 
     def check(self) -> None:
@@ -119,6 +121,7 @@ class FolderAdapter:
         if self._place.find(shelf, name.encode()) is None:
             self._write(shelf, name, document.content)
         self._kept.set_delivered(key)
+        self._only_tried = False
 
     def close(self) -> None:
         """Let go of the folder; a file that was handed over and not answered comes again.
@@ -127,8 +130,7 @@ class FolderAdapter:
         """
         if self._claims is not None:
             with suppress(AdapterError):
-                while self._claimed:
-                    self._claims.put_back(self._own_shelf(), self._claimed.pop())
+                self._let_go(self._claims)
         self._place.close()
 
     def _begin(self) -> None:
@@ -147,12 +149,23 @@ class FolderAdapter:
                 "mount the disk that belongs there, or, if the folder was replaced on purpose, make that folder in it"
             )
 
+    def _let_go(self, place: ClaimingPlace) -> None:
+        while self._claimed:
+            place.put_back(self._own_shelf(), self._claimed.pop())
+        if self._only_tried:
+            self._only_tried = False
+            self._kept.forget("folder")
+            place.unmake(self._own_shelf())
+            place.unmake(CLAIMED)
+
     def _mark(self) -> None:
         """Leave in the folder what it is known by the next time."""
         if not self._place.identity():
             return
-        self._place.make(CLAIMED)
-        self._place.make(self._own_shelf())
+        if self._place.find(CLAIMED, self._kept.claimer().encode()) is None:
+            self._only_tried = True
+            self._place.make(CLAIMED)
+            self._place.make(self._own_shelf())
         if self._kept.note("folder") != self._place.identity():
             self._kept.set_note("folder", self._place.identity())
 
@@ -267,6 +280,7 @@ class FolderAdapter:
         return None
 
     def _forget(self, key: str, held: _Held) -> None:
+        self._only_tried = False
         self._spool.drop(held.entry)
         del self._held[key]
 
@@ -287,6 +301,7 @@ class FolderAdapter:
         """Refuse what never becomes a delivery; the node learns of it by its log."""
         name = names.readable_name(entry.raw, self._rules.name_encoding) or names.shown_name(entry.raw)
         self._refuse(shelf, entry, name, reason)
+        self._only_tried = False
         self._spool.drop(entry)
         _LOG.warning("file refused", extra={"file": name, "reason": reason})
 

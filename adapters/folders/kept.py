@@ -53,6 +53,10 @@ class Kept:
         except OSError as error:
             raise no_room(error) from error
 
+    def forget(self, name: str) -> None:
+        """Remove a note."""
+        (self._folder / name).unlink(missing_ok=True)
+
     def was_delivered(self, key: str) -> bool:
         """Tell whether a document of this key was delivered."""
         return _line(key) in self._delivered()

@@ -77,5 +77,8 @@ class Place(Protocol):
 class ClaimingPlace(Place, Protocol):
     """A place where a file can be moved in one step that only one of several adapters succeeds with."""
 
+    def unmake(self, shelf: str) -> None:
+        """Take a shelf away if nothing stands on it."""
+
     def put_back(self, shelf: str, raw: bytes) -> None:
         """Move a file from a shelf to the folder itself, unless a file of its name is there by now, or it is gone."""

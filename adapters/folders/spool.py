@@ -95,13 +95,10 @@ class Spool:
             there = copy.seek(0, os.SEEK_END)
             if there > entry.size:
                 there = copy.truncate(0)
-            if 0 < there < entry.size:
-                begin = max(0, there - OVERLAP_BYTES)
-                copy.seek(begin)
-                before = copy.read()
-                copy.seek(begin)
-            else:
-                begin, before = there, b""
+            begin = max(0, there - OVERLAP_BYTES) if there < entry.size else there
+            copy.seek(begin)
+            before = copy.read()
+            copy.seek(begin)
             if there < entry.size:
                 place.copy(shelf, entry, copy, begin)
                 copy.flush()

@@ -52,11 +52,6 @@ class Session:
         self._transport = transport
         self.client = client
 
-    @property
-    def alive(self) -> bool:
-        """Whether the connection stands, as far as is known."""
-        return bool(self._transport.is_active())
-
     def close(self) -> None:
         """End the connection."""
         self._transport.close()

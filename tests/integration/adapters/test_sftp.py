@@ -100,6 +100,21 @@ def test_an_account_that_may_not_use_sftp_is_told(tmp_path: Path) -> None:
         needs_person(site.open(), "opens no SFTP session")
 
 
+def test_a_server_of_many_years_ago_needs_a_person(tmp_path: Path) -> None:
+    lines = ["PasswordAuthentication no", "KexAlgorithms diffie-hellman-group1-sha1"]
+    with site_of(tmp_path, lines=lines) as site:
+        needs_person(site.open(), "no cipher, key exchange or host key type in common")
+
+
+def test_a_server_without_sftp_needs_a_person(tmp_path: Path) -> None:
+    with site_of(tmp_path) as site:
+        site.server.kill()
+        config = site.server.folder / "config"
+        config.write_text(config.read_text().replace("Subsystem sftp", "Subsystem other"))
+        site.server.start()
+        needs_person(site.open(), "opens no SFTP session")
+
+
 def test_servers_that_are_not_there_are_away(site: Site) -> None:
     is_away(site.open(port=free_port()), "cannot be reached: Connection refused")
     is_away(site.open(host="no-such-host.invalid"), "leads to no address")

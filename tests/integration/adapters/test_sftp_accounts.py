@@ -38,7 +38,9 @@ exec "$@"
 
 
 @contextmanager
-def jailed(place: Path, *, secret: str | None = None, aging: str = FOREVER) -> Iterator[Site]:
+def jailed(
+    place: Path, *, secret: str | None = None, aging: str = FOREVER, lines: tuple[str, ...] = ()
+) -> Iterator[Site]:
     """Give a site whose account is locked into a jail; ``secret`` is the field of its password in /etc/shadow."""
     require_private_view()
     accounts, keys, folder = place / "accounts", place / "sshd", place / "drop"
@@ -47,7 +49,7 @@ def jailed(place: Path, *, secret: str | None = None, aging: str = FOREVER) -> I
     account(accounts, secret or hashed(PASSWORD), aging)
     jail = [f"Match User {NAME}", "ChrootDirectory /mnt/jail", "ForceCommand internal-sftp"]
     view = ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE_VIEW, "sh"]
-    server = Sshd(keys, lines=["PasswordAuthentication yes", *jail], before=[*view, str(accounts), str(folder)])
+    server = Sshd(keys, lines=["PasswordAuthentication yes", *lines, *jail], before=[*view, str(accounts), str(folder)])
     server.user = NAME
     site = Site(place, server)
     os.chown(folder, NUMBER, NUMBER)
@@ -113,6 +115,14 @@ def test_a_wrong_password_needs_a_person(tmp_path: Path) -> None:
         adapter = site.open(folder="/drop", secrets={"password": "another"})
         with pytest.raises(SourceNeedsPersonError, match="refuses the password"):
             adapter.check()
+
+
+def test_an_account_may_want_key_and_password(tmp_path: Path) -> None:
+    with jailed(tmp_path, lines=("AuthenticationMethods publickey,password",)) as site:
+        site.open(folder="/drop", secrets={**site.secrets, "password": PASSWORD}).check()
+        for secrets in ({"password": PASSWORD}, site.secrets, {**site.secrets, "password": "another"}):
+            with pytest.raises(SourceNeedsPersonError, match=r"refuses the|does not take this way"):
+                site.open(folder="/drop", secrets=secrets).check()
 
 
 def test_a_locked_account_needs_a_person_and_one_without_password_signs_in_by_key(tmp_path: Path) -> None:

@@ -288,6 +288,7 @@ def test_who_only_tries_an_adapter_leaves_the_files_where_they_were(drop: Drop, 
     trying.close()
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns, after.st_nlink) == (before.st_ino, before.st_mtime_ns, 1)
+    assert [path.name for path in drop.folder.iterdir()] == ["cases.csv"]
     assert list(drop.take(drop.open())) == ["cases.csv"]
 
 
