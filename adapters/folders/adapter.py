@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -310,20 +310,28 @@ class FolderAdapter:
         name = self._free_name(REJECTED, name)
         self._write(REJECTED, f"{name}.reason.txt", answers.reason_text(name, reason))
         self._move(shelf, entry, REJECTED, name)
+        self._remove_marker(entry)
 
     def _put_away(self, held: _Held) -> None:
+        """Move a file that was taken in to its shelf, and look what was moved: it may be another one by now.
+
+        That one was never handed over, so it goes back. What is to be deleted goes the same way, to be looked at.
+        """
+        name = self._free_name(DONE, held.name)
+        self._move(held.shelf, held.entry, DONE, name)
+        moved = self._place.find(DONE, self._raw(name))
+        if moved is not None and replace(moved, raw=held.entry.raw) != held.entry:
+            _LOG.warning("file changed while it was answered", extra={"file": held.name})
+            self._place.move(DONE, moved.raw, HERE, self._raw(self._free_name(HERE, held.name)))
+            return
         if self._rules.after == DELETE:
-            self._place.remove(held.shelf, held.entry.raw)
-            self._claimed.discard(held.entry.raw)
-            self._remove_marker(held.entry)
-        else:
-            self._move(held.shelf, held.entry, DONE, self._free_name(DONE, held.name))
+            self._place.remove(DONE, self._raw(name))
+        self._remove_marker(held.entry)
 
     def _move(self, shelf: str, entry: Entry, to_shelf: str, name: str) -> None:
         self._place.make(to_shelf)
         self._place.move(shelf, entry.raw, to_shelf, self._raw(name))
         self._claimed.discard(entry.raw)
-        self._remove_marker(entry)
 
     def _remove_marker(self, entry: Entry) -> None:
         if self._rules.marker:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.contract import Document, RowProblem, SourceNeedsPersonError, SourceUnavailableError
+from adapters.file_drop.local_place import LocalPlace
 from tests.support.adapter_openings import content_of, outcome
 from tests.support.drops import Drop, first
 
@@ -267,6 +268,30 @@ def test_a_file_that_changed_before_the_answer_comes_again_as_a_new_one(drop: Dr
     assert again.delivery_key != delivery.delivery_key
     adapter.acknowledge(again, outcome())
     assert (drop.folder / "done/cases.csv").read_text() == "after"
+
+
+@pytest.mark.parametrize("after", ["move", "delete"])
+@pytest.mark.parametrize("in_the_way", [False, True])
+def test_a_file_that_is_replaced_while_it_is_put_away_goes_back(
+    drop: Drop, monkeypatch: pytest.MonkeyPatch, after: str, *, in_the_way: bool
+) -> None:
+    drop.put("cases.csv", "before")
+    adapter = drop.open(after=after)
+    delivery = first(adapter)
+    move = LocalPlace.move
+
+    def replaced_first(place: LocalPlace, shelf: str, raw: bytes, to_shelf: str, to_raw: bytes) -> bool:
+        if to_shelf == "done":
+            (drop.folder / shelf / os.fsdecode(raw)).write_text("after")
+            if in_the_way:
+                drop.put("cases.csv", "newest")
+        return move(place, shelf, raw, to_shelf, to_raw)
+
+    monkeypatch.setattr(LocalPlace, "move", replaced_first)
+    adapter.acknowledge(delivery, outcome())
+    monkeypatch.undo()
+    assert set(drop.take(adapter).values()) == ({b"after", b"newest"} if in_the_way else {b"after"})
+    assert drop.names() == []
 
 
 def test_a_file_that_somebody_took_away_before_the_answer_is_forgotten(drop: Drop) -> None:
