@@ -20,7 +20,7 @@ def open_folder(opening: Opening) -> FolderAdapter:
     if not PurePath(root).is_absolute() or "\0" in root:
         raise SourceNeedsPersonError(f"folder {root!r} is no absolute path: give one that begins with /")
     rules = folder_rules(opening.settings, taken=SHELVES)
-    place = LocalPlace(root)
+    place = LocalPlace(root, rules.name_encoding)
     return FolderAdapter(opening, place, rules, claims=place)
 
 

@@ -30,10 +30,14 @@ _NO_FOLDER: Final = {errno.ELOOP, errno.ENOTDIR, errno.EXDEV}
 
 
 class LocalPlace:
-    """The folder at the absolute path ``root``. Nothing stays open between two calls, so a disk can be taken away."""
+    """The folder at the absolute path ``root``; names of folders in it are in ``encoding``.
 
-    def __init__(self, root: str) -> None:
+    Nothing stays open between two calls, so a disk can be taken away.
+    """
+
+    def __init__(self, root: str, encoding: str = "utf-8") -> None:
         self._root = root
+        self._encoding = encoding
 
     def begin(self) -> None:
         """See that the folder is there; its absence is never mended."""
@@ -88,7 +92,7 @@ class LocalPlace:
         """Take a shelf away if nothing stands on it."""
         parent, _, name = shelf.rpartition("/")
         with suppress(FileNotFoundError), self._at(parent, absent=True) as folder, suppress(OSError):
-            os.rmdir(name, dir_fd=folder)
+            os.rmdir(name.encode(self._encoding), dir_fd=folder)
 
     def put_back(self, shelf: str, raw: bytes) -> None:
         """Move a file to the folder itself: by a second name, since a rename would go over a file that is there."""
@@ -130,7 +134,7 @@ class LocalPlace:
         parent, _, name = shelf.rpartition("/")
         with self._at(parent) as folder:
             try:
-                os.mkdir(name, 0o700, dir_fd=folder)
+                os.mkdir(name.encode(self._encoding), 0o700, dir_fd=folder)
             except FileExistsError:
                 return
         with self._at(shelf) as made:
@@ -157,7 +161,7 @@ class LocalPlace:
         try:
             with self._told(absent=absent):
                 for name in filter(None, shelf.split("/")):
-                    inner = os.open(name, _INNER_FOLDER, dir_fd=folder)
+                    inner = os.open(name.encode(self._encoding), _INNER_FOLDER, dir_fd=folder)
                     os.close(folder)
                     folder = inner
                 yield folder
@@ -180,7 +184,7 @@ class LocalPlace:
         if error.errno in _NO_FOLDER and error.filename != self._root:
             return SourceNeedsPersonError(
                 f"{self._root} holds a link, a file or another disk where a folder is needed "
-                f"({error.filename}: {error.strerror}): take it away"
+                f"({os.fsdecode(error.filename)}: {error.strerror}): take it away"
             )
         if error.errno in {errno.ENOENT, errno.ENOTDIR}:
             return SourceUnavailableError(

@@ -31,8 +31,8 @@ def open_sftp(opening: Opening) -> FolderAdapter:
         private_key=secrets.get("private_key", ""),
         passphrase=secrets.get("private_key_passphrase", ""),
     )
-    root = settings["folder"].encode(rules.name_encoding)
-    return FolderAdapter(opening, RemotePlace(login, root, opening.monotonic_s), rules)
+    place = RemotePlace(login, settings["folder"], rules.name_encoding, opening.monotonic_s)
+    return FolderAdapter(opening, place, rules)
 
 
 KIND: Final = AdapterKind(

@@ -29,11 +29,12 @@ _REFUSED: Final = (StatusError, PermissionError)
 
 
 class RemotePlace:
-    """The folder ``root`` of the server that ``login`` leads to."""
+    """The folder ``root`` of the server that ``login`` leads to; names of folders are in ``encoding`` there."""
 
-    def __init__(self, login: Login, root: bytes, monotonic_s: Callable[[], float]) -> None:
+    def __init__(self, login: Login, root: str, encoding: str, monotonic_s: Callable[[], float]) -> None:
         self._login = login
         self._root = root
+        self._encoding = encoding
         self._monotonic_s = monotonic_s
         self._session: Session | None = None
 
@@ -98,7 +99,7 @@ class RemotePlace:
     def make(self, shelf: str) -> None:
         """Make a shelf."""
         parent, _, name = shelf.rpartition("/")
-        there = self.find(parent, name.encode())
+        there = self.find(parent, name.encode(self._encoding))
         if there is None:
             with self._told() as client:
                 client.mkdir(self._path(shelf))
@@ -133,10 +134,11 @@ class RemotePlace:
                 yield from client.blocks(file.handle, begin, end)
 
     def _path(self, shelf: str, raw: bytes = b"") -> bytes:
-        return posixpath.join(self._root, *filter(None, (shelf.encode(), raw)))
+        folder = posixpath.join(self._root, shelf) if shelf else self._root
+        return posixpath.join(folder.encode(self._encoding), raw) if raw else folder.encode(self._encoding)
 
     def _shown(self) -> str:
-        return f"{self._login.address}, folder {self._root.decode('utf-8', 'replace')}"
+        return f"{self._login.address}, folder {self._root}"
 
     @contextmanager
     def _told(self, *, absent: bool = False) -> Iterator[SftpClient]:

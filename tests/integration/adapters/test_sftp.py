@@ -251,7 +251,10 @@ def test_names_of_older_chinese_servers_are_read(site: Site) -> None:
     assert site.take(site.open()) == {"more.csv": b"more"}
     assert "%CA%DC%C0%ED.csv" in site.names("rejected")
     (site.folder / "rejected/%CA%DC%C0%ED.csv").rename(site.folder / os.fsdecode(raw))
-    assert site.take(site.open(name_encoding="gb18030")) == {"受理.csv": b"cases"}
+    adapter = site.open(name_encoding="gb18030", deliver_folder="下发")
+    assert site.take(adapter) == {"受理.csv": b"cases"}
+    adapter.deliver(NOTICE, "k")
+    assert site.names(os.fsdecode("下发".encode("gb18030"))) == ["SupervisionNotice.k.xml"]
 
 
 def test_a_server_without_the_rename_extension_serves_as_well(tmp_path: Path) -> None:

@@ -254,6 +254,8 @@ def test_names_may_be_in_the_encoding_of_older_systems(drop: Drop) -> None:
     drop.put(raw, "content")
     assert drop.take(drop.open(name_encoding="gb18030")) == {"受理.csv": b"content"}
     assert [os.fsencode(name) for name in drop.names("done")] == [raw]
+    drop.open(name_encoding="gb18030", deliver_folder="下发").deliver(NOTICE, "k")
+    assert drop.names(os.fsdecode("下发".encode("gb18030"))) == ["SupervisionNotice.k.xml"]
 
 
 def test_a_file_that_changed_before_the_answer_comes_again_as_a_new_one(drop: Drop) -> None:
