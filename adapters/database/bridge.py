@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -60,11 +61,11 @@ class DatabaseAdapter:
             if start is not None:
                 kept.forget_before(sortable(start.at))
             window = _Window(kept, self._mark, int(self._plan["remembered_max"]))
-            rows = window.unknown(rows_from(connection, self._plan, start))
-            for parcel in islice(self._parcels(rows), limit):
-                yield self._delivery(parcel, window)
-                if self._opening.wait(0):
-                    return
+            with closing(rows_from(connection, self._plan, start)) as rows:
+                for parcel in islice(self._parcels(window.unknown(rows)), limit):
+                    yield self._delivery(parcel, window)
+                    if self._opening.wait(0):
+                        return
 
     def acknowledge(self, delivery: Delivery, outcome: Outcome) -> None:
         """Remember that the rows are answered; tell it in ``answers_table``, where there is one."""

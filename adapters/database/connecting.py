@@ -85,7 +85,8 @@ def _engine(plan: Plan, *, writing: bool) -> Engine:
     return create_engine(
         address.update_query_dict({"mode": mode, "uri": "true"}),
         poolclass=NullPool,
-        connect_args={"timeout": plan["connect_timeout_s"]},
+        # One thread at a time uses it, and not always the same.
+        connect_args={"timeout": plan["connect_timeout_s"], "check_same_thread": False},
     )
 
 

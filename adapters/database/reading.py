@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import SourceNeedsPersonError
 from adapters.database.connecting import ANSWER_MARGIN_S, within
+from adapters.database.settings import ROW_CHARACTERS_MAX
 from adapters.database.statements import Place, page
-from adapters.database.values import ROW_CHARACTERS_MAX, SourceRow, row_of
+from adapters.database.values import SourceRow, row_of
+from adapters.pulling.ahead import one_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from sqlalchemy.engine import Connection
 
@@ -25,43 +27,48 @@ SAME_PLACE_MAX: Final = 20_000
 COLUMNS_MAX: Final = 400
 """Columns of a row, as many as the node's readers take."""
 
-_log = logging.getLogger(__name__)
 
-
-def rows_from(connection: Connection, plan: Plan, start: Place | None) -> Iterator[SourceRow]:
+def rows_from(connection: Connection, plan: Plan, start: Place | None) -> Generator[SourceRow]:
     """Yield the rows from ``start`` on in the order of watermark and ids, each once, one short transaction a page.
 
     Every page begins at the last row of the page before, itself included, so that rows which share a place are not lost
-    at the border of a page, and rows that change meanwhile move to a later page.
+    at the border of a page, and rows that change meanwhile move to a later page. One page is read ahead by another
+    thread, to which the connection belongs until the iterator is closed.
     """
     here: Place | None = None
     told_here: set[bytes] = set()
-    again_rows, longest = 0, ROW_CHARACTERS_MAX
-    while True:
-        rows_max = min(int(plan["page_rows"]), max(1, PAGE_CHARACTERS_MAX // longest)) + again_rows
-        rows = _page(connection, plan, start, rows_max)
-        for row in rows:
-            if row.place != here:
-                here = row.place
-                told_here.clear()
-            if row.digest not in told_here:
-                told_here.add(row.digest)
-                yield row
-        if len(rows) < rows_max:
-            return
-        start = here
-        longest = max(SHORT_ROW_CHARACTERS, *(row.characters for row in rows))
-        again_rows = sum(row.place == here for row in rows)
-        if again_rows > SAME_PLACE_MAX:
-            raise SourceNeedsPersonError(
-                f"more than {SAME_PLACE_MAX} rows share one watermark and id: name id_columns that tell them apart"
-            )
+    with closing(one_ahead(_pages(connection, plan, start))) as pages:
+        for rows in pages:
+            for row in rows:
+                if row.place != here:
+                    here = row.place
+                    told_here.clear()
+                if row.digest not in told_here:
+                    told_here.add(row.digest)
+                    yield row
 
 
 def first_row(connection: Connection, plan: Plan, start: Place | None) -> SourceRow | None:
     """Return the first row from ``start`` on, None when there is none."""
     rows = _page(connection, plan, start, 1)
     return rows[0] if rows else None
+
+
+def _pages(connection: Connection, plan: Plan, start: Place | None) -> Iterator[list[SourceRow]]:
+    again_rows, longest = 0, ROW_CHARACTERS_MAX
+    while True:
+        rows_max = min(int(plan["page_rows"]), max(1, PAGE_CHARACTERS_MAX // longest)) + again_rows
+        rows = _page(connection, plan, start, rows_max)
+        yield rows
+        if len(rows) < rows_max:
+            return
+        start = rows[-1].place
+        longest = max(SHORT_ROW_CHARACTERS, *(row.characters for row in rows))
+        again_rows = sum(row.place == start for row in rows)
+        if again_rows > SAME_PLACE_MAX:
+            raise SourceNeedsPersonError(
+                f"more than {SAME_PLACE_MAX} rows share one watermark and id: name id_columns that tell them apart"
+            )
 
 
 def _page(connection: Connection, plan: Plan, start: Place | None, rows_max: int) -> list[SourceRow]:

@@ -248,6 +248,12 @@ SETTINGS: Final = (
 )
 
 
+ROW_CHARACTERS_MAX: Final = 500_000
+"""Characters of one row, a little less than the node's readers take. Our own choice."""
+CSV_ROW_CHARACTERS_MAX: Final = 80_000
+"""Characters of one row as a table: its line may have 262,144 bytes there, and a character has up to three."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What the settings come to. ``url`` has no password; ``system`` is one of those of statements.py."""
@@ -259,6 +265,8 @@ class Plan:
     columns: tuple[str, ...]
     ids: tuple[str, ...]
     zone: ZoneInfo
+    row_characters_max: int
+    zero_is_none: bool
 
     @property
     def timed(self) -> bool:
@@ -300,6 +308,8 @@ def plan_of(opening: Opening) -> Plan:
         columns=tuple(dict.fromkeys((*columns, *needed))) if columns else (),
         ids=ids,
         zone=_zone(settings["time_zone"]),
+        row_characters_max=CSV_ROW_CHARACTERS_MAX if settings["form"] == "csv" else ROW_CHARACTERS_MAX,
+        zero_is_none=settings["zero_dates"] == "empty",
     )
 
 
