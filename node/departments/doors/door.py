@@ -38,6 +38,7 @@ from node.departments.doors.messages import (
     unpacked,
 )
 from node.departments.doors.remote_log import RemoteHandler
+from node.departments.doors.secrets import masking
 from node.randomness import SystemRandomness
 
 if TYPE_CHECKING:
@@ -128,10 +129,10 @@ class Served:
             answer, behind = self._actions[said["do"]](self, said, content)
         except AdapterError as error:
             self._fetching = None
-            return error_message(error), b"", True
+            return error_message(error, self._handler.masked), b"", True
         except Exception as error:
             logging.getLogger(__name__).exception("defect")
-            return error_message(error), b"", False
+            return error_message(error, self._handler.masked), b"", False
         finally:
             self._watches(None)
         return answer, behind, said["do"] != "close"
@@ -142,6 +143,7 @@ class Served:
             self._line.send(packed(message, content))
 
     def _open(self, said: Mapping[str, Any], _: bytes) -> tuple[dict[str, Any], bytes]:
+        self._handler.masked = masking(said["secrets"].values())
         self._spool, self._bytes_max = Path(said["spool"]), said["bytes_max"]
         self._bounds(MEMORY_BYTES + 2 * self._bytes_max)
         found = find_kind(said["kind"])

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from adapters.contract import AdapterError
 from node.beside import COMMAND, start_process
 from node.departments.doors.messages import (
     MESSAGE_BYTES_MAX,
@@ -193,7 +194,7 @@ class Doorway:
     def close(self) -> None:
         """Let the adapter go and end its process, within seconds whatever it does."""
         if self.is_alive:
-            with suppress(Exception):
+            with suppress(AdapterError, BrokenDoorError, InterruptedDoorError):
                 self._ask({"do": "close"}, within_s=STOP_S)
         self.end()
 
@@ -268,31 +269,35 @@ class Doorway:
         return said, behind
 
     def _answer(self, deadline_s: float, doing: str) -> tuple[dict[str, Any], bytes]:
-        """Return the next message that is no event; the events before it are told."""
-        for _ in range(EVENTS_MAX):
-            self._await(deadline_s, doing)
-            said, behind = unpacked(self._line.receive(MESSAGE_S, bytes_max=MESSAGE_BYTES_MAX))
-            if said.get("is") != "log":
-                return said, behind
-            self._tell(said)
-        raise self.broke(f"it told more than {EVENTS_MAX:,} events during {doing}")
+        """Return the next message that is no event; the events before it are told.
 
-    def _await(self, deadline_s: float, doing: str) -> None:
-        """Wait for a message; InterruptedDoorError when the keeper is to stop and none comes within ``STOP_S``."""
-        is_interrupted = False
-        while not self._line.has_news(LOOK_S):
-            now_s = self._clock.monotonic_s()
-            if now_s >= deadline_s:
-                if is_interrupted:
-                    self.end()
-                    raise InterruptedDoorError
-                raise self.broke(self._hung(doing))
+        Raises InterruptedDoorError when the keeper is to stop and none comes within ``STOP_S``.
+        """
+        events, is_interrupted = 0, False
+        while True:
+            has_news = self._line.has_news(LOOK_S)
             if not is_interrupted and self._is_stopping():
                 is_interrupted = True
-                deadline_s = min(deadline_s, now_s + STOP_S)
-                if not self.was_stopped:
-                    self.was_stopped = True
-                    self._line.send(packed({"do": "stop"}), MESSAGE_S)
+                deadline_s = min(deadline_s, self._clock.monotonic_s() + STOP_S)
+                self._tell_to_stop()
+            if has_news:
+                said, behind = unpacked(self._line.receive(MESSAGE_S, bytes_max=MESSAGE_BYTES_MAX))
+                if said.get("is") != "log":
+                    return said, behind
+                events += 1
+                self._tell(said)
+            if events > EVENTS_MAX:
+                raise self.broke(f"it told more than {EVENTS_MAX:,} events during {doing}")
+            if self._clock.monotonic_s() >= deadline_s:
+                if not is_interrupted:
+                    raise self.broke(self._hung(doing))
+                self.end()
+                raise InterruptedDoorError
+
+    def _tell_to_stop(self) -> None:
+        if not self.was_stopped:
+            self.was_stopped = True
+            self._line.send(packed({"do": "stop"}), MESSAGE_S)
 
     def _hung(self, doing: str) -> str:
         return f"it hung: {doing} took longer than its patience of {self._config.kind.patience_s:g} s"

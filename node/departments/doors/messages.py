@@ -173,16 +173,16 @@ def outcome_of(said: Mapping[str, Any], content: bytes) -> Outcome:
     )
 
 
-def error_message(error: Exception) -> dict[str, Any]:
-    """Return what is said of what an adapter raised."""
-    said: dict[str, Any] = {"is": "error", "text": str(error)[:TEXT_LENGTH_MAX]}
+def error_message(error: Exception, masked: Callable[[str], str] = str) -> dict[str, Any]:
+    """Return what is said of what an adapter raised; ``masked`` replaces secrets, before a text is cut."""
+    said: dict[str, Any] = {"is": "error", "text": masked(str(error))[:TEXT_LENGTH_MAX]}
     if isinstance(error, SourceUnavailableError):
         return {**said, "error": UNAVAILABLE, "retry_after_s": error.retry_after_s}
     if isinstance(error, DeliveryRejectedError):
         return {**said, "error": REJECTED}
     if isinstance(error, SourceNeedsPersonError):
         return {**said, "error": NEEDS_PERSON}
-    return {**said, "error": DEFECT, "text": f"{type(error).__name__}: {error}"[:TEXT_LENGTH_MAX]}
+    return {**said, "error": DEFECT, "text": masked(f"{type(error).__name__}: {error}")[:TEXT_LENGTH_MAX]}
 
 
 def error_of(said: Mapping[str, Any], text: str) -> AdapterError | None:

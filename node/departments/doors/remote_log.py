@@ -24,10 +24,14 @@ _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 
 
 class RemoteHandler(logging.Handler):
-    """Hands log records to ``say`` as messages while somebody listens."""
+    """Hands log records to ``say`` as messages while somebody listens.
+
+    ``masked`` replaces secrets in a text: before it is cut, since nobody would know the rest of a secret again.
+    """
 
     def __init__(self, say: Callable[[Mapping[str, Any]], None]) -> None:
         super().__init__()
+        self.masked: Callable[[str], str] = str
         self._say = say
         self._speaking = threading.RLock()
         self._waiting: deque[dict[str, Any]] = deque(maxlen=WAITING_MAX)
@@ -51,7 +55,7 @@ class RemoteHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell a record, or keep it until somebody listens."""
-        message = _of_record(record)
+        message = self._of_record(record)
         with self._speaking:
             if self._listened_to:
                 self._say(message)
@@ -59,16 +63,16 @@ class RemoteHandler(logging.Handler):
             self._dropped += len(self._waiting) == WAITING_MAX
             self._waiting.append(message)
 
-
-def _of_record(record: logging.LogRecord) -> dict[str, Any]:
-    try:
-        phrase = record.getMessage()
-    except (TypeError, ValueError):
-        phrase = str(record.msg)
-    given = {name: str(value) for name, value in vars(record).items() if name not in _PLAIN}
-    if record.exc_info:
-        given["traceback"] = logging.Formatter().formatException(record.exc_info)[-TRACE_LENGTH_MAX:]
-    return _message(record.levelname, phrase, given)
+    def _of_record(self, record: logging.LogRecord) -> dict[str, Any]:
+        try:
+            phrase = record.getMessage()
+        except (TypeError, ValueError):
+            phrase = str(record.msg)
+        given = {name: self.masked(str(value)) for name, value in vars(record).items() if name not in _PLAIN}
+        if record.exc_info:
+            trace = self.masked(logging.Formatter().formatException(record.exc_info))
+            given["traceback"] = trace[-TRACE_LENGTH_MAX:]
+        return _message(record.levelname, self.masked(phrase), given)
 
 
 def _message(level: str, phrase: str, fields: Mapping[str, str]) -> dict[str, Any]:

@@ -161,6 +161,12 @@ def _flood_log(_: ScriptedAdapter) -> None:
         _log.info("line %d", number)
 
 
+def _talk_on(_: ScriptedAdapter) -> None:
+    while True:
+        _log.info("still there")
+        threading.Event().wait(0.05)
+
+
 def _flood_errors(_: ScriptedAdapter) -> None:
     while True:
         sys.stderr.write("x" * 65_536)
@@ -209,6 +215,7 @@ _DEEDS: dict[str, Callable[[ScriptedAdapter], Any]] = {
     "never": _never,
     "person": _person,
     "talk": _talk,
+    "talk-on": _talk_on,
     "flood-log": _flood_log,
     "flood-errors": _flood_errors,
     "garble": _garble,

@@ -209,5 +209,5 @@ def test_what_it_logs_comes_before_the_answer(asking: Asking) -> None:
     asking.open()
     asking.script("check:talk")
     asking.ask({"do": "check"})
-    assert [one["phrase"] for one in asking.logged] == ["logging in with word"]
-    assert asking.logged[0]["fields"] == {"password": "word", "user": "hall"}
+    assert [one["phrase"] for one in asking.logged] == ["logging in with ***"]
+    assert asking.logged[0]["fields"] == {"password": "***", "user": "hall"}

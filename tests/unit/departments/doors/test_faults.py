@@ -24,6 +24,7 @@ def events(door: Door) -> str:
     ("deed", "why"),
     [
         ("fetch:hang", "it hung: fetch took longer than its patience of 2 s"),
+        ("fetch:talk-on", "it hung: fetch took longer than its patience of 2 s"),
         ("fetch:crash", "its process ended during fetch (killed by SIGSEGV)"),
         ("fetch:leave", "its process ended during fetch (exit code 3)"),
         ("fetch:defect", "it has a defect: ZeroDivisionError: division by zero near None"),

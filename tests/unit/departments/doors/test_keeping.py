@@ -47,7 +47,7 @@ def running(keeper: Keeper) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("deed", ["fetch:hang", "fetch:wait", "between:hang", "acknowledge:hang"])
+@pytest.mark.parametrize("deed", ["fetch:hang", "fetch:talk-on", "fetch:wait", "between:hang", "acknowledge:hang"])
 @pytest.mark.parametrize("how", ["stop", "pause"])
 def test_a_call_under_way_is_left_within_seconds(door: Door, deed: str, how: str) -> None:
     door.put("1.xml", delivery(1))
@@ -270,9 +270,9 @@ def test_a_process_that_cannot_be_ended_gets_no_second_one_beside_it(
         keeper.turn()
         assert door.row.text == "its last process cannot be ended: it waits for a disk or a device"
     os.kill(process, signal.SIGKILL)
-    assert wait_until(lambda: not is_there(process), 5, CLOCK)
     door.script("")
-    keeper.turn()
+    # It is gone once all of its threads are.
+    assert wait_until(lambda: keeper.turn() == 0.2, 10, CLOCK)
     assert door.row.state == "waiting"
 
 

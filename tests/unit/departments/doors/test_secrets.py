@@ -6,7 +6,7 @@ import base64
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -14,6 +14,8 @@ import pytest
 from adapters.contract import SourceNeedsPersonError
 from node.departments.doors.events import last_events
 from node.departments.doors.folders import folder_of
+from node.departments.doors.messages import error_message
+from node.departments.doors.remote_log import RemoteHandler
 from node.departments.doors.secrets import given_secrets, masking, secrets_file, variable_of, without_secrets
 from node.errors import ConfigurationError
 
@@ -98,3 +100,15 @@ def test_the_check_of_a_process_tells_no_secret(door: Door) -> None:
     door.script("check:person")
     with pytest.raises(SourceNeedsPersonError, match=r"^the password \*\*\* is wrong$"):
         doorway.check()
+
+
+def test_a_secret_that_a_limit_would_cut_is_masked_before() -> None:
+    said: list[Any] = []
+    handler = RemoteHandler(said.append)
+    handler.masked = masking([SECRET])
+    handler.listened_to()
+    filling = "x" * 495
+    handler.emit(logging.makeLogRecord({"msg": "a", "levelname": "INFO", "address": filling + SECRET}))
+    assert said[0]["fields"]["address"] == filling + "***"
+    error = SourceNeedsPersonError("y" * 995 + SECRET)
+    assert error_message(error, handler.masked)["text"] == "y" * 995 + "***"
