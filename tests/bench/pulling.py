@@ -1,92 +1,198 @@
-"""A database through its door against intake alone: ``.venv/bin/python -m tests.bench.pulling [ROWS]``.
+"""Doors that pull against intake alone: ``.venv/bin/python -m tests.bench.pulling [ROUNDS] [ROWS]``.
 
-A county takes in tables of the same mix, in turns: one that is imported, one that is read from MariaDB and one from
-PostgreSQL by the kind ``database`` in a process of its own, delivery by delivery, as a running node does it. The best
-round of each counts: a machine that is busy otherwise only ever makes one slower.
+A county takes in records of the same mix, in turns: a file that is imported, and what each kind pulls from a source of
+its own, in a process of its own, delivery by delivery, as a running node does it. Sources are MariaDB, PostgreSQL,
+pages of JSON behind Python's own HTTP server, and a SOAP service; what they hold is imported in the same form alone.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 
-from adapters.database import KIND
+from adapters import database, open_api, soap
 from node.clock import MachineClock
 from node.departments.doors.adapters_file import AdapterConfig
 from node.departments.doors.doorway import Doorway, Place
 from node.departments.doors.taking_in import take_in
 from node.departments.importing import import_file
 from node.departments.sources import OPERATOR
+from node.standard.compose import compose
 from tests.bench.homes import open_node
 from tests.bench.importing import table_of
 from tests.bench.mix import CaseMix
 from tests.bench.origins import COUNTIES, bench_identities
+from tests.bench.receiving import Rounds
 from tests.support.department_databases import mariadb_department, postgres_department
+from tests.support.intake import wrapped
 from tests.support.mariadb import mariadb_server
 from tests.support.postgres import postgres_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from adapters.contract import AdapterKind
     from node.bootstrap import Node
     from tests.support.department_databases import DepartmentDatabase
 
-ROWS: Final = 20_000
-ROUNDS: Final = 5
-PAGE_ROWS: Final = 5000
+PAGE_RECORDS: Final = 1000
+"""Records of a page of JSON, and of a document of the SOAP service."""
 _TABLE: Final = "records"
+_NOT_IN_FORM: Final = frozenset({"Channel", "Actor"})
 
 
 def main() -> None:
-    """Measure and print records a second, and what share of intake alone the door reaches."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
-    taken_s: dict[str, list[float]] = {"file alone": [], "MariaDB": [], "PostgreSQL": []}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mariadb_server() as mariadb,
-        postgres_server() as postgres,
-        _county(Path(folder)) as node,
-    ):
-        mix = CaseMix(division=COUNTIES[0], seed=5, open_cases=150)
-        for number in range(ROUNDS):
-            taken_s["file alone"].append(_alone(node, table_of(mix, rows, MachineClock()), Path(folder)))
-            for name, made in (("MariaDB", mariadb_department(mariadb)), ("PostgreSQL", postgres_department(postgres))):
-                headings = _fill(made, table_of(mix, rows, MachineClock()))
-                kept = Path(folder) / f"{name}-{number}"
-                taken_s[name].append(_pulled(node, made, headings, kept, rows))
-    floor_s = min(taken_s["file alone"])
-    for name, rounds_s in taken_s.items():
-        best_s = min(rounds_s)
-        print(f"{name:12} {rows / best_s:9,.0f} records/s   {floor_s / best_s:.2f}")  # noqa: T201 - what it is for.
+    """Measure, and print records a second of each and its share of intake alone in the same form."""
+    rounds, rows = (int(sys.argv[place]) if len(sys.argv) > place else usual for place, usual in ((1, 5), (2, 10_000)))
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        home = Path(folder) / "home"
+        home.mkdir()
+        clock = MachineClock()
+        node = stack.enter_context(open_node(home, bench_identities(clock)[COUNTIES[0]], clock))
+        measured = _Pulls(node, Path(folder), rows, stack)
+        for number in range(rounds):
+            for name in ("MariaDB", "PostgreSQL"):
+                measured.database(name, number)
+            measured.pages(number)
+            measured.service(number)
+    for name, one in measured.rounds.items():
+        print(f"{name:12} {one.rate:8,.0f} records/s, alone {one.floor:8,.0f}: {one.ratio:.2f}")  # noqa: T201
 
 
-@contextmanager
-def _county(folder: Path) -> Iterator[Node]:
-    clock = MachineClock()
-    home = folder / "home"
-    home.mkdir()
-    with open_node(home, bench_identities(clock)[COUNTIES[0]], clock) as node:
-        yield node
+class _Pulls:
+    """One county, its sources, and what they took: ``rounds`` by name, seconds a record (floor: intake alone)."""
+
+    def __init__(self, node: Node, folder: Path, rows: int, stack: ExitStack) -> None:
+        self._node = node
+        self._folder = folder
+        self._rows = rows
+        self._mix = CaseMix(division=COUNTIES[0], seed=5, open_cases=1_500)
+        self._mariadb = stack.enter_context(mariadb_server())
+        self._postgres = stack.enter_context(postgres_server())
+        self.rounds: dict[str, Rounds] = {}
+
+    def database(self, name: str, number: int) -> None:
+        """Import a table as text, then read one from a database."""
+        clock = MachineClock()
+        self._alone(name, [table_of(self._mix, self._rows, clock)], "csv")
+        made = mariadb_department(self._mariadb) if name == "MariaDB" else postgres_department(self._postgres)
+        headings = _fill(made, table_of(self._mix, self._rows, clock))
+        own = {"columns": headings, "id_columns": ["number"], "form": "csv", "page_rows": 5000}
+        settings = made.settings(table=_TABLE, **own)
+        self._pulled(name, _config(database.KIND, "csv", settings, made.secrets), number)
+
+    def pages(self, number: int) -> None:
+        """Import documents of JSON, then pull them as pages."""
+        name = "open_api"
+        self._alone(name, [json.dumps({"records": page}).encode() for page in self._records()], "json")
+        folder = self._folder / f"pages-{number}"
+        folder.mkdir()
+        pages = list(self._records())
+        for place, page in enumerate(pages):
+            following = f"{place + 1}.json" if place + 1 < len(pages) else None
+            (folder / f"{place}.json").write_text(json.dumps({"records": page, "next": following}))
+        with _http_server(folder) as address:
+            settings = {
+                "url": f"{address}/0.json",
+                "paging": "next",
+                "next_path": "next",
+                "items": "records",
+                "form": "records",
+                "items_max": PAGE_RECORDS,
+            }
+            self._pulled(name, _config(open_api.KIND, "json", settings), number)
+
+    def service(self, number: int) -> None:
+        """Import documents of XML, then have a SOAP service hand them out."""
+        name = "soap"
+        self._alone(name, list(self._documents()), "standard")
+        folder = self._folder / f"documents-{number}"
+        folder.mkdir()
+        for place, document in enumerate(self._documents()):
+            (folder / f"{place:04}.xml").write_bytes(document)
+        with _soap_server(folder) as wsdl:
+            settings = {"wsdl": wsdl, "operation": "getDataXml", "arguments": {"page": "{page}"}, "result": "xml"}
+            self._pulled(name, _config(soap.KIND, "standard", settings), number)
+
+    def _records(self) -> Iterator[list[dict[str, Any]]]:
+        page: list[dict[str, Any]] = []
+        for record_type, content in self._mix.contents(self._rows):
+            own = {name: value for name, value in content.items() if name not in _NOT_IN_FORM}
+            page.append({"type": record_type, "content": own})
+            if len(page) == PAGE_RECORDS:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    def _documents(self) -> Iterator[bytes]:
+        for page in self._records():
+            bodies = (compose(one["type"], {**one["content"], "Channel": "API"}, salt=bytes(16)) for one in page)
+            yield wrapped(list(bodies))
+
+    def _alone(self, name: str, contents: Sequence[bytes], dialect: str) -> None:
+        paths = []
+        for place, content in enumerate(contents):
+            paths.append(self._folder / f"alone-{place}")
+            paths[-1].write_bytes(content)
+        begun_s = perf_counter()
+        accepted = sum(import_file(self._node.intake, path, dialect=dialect).accepted for path in paths)
+        taken_s = perf_counter() - begun_s
+        assert accepted == self._rows, f"{accepted} of {self._rows} records were accepted"
+        self.rounds.setdefault(name, Rounds()).floor_s.append(taken_s / self._rows)
+
+    def _pulled(self, name: str, config: AdapterConfig, number: int) -> None:
+        kept = self._folder / f"{name}-{number}"
+        (kept / "spool").mkdir(parents=True)
+        place = Place(own=kept, spool=kept / "spool")
+        doorway = Doorway(config, place, None, clock=MachineClock(), environment=os.environ, told=_unheard)
+        accepted = 0
+        begun_s = perf_counter()
+        brought = doorway.fetch(self._rows)
+        while brought is not None:
+            outcome = take_in(self._node.intake, OPERATOR, config, brought).outcome
+            accepted += outcome.accepted
+            doorway.acknowledge(outcome)
+            brought = doorway.next()
+        taken_s = perf_counter() - begun_s
+        doorway.close()
+        assert accepted == self._rows, f"{accepted} of {self._rows} records were accepted"
+        self.rounds[name].product_s.append(taken_s / self._rows)
 
 
-def _alone(node: Node, table: bytes, folder: Path) -> float:
-    path = folder / "table.csv"
-    path.write_bytes(table)
-    begun_s = perf_counter()
-    report = import_file(node.intake, path, dialect="csv")
-    taken_s = perf_counter() - begun_s
-    assert report.refused == 0, report.problems[:1]
-    return taken_s
+def _config(
+    kind: AdapterKind, dialect: str, settings: Mapping[str, Any], secrets: Mapping[str, str] | None = None
+) -> AdapterConfig:
+    usual = {setting.name: setting.default for setting in kind.settings if not setting.secret}
+    return AdapterConfig(
+        name="bench",
+        kind=kind,
+        source=OPERATOR.name,
+        dialect=dialect,
+        record_type="",
+        table="",
+        every_s=kind.every_s,
+        hours=(),
+        deliveries_per_minute_max=0,
+        records_per_minute_max=0,
+        deliveries_max=100,
+        bytes_max=268_435_456,
+        route=None,
+        settings={**usual, **settings},
+        secrets=secrets or {},
+    )
 
 
 def _fill(department: DepartmentDatabase, table: bytes) -> list[str]:
@@ -109,51 +215,34 @@ def _fill(department: DepartmentDatabase, table: bytes) -> list[str]:
     return headings
 
 
-def _pulled(node: Node, department: DepartmentDatabase, headings: list[str], kept: Path, rows: int) -> float:
-    config = _config(department, headings)
-    for folder in (kept, kept / "spool"):
-        folder.mkdir()
-    clock = MachineClock()
-    place = Place(own=kept, spool=kept / "spool")
-    doorway = Doorway(config, place, None, clock=clock, environment=os.environ, told=_unheard)
-    accepted = 0
-    begun_s = perf_counter()
-    brought = doorway.fetch(rows)
-    while brought is not None:
-        outcome = take_in(node.intake, OPERATOR, config, brought).outcome
-        accepted += outcome.accepted
-        doorway.acknowledge(outcome)
-        brought = doorway.next()
-    taken_s = perf_counter() - begun_s
-    doorway.close()
-    assert accepted == rows, f"{accepted} of {rows} rows were accepted"
-    return taken_s
+@contextmanager
+def _http_server(folder: Path) -> Iterator[str]:
+    """Serve a folder by Python's own server; its first line names the port."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
+    with _started(command) as line:
+        yield f"http://127.0.0.1:{line.split(' port ')[1].split()[0]}"
+
+
+@contextmanager
+def _soap_server(folder: Path) -> Iterator[str]:
+    with _started([sys.executable, "-m", "tests.support.soap_service", str(folder)]) as line:
+        yield line.strip()
+
+
+@contextmanager
+def _started(command: Sequence[str]) -> Iterator[str]:
+    """Give the first line that a process prints; it is ended behind the block."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline()
+        finally:
+            process.kill()
 
 
 def _unheard(_level: str, _phrase: str, _fields: Mapping[str, str]) -> None:
-    """Leave unheard what the adapter logs."""
-
-
-def _config(department: DepartmentDatabase, headings: list[str]) -> AdapterConfig:
-    settings = {setting.name: setting.default for setting in KIND.settings if not setting.secret}
-    own = {"table": _TABLE, "columns": headings, "id_columns": ["number"], "form": "csv", "page_rows": PAGE_ROWS}
-    return AdapterConfig(
-        name="bench",
-        kind=KIND,
-        source=OPERATOR.name,
-        dialect="csv",
-        record_type="",
-        table="",
-        every_s=KIND.every_s,
-        hours=(),
-        deliveries_per_minute_max=0,
-        records_per_minute_max=0,
-        deliveries_max=100,
-        bytes_max=268_435_456,
-        route=None,
-        settings={**settings, **department.settings(**own)},
-        secrets=department.secrets,
-    )
+    """Leave unheard what an adapter logs."""
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import gzip
+import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -195,3 +197,17 @@ def _fault(code: str, message: str) -> Response:
     return _envelope(
         f"<soap:Fault {names}><faultcode>{code}</faultcode><faultstring>{message}</faultstring></soap:Fault>", 500
     )
+
+
+def main() -> None:
+    """Hand out the files of a folder, one a page, in a process of its own; the address of the WSDL is printed."""
+    service = SoapService(password="")
+    service.documents = [path.read_text(encoding="utf-8") for path in sorted(Path(sys.argv[1]).iterdir())]
+    sys.stdout.write(service.wsdl + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    service.stop()
+
+
+if __name__ == "__main__":
+    main()
