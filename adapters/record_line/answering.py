@@ -52,6 +52,7 @@ class NodeLink(Link):
         self._pending: _Call | None = None
         self._proved = b""
         self._unproven = 0
+        self._repeated = 0
         self._calls_left = float(CALLS_AT_ONCE)
         self._counted_at_s = float("-inf")
         self._asked_at_s = float("-inf")
@@ -89,6 +90,12 @@ class NodeLink(Link):
             resume_key, resume_bytes = self._node_user.held(hello.name, hello.spool)
             challenge = Challenge(self._token(NONCE_BYTES), ABILITIES, resume_key, resume_bytes)
             self._pending = _Call(payload, hello, challenge, session_keys(key, hello, challenge), now_s)
+            self._repeated = 0
+        else:
+            # A terminal with another key takes our answer for a stranger's, and repeats its call.
+            self._repeated += 1
+            if self._repeated >= UNPROVEN_CALLS:
+                self._user.trouble("unproven", hello.name)
         self._send(FrameType.CHALLENGE, self._pending.challenge.packed() + self._pending.keys.node_proof)
 
     def _proof(self, payload: bytes, now_s: float) -> None:

@@ -65,6 +65,7 @@ def test_a_terminal_with_another_key_is_not_let_in_and_both_ends_say_so() -> Non
     assert line.node.contents == []
     assert line.terminal.openings == 0
     assert set(line.terminal.troubles) == {"other-key"}
+    assert set(line.node.troubles) == {f"unproven {NAME}"}
     assert line.terminal_link.forged > 0
 
 
