@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from tests.support.adapter_openings import content_of, gather, opening, outcome
+from adapters.contract import SourceUnavailableError
+from tests.support.adapter_openings import WAITING_S, content_of, gather, opening, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +65,13 @@ class Door:
         return found
 
     def nothing_comes(self) -> bool:
-        """Ask once more, and tell whether nothing came."""
-        return not list(self._opened[-1].fetch(10))
+        """Ask once more, and tell whether nothing came; a source that is away until it is back is asked again."""
+        until_s = time.monotonic() + WAITING_S
+        while True:
+            try:
+                return not list(self._opened[-1].fetch(10))
+            except SourceUnavailableError:
+                assert time.monotonic() < until_s
 
 
 def texts_in(delivery: Delivery, texts: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.contract.adapters.sources.bluetooth_bridge import terminal_source
 from tests.contract.adapters.sources.database import database_source
 from tests.contract.adapters.sources.file_drop import folder_source
 from tests.contract.adapters.sources.open_api import open_api_source
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.support.real_sources import RealSource
 
 SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] = {
+    "bluetooth_bridge": terminal_source,
     "database": database_source,
     "file_drop": folder_source,
     "open_api": open_api_source,
