@@ -30,6 +30,7 @@ COMMANDS = {
     "join": "node.cli.joining:join",
     "sources": "node.cli.sources:sources",
     "adapters": "node.cli.adapters:adapters",
+    "bluetooth": "node.cli.bluetooth:bluetooth",
     "import": "node.cli.importing:import_command",
     "refused": "node.cli.refused:refused",
     "dialects": "node.cli.dialects:dialects",

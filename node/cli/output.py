@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from node.errors import YizhanError
 
 HEADINGS: Final = {
+    "address": "地址",
     "adds_up": "相加相符",
     "answered": "答复时间",
     "audience": "受众",
@@ -51,6 +52,7 @@ HEADINGS: Final = {
     "grade": "满意度",
     "held_by": "持有",
     "indicator": "指标",
+    "is_paired": "已配对",
     "key": "键",
     "kind": "种类",
     "label": "名称",
@@ -63,6 +65,7 @@ HEADINGS: Final = {
     "name": "名称",
     "node": "节点",
     "number": "编号",
+    "offers_service": "提供终端服务",
     "organisation": "部门",
     "origin": "来源",
     "outcome": "结果",
@@ -79,6 +82,7 @@ HEADINGS: Final = {
     "required": "必填",
     "receiver": "接收人",
     "refused": "拒收",
+    "rssi": "信号（dBm）",
     "role": "关系",
     "root": "根",
     "row": "表格行",
