@@ -49,6 +49,8 @@ CALLS = (
     ("adapters", "documents", "hall"),
     ("adapters", "new", "tax_box", "--folder", __file__),
     ("adapters", "scale"),
+    ("bluetooth", "scan"),
+    ("bluetooth", "pair", "00:11:22:33:44:55"),
     ("import", __file__),
     ("refused", "list"),
     ("refused", "show", "1"),
@@ -96,8 +98,9 @@ CALLS = (
     ("demo",),
 )
 """A call of every command that could succeed, without its home."""
-WITHOUT_A_NODE = frozenset({"conformance", "demo", "dialects", "mapping", "standard", "verify"})
-"""Commands that need no home: the demonstration makes its own, the others are about the standard and the program."""
+WITHOUT_A_NODE = frozenset({"bluetooth", "conformance", "demo", "dialects", "mapping", "standard", "verify"})
+"""Commands that need no home: the demonstration makes its own, the others are about the standard,
+the program and the machine."""
 NEED_NO_NODE = frozenset({("adapters", "kinds"), ("adapters", "new"), ("adapters", "scale"), ("backup", "verify")})
 PASSED_ON = ("terminal",)
 """The terminal's own program gets its words as they come, and leaves as it does where there is no node."""
