@@ -15,7 +15,7 @@ from adapters.database.reading import first_row, rows_from
 from adapters.database.settings import plan_of
 from adapters.database.values import sortable
 from adapters.database.watermarks import Mark, beginning, cursor_of, mark_of, present
-from adapters.database.writing import write_answer, write_document
+from adapters.database.writing import check_tables, write_answer, write_document
 from adapters.pulling.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ class DatabaseAdapter:
         self._unanswered: dict[str, _Unanswered] = {}
 
     def check(self) -> None:
-        """Read one row, and see that the account cannot write what it reads."""
+        """Read one row, see that the account cannot write what it reads, and that the tables to write are there."""
         with connected(self._plan) as connection:
             first_row(connection, self._plan, None)
             check_account(connection, self._plan)
+            check_tables(connection, self._plan)
 
     def fetch(self, limit: int) -> Iterator[Delivery]:
         """Yield rows that were not answered, at most ``page_rows`` a delivery, in the order of the watermark."""
@@ -107,14 +108,15 @@ class DatabaseAdapter:
 
     def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
         mark = window.advance(parcel.rows[-1].place, self._plan)
-        self._unanswered[parcel.key] = _Unanswered(
+        key = parcel.key()
+        self._unanswered[key] = _Unanswered(
             rows=tuple((row.digest, sortable(row.place.at)) for row in parcel.rows),
             mark=mark,
             forgotten=window.passed(),
         )
         return Delivery(
             source_id=self._opening.source_id,
-            delivery_key=parcel.key,
+            delivery_key=key,
             content=parcel.content,
             media_type=parcel.media_type,
             fetched_at=self._opening.now(),

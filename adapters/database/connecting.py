@@ -142,7 +142,10 @@ def _postgresql(plan: Plan) -> dict[str, Any]:
 def _prepare(connection: Connection, plan: Plan, *, writing: bool) -> None:
     timeout_s = plan["statement_timeout_s"]
     if plan.system == MYSQL:
-        if not writing:
+        if writing:
+            # Without it an old server cuts what is too long for a column, and says nothing.
+            connection.exec_driver_sql("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+        else:
             connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")
         _set_limit(connection, timeout_s)
@@ -154,8 +157,9 @@ def _prepare(connection: Connection, plan: Plan, *, writing: bool) -> None:
         connection.exec_driver_sql("SET TIME ZONE 'UTC'")
         if plan["text_encoding"]:
             connection.exec_driver_sql("SET client_encoding = 'SQL_ASCII'")
-    elif plan["text_encoding"]:
-        cast("Any", connection.connection.driver_connection).text_factory = bytes
+    else:
+        factory = bytes if plan["text_encoding"] else _text_or_bytes
+        cast("Any", connection.connection.driver_connection).text_factory = factory
 
 
 def _set_limit(connection: Connection, timeout_s: float) -> None:
@@ -167,6 +171,14 @@ def _set_limit(connection: Connection, timeout_s: float) -> None:
     except DBAPIError as error:
         if error.orig is None or error.orig.args[:1] != (_UNKNOWN_VARIABLE,):
             raise
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    """Return a text of SQLite, which may hold any bytes: what is not UTF-8 stays bytes, and costs its row only."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _instant(text: str) -> Any:

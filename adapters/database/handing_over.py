@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from adapters.database.values import SourceRow
 
 WATERMARK_SHOWN_MAX: Final = 40
+_NOT_SHOWN: Final = re.compile(r"[^\x20-\x7e]")
 BATCH_CHARACTERS_MAX: Final = 16_000_000
 """Characters of one delivery: half of what the node sorts by event time. Our own choice."""
 
@@ -33,11 +35,10 @@ class Parcel:
     name: str
     rows: tuple[SourceRow, ...]
 
-    @property
     def key(self) -> str:
-        """The delivery key: from which watermark to which, and a digest of the content."""
-        first, last = (str(row.place.at)[:WATERMARK_SHOWN_MAX] for row in (self.rows[0], self.rows[-1]))
-        return f"{first}/{last}/{hashlib.sha256(self.content).hexdigest()[:32]}"
+        """Return the delivery key: from which watermark to which, and a digest of the content."""
+        shown = (_NOT_SHOWN.sub("_", str(row.place.at))[:WATERMARK_SHOWN_MAX] for row in (self.rows[0], self.rows[-1]))
+        return f"{'/'.join(shown)}/{hashlib.sha256(self.content).hexdigest()[:32]}"
 
 
 def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
@@ -53,7 +54,7 @@ def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
         yield Parcel(content=_csv(fit, plan), media_type="text/csv", name=name, rows=fit)
     elif fit:
         content = {"table": name.rpartition(".")[2], "rows": [_handed_over(row, plan) for row in fit]}
-        data = json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        data = json.dumps(content, ensure_ascii=False).encode()
         yield Parcel(content=data, media_type="application/json", name=name, rows=fit)
     if unfit:
         yield _named(unfit, name)
@@ -69,7 +70,7 @@ def _csv(rows: tuple[SourceRow, ...], plan: Plan) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_handed_over(rows[0], plan))
     writer.writerows(_handed_over(row, plan).values() for row in rows)
-    return text.getvalue().encode("utf-8", "surrogatepass")
+    return text.getvalue().encode()
 
 
 def _document(row: SourceRow, plan: Plan, name: str) -> Parcel:
@@ -78,7 +79,7 @@ def _document(row: SourceRow, plan: Plan, name: str) -> Parcel:
         return _named((row,), name, f"column {plan['document_column']} is empty")
     begin = str(text).lstrip("\ufeff \t\r\n")[:1]
     media_type = {"<": "application/xml", "{": "application/json", "[": "application/json"}.get(begin, "text/plain")
-    return Parcel(content=str(text).encode("utf-8", "surrogatepass"), media_type=media_type, name=name, rows=(row,))
+    return Parcel(content=str(text).encode(), media_type=media_type, name=name, rows=(row,))
 
 
 def _named(rows: tuple[SourceRow, ...], name: str, why: str = "") -> Parcel:

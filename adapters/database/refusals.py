@@ -74,6 +74,10 @@ def told() -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise meaning(error.orig) from error
+    except UnicodeDecodeError as error:
+        raise SourceNeedsPersonError(
+            "a text is not in the encoding that the database declares: set text_encoding to the one that it is in"
+        ) from error
     except SQLAlchemyError as error:
         raise SourceNeedsPersonError(f"the statement cannot be made ({type(error).__name__}): {_STRUCTURE}") from error
 

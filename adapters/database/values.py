@@ -73,7 +73,7 @@ def row_of(found: Mapping[str, Any], plan: Plan) -> SourceRow:
     if not unfit and characters > plan.row_characters_max:
         unfit = f"it has {characters} characters; at most {plan.row_characters_max} are taken"
     told = _json([*values.values(), unfit, place.at, *place.ids])
-    digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()[:16]
+    digest = hashlib.sha256(told.encode()).digest()[:16]
     return SourceRow(values={} if unfit else values, place=place, digest=digest, characters=characters, unfit=unfit)
 
 
@@ -102,8 +102,8 @@ def text_of(value: Any, plan: Plan) -> str | None:
 
 def sortable(at: str | int) -> str:
     """Return a watermark as a text that sorts as the watermark does."""
-    # An offset that makes every number of 64 bits, whole or not, positive and of equal length.
-    return at if isinstance(at, str) else f"{at + 2**64:020d}"
+    # An offset that makes every number that databases count with positive and of equal length.
+    return at if isinstance(at, str) else f"{at + 10**39:040d}"
 
 
 def _place(found: Mapping[str, Any], plan: Plan) -> Place:
@@ -116,8 +116,7 @@ def _place(found: Mapping[str, Any], plan: Plan) -> Place:
 def _watermark(value: Any, plan: Plan) -> str | int:
     if plan.timed:
         return _time_watermark(value)
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        value = int(value)
+    value = _whole(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise SourceNeedsPersonError("the watermark is no whole number: set watermark_form to time, or name another")
     return value
@@ -137,7 +136,14 @@ def _time_watermark(value: Any) -> str:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """Return a decimal number without a fraction as a whole one: compared as a text it would lose its last digits."""
+    whole = isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value()
+    return int(value) if whole else value
+
+
 def _id(value: Any, plan: Plan) -> str | int:
+    value = _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import DataError, IntegrityError
@@ -16,49 +16,53 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from sqlalchemy.engine import Connection
+
     from adapters.contract import Document, Outcome
     from adapters.database.settings import Plan
+
+
+_COUNTS: Final = ("offered", "accepted", "repeated", "refused", "received")
+DELIVER_COLUMNS: Final = ("delivery_key", "record_type", "organisation", "content", "text", "delivered_at")
+ANSWERS_COLUMNS: Final = ("delivery_key", "answered_at", *_COUNTS, "reason", "problems")
 
 
 def write_document(plan: Plan, document: Document, key: str, now: datetime) -> None:
     """Write a document as a row of ``deliver_table``, unless there is one with its key."""
     if not plan["deliver_table"]:
         raise SourceNeedsPersonError("no table takes documents that go down: make one, and name it in deliver_table")
-    row = {
-        "delivery_key": key,
-        "record_type": document.record_type,
-        "organisation": document.organisation,
-        "content": document.content.decode(),
-        "text": document.text,
-        "delivered_at": _local(now, plan),
-    }
-    _insert(plan, plan["deliver_table"], row)
+    content = document.content.decode()
+    values = (key, document.record_type, document.organisation, content, document.text, _local(now, plan))
+    _insert(plan, plan["deliver_table"], dict(zip(DELIVER_COLUMNS, values, strict=True)))
 
 
 def write_answer(plan: Plan, key: str, now: datetime, outcome: Outcome | None, reason: str = "") -> None:
     """Write what became of a delivery as a row of ``answers_table``, where there is one; None for one not readable."""
     if not plan["answers_table"]:
         return
-    counts = {
-        name: getattr(outcome, name) if outcome else 0
-        for name in ("offered", "accepted", "repeated", "refused", "received")
-    }
+    counts = (getattr(outcome, name) if outcome else 0 for name in _COUNTS)
     problems = [
         {"row": one.row, "element": one.element, "rule": one.rule, "text": one.text}
         for one in (outcome.problems if outcome else ())
     ]
-    row = {
-        "delivery_key": key,
-        "answered_at": _local(now, plan),
-        **counts,
-        "reason": reason,
-        "problems": json.dumps(problems, ensure_ascii=False),
-    }
-    _insert(plan, plan["answers_table"], row)
+    values = (key, _local(now, plan), *counts, reason, json.dumps(problems, ensure_ascii=False))
+    try:
+        _insert(plan, plan["answers_table"], dict(zip(ANSWERS_COLUMNS, values, strict=True)))
+    except DeliveryRejectedError as error:
+        raise SourceNeedsPersonError(f"answers cannot be written: {error}; correct the table") from error
+
+
+def check_tables(connection: Connection, plan: Plan) -> None:
+    """See that the tables are there, with their columns; raises SourceNeedsPersonError."""
+    for name, columns in ((plan["deliver_table"], DELIVER_COLUMNS), (plan["answers_table"], ANSWERS_COLUMNS)):
+        if name:
+            table = of_table(name, *columns)
+            with connection.begin():
+                connection.execute(select(*table.c).limit(0)).all()
 
 
 def _insert(plan: Plan, name: str, row: Mapping[str, Any]) -> None:
-    """Insert a row unless its ``delivery_key`` is there."""
+    """Insert a row unless its ``delivery_key`` is there; raises DeliveryRejectedError when the table never takes it."""
     table = of_table(name, *row)
     with connected(plan, writing=True) as connection, connection.begin():
         there = select(table.c.delivery_key).where(table.c.delivery_key == row["delivery_key"]).limit(1)

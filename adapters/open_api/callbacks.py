@@ -48,7 +48,10 @@ def post_answer(
         ],
     }
     content = json.dumps(document, ensure_ascii=False).encode()
-    _post(client, plan, plan["answers_url"], f"answer:{key}", "application/json", content, now, {})
+    try:
+        _post(client, plan, plan["answers_url"], f"answer:{key}", "application/json", content, now, {})
+    except DeliveryRejectedError as error:
+        raise SourceNeedsPersonError(f"answers are not taken: {error}; correct answers_url") from error
 
 
 def signature(key: bytes, idempotency_key: str, content: bytes, now: datetime) -> str:

@@ -8,10 +8,9 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
-from adapters.pulling.http_client import origin_of
+from adapters.pulling.http_client import joined, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +134,7 @@ def _items(plan: Plan, document: Any, content: bytes) -> list[Item]:
     if not isinstance(found, list):
         where = ".".join(plan.items) or "the answer"
         raise SourceNeedsPersonError(f"{where} holds no list: correct items")
-    return [_item(value, json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) for value in found]
+    return [_item(value, _written(value)) for value in found]
 
 
 def _following(plan: Plan, step: Step, answer: HttpAnswer, document: Any, items: Sequence[Item]) -> Step | None:
@@ -145,7 +144,7 @@ def _following(plan: Plan, step: Step, answer: HttpAnswer, document: Any, items:
     if paging == "next":
         link = at(document, plan.next_path) if plan.next_path else _next_link(answer.headers.get("link", ""))
         following = _step(link, "the link to the next page")
-        return following and Step(value=_checked(urljoin(answer.address, following.value), plan))
+        return following and Step(value=_checked(joined(answer.address, following.value), plan))
     if paging == "page":
         return Step(value=str(int(step.value) + 1)) if items else None
     if paging == "watermark":
@@ -196,6 +195,14 @@ def _order(value: str) -> tuple[int, Decimal, str]:
     except InvalidOperation:
         return 1, Decimal(0), value
     return (0, number, "") if number.is_finite() else (1, Decimal(0), value)
+
+
+def _written(value: Any) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Half a character, which only an escape can carry: the dialect refuses it, and nothing beside it.
+        return json.dumps(value).encode()
 
 
 def _item(value: Any, text: bytes) -> Item:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 REDIRECTS_MAX: Final = 3
 CONNECT_S: Final = 10.0
+KEPT_S: Final = 2.0
+"""How long a connection is kept for the next page: less than servers usually wait before they close it themselves."""
 RETRY_AFTER_S_MAX: Final = 86_400.0
 """A source that asks us to wait longer is asked again after a day. Our own choice."""
 _UNAUTHORISED: Final = 401
@@ -81,7 +83,7 @@ class HttpClient:
 
         Raises SourceUnavailableError and SourceNeedsPersonError for every other.
         """
-        full = address if not parameters else str(httpx.URL(address).copy_merge_params(dict(parameters)))
+        full = address if not parameters else _with(address, parameters)
         answer = self._authenticated(method, full, headers or {}, content)
         if answer.status == _UNAUTHORISED and self._tokens.used:
             # A token may be taken back before it ends: one new one is tried.
@@ -123,11 +125,12 @@ class HttpClient:
         raise SourceNeedsPersonError(f"more than {REDIRECTS_MAX} redirects: put the last address into the settings")
 
     def _target(self, answer: HttpAnswer, method: str) -> str:
-        target = urljoin(answer.address, answer.headers.get("location", ""))
-        if origin_of(target) != origin_of(answer.address):
-            host = (urlsplit(target).hostname or "nowhere")[:100]
+        target = joined(answer.address, answer.headers.get("location", ""))
+        scheme, host, port = origin_of(target)
+        if (scheme, host, port) != origin_of(answer.address):
+            shown = f"{scheme}://{host[:100]}:{port}"
             raise SourceNeedsPersonError(
-                f"redirected to another place ({host}): check it, and put it into the settings"
+                f"redirected to another place ({shown}): check it, and put it into the settings"
             )
         if method != "GET" and answer.status not in _KEEPING_METHOD:
             raise SourceNeedsPersonError("a request that hands something over was redirected: correct its address")
@@ -135,11 +138,12 @@ class HttpClient:
 
     def _sent(self, method: str, address: str, headers: Mapping[str, str], content: bytes | None) -> HttpAnswer:
         limit_s = self._plan["request_timeout_s"]
-        request = self._opened().build_request(
-            method, address, headers=headers, content=content, extensions={"trace": self._watch.trace}
-        )
+        client = self._opened()
         with self._watch.within(limit_s) as late, self._told(limit_s, late):
-            response = self._opened().send(request, stream=True)
+            request = client.build_request(
+                method, address, headers=headers, content=content, extensions={"trace": self._watch.trace}
+            )
+            response = client.send(request, stream=True)
             try:
                 body = self._body(response)
             finally:
@@ -167,7 +171,7 @@ class HttpClient:
             self._client = httpx.Client(
                 verify=tls_context(self._plan),
                 timeout=httpx.Timeout(limit_s, connect=min(CONNECT_S, limit_s)),
-                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_S),
                 follow_redirects=False,
                 trust_env=False,
                 headers={"User-Agent": "yizhan"},
@@ -232,6 +236,21 @@ class _Watch:
 def basic(user: str, password: str) -> str:
     """Return the value of Authorization for an account (RFC 7617, in UTF-8)."""
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def joined(address: str, reference: str) -> str:
+    """Return where a reference in an answer leads; one that is no address leads nowhere ("")."""
+    try:
+        return urljoin(address, reference)
+    except ValueError:
+        return ""
+
+
+def _with(address: str, parameters: Mapping[str, str]) -> str:
+    try:
+        return str(httpx.URL(address).copy_merge_params(dict(parameters)))
+    except httpx.InvalidURL as error:
+        raise SourceNeedsPersonError(f"the address cannot be asked ({str(error)[:60]})") from error
 
 
 def origin_of(address: str) -> tuple[str, str, int]:

@@ -9,10 +9,13 @@ cursor than the folder has seen (it was restored from a backup), everything is f
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from adapters.contract import SourceUnavailableError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 FILE_NAME: Final = "answered.sqlite3"
@@ -23,6 +26,9 @@ _TABLES: Final = """
 """
 
 
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+
+
 class Remembered:
     """The digests of what was answered, each with its place in the source's order as a text that sorts.
 
@@ -31,12 +37,22 @@ class Remembered:
 
     def __init__(self, folder: Path, serial: int) -> None:
         path = folder / FILE_NAME
-        try:
-            self._open(path)
-        except sqlite3.DatabaseError:
-            # Damaged: what it knew comes again, and the node knows it by its keys.
-            path.unlink(missing_ok=True)
-            self._open(path)
+        with _told():
+            try:
+                self._open(path, serial)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF not in _DAMAGED:
+                    raise
+                # What it knew comes again, and the node knows it by its keys.
+                self._database.close()
+                for ending in ("", "-wal", "-shm"):
+                    path.with_name(path.name + ending).unlink(missing_ok=True)
+                self._open(path, serial)
+
+    def _open(self, path: Path, serial: int) -> None:
+        self._database = sqlite3.connect(path)
+        # Losing the last answers in a power cut makes them come again; a flush for each would cost more.
+        self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
         (seen,) = self._database.execute("SELECT max(serial) FROM state").fetchone()
         if (seen or 0) > serial:
             with self._database:
@@ -44,22 +60,18 @@ class Remembered:
                 self._database.execute("DELETE FROM state")
         self._count: int = self._database.execute("SELECT count(*) FROM answered").fetchone()[0]
 
-    def _open(self, path: Path) -> None:
-        self._database = sqlite3.connect(path)
-        # Losing the last answers in a power cut makes them come again; a flush for each would cost more.
-        self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
-
     def __len__(self) -> int:
         """How many are remembered."""
         return self._count
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether this was answered."""
-        return self._database.execute("SELECT 1 FROM answered WHERE digest = ?", (digest,)).fetchone() is not None
+        with _told():
+            return self._database.execute("SELECT 1 FROM answered WHERE digest = ?", (digest,)).fetchone() is not None
 
     def add(self, answered: Iterable[tuple[bytes, str]], serial: int) -> None:
         """Remember what the answer with this serial was about: digests with their places; repeating is harmless."""
-        with self._database:
+        with _told(), self._database:
             for one in answered:
                 self._count += self._database.execute("INSERT OR IGNORE INTO answered VALUES (?, ?)", one).rowcount
             self._database.execute("DELETE FROM state")
@@ -67,22 +79,34 @@ class Remembered:
 
     def forget(self, digests: Iterable[bytes]) -> None:
         """Forget these."""
-        with self._database:
+        with _told(), self._database:
             for digest in digests:
                 self._count -= self._database.execute("DELETE FROM answered WHERE digest = ?", (digest,)).rowcount
 
     def forget_before(self, place: str) -> None:
         """Forget what stands before a place."""
-        with self._database:
+        with _told(), self._database:
             self._count -= self._database.execute("DELETE FROM answered WHERE place < ?", (place,)).rowcount
 
     def keep_newest(self, count: int) -> None:
         """Forget the first in order until about ``count`` are left."""
         if self._count > count:
             border = "SELECT place FROM answered ORDER BY place DESC LIMIT 1 OFFSET ?"
-            (place,) = self._database.execute(border, (count - 1,)).fetchone()
+            with _told():
+                (place,) = self._database.execute(border, (count - 1,)).fetchone()
             self.forget_before(place)
 
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what goes wrong with the file in the block into an error of the contract: most often the disk is full."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise SourceUnavailableError(
+            f"what was answered cannot be remembered in the adapter's folder ({error})"
+        ) from error

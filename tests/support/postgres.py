@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ACCOUNTS = ("postgres", "nobody")
-_SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "32MB"}
+_SETTINGS = {
+    "listen_addresses": "''",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "32MB",
+}
 
 
 class NoServerError(Exception):
@@ -32,14 +38,15 @@ class PostgresServer:
     def __init__(self, folder: Path, account: str, run: dict[str, Any]) -> None:
         self.folder = folder
         self.account = account
+        self.settings = dict(_SETTINGS)
         self._run = run
         self._control = (_binaries() / "pg_ctl", "-D", folder / "data", "-w", "-t", "60")
         self._numbers = itertools.count(1)
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises NoServerError with the reason when it does not."""
-        settings = " ".join(f"-c {name}={value}" for name, value in _SPEED.items())
-        options = f"-c listen_addresses='' -k {self.folder} {settings}"
+        settings = " ".join(f"-c {name}={value}" for name, value in self.settings.items())
+        options = f"-k {self.folder} {settings}"
         log = self.folder / "log"
         started = subprocess.run(
             [*self._control, "-l", log, "-o", options, "start"],

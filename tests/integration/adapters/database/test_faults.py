@@ -108,6 +108,11 @@ def test_a_watermark_that_is_not_there_needs_a_person_and_names_what_is(
     assert "changed_at" in text
 
 
+def test_a_document_column_that_is_not_there_needs_a_person(department: DepartmentDatabase, tmp_path: Path) -> None:
+    text = refused(department.open(tmp_path / "kept", form="documents", document_column="body"))
+    assert "no column body; the columns are id, name, changed_at" in text
+
+
 def test_a_watermark_of_the_wrong_form_needs_a_person(department: DepartmentDatabase, tmp_path: Path) -> None:
     department.add(1, "2026-11-03 09:00:00")
     assert "watermark_form" in refused(department.open(tmp_path / "a", watermark="id"))

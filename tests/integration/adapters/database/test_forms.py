@@ -298,3 +298,28 @@ def test_bytes_are_no_text_and_are_named(department: DepartmentDatabase, tmp_pat
 def test_a_type_that_is_no_text_is_named(empty: DepartmentDatabase, tmp_path: Path) -> None:
     _, told = unfit(empty, tmp_path, **query("int4range(1, 5) AS span"))
     assert "column span holds a value of the type Range" in told
+
+
+@pytest.mark.parametrize("empty", ["mariadb", "postgresql"], indirect=True)
+def test_ids_and_watermarks_of_many_digits_lose_none(empty: DepartmentDatabase, tmp_path: Path) -> None:
+    # As floating point numbers of 64 bits these three would be one.
+    empty.run("CREATE TABLE cases (id DECIMAL(30) PRIMARY KEY, changed_at DECIMAL(30))")
+    empty.let_read("cases")
+    for last in (1, 2, 3):
+        empty.run(f"INSERT INTO cases VALUES (12345678901234567890123456789{last}, 98765432109876543210)")
+    number = {"watermark_form": "number", "overlap_steps": 0, "page_rows": 1}
+    node = Node(empty, tmp_path / "kept", **number)
+    expected = [123456789012345678901234567890 + last for last in (1, 2, 3)]
+    assert node.round() == expected
+    node.open()
+    assert node.round() == []
+
+
+def test_a_text_of_sqlite_that_is_no_text_costs_its_row_only(tmp_path: Path) -> None:
+    department = sqlite_department(tmp_path)
+    department.make_cases()
+    department.run("INSERT INTO cases VALUES (1, CAST(x'ff41' AS TEXT), '2026-11-03 09:00:00')")
+    department.add(2, "2026-11-03 09:00:01")
+    came, told = unfit(department, tmp_path / "kept")
+    assert [row["id"] for row in json.loads(came[0].content)["rows"]] == ["2"]
+    assert "column name holds bytes" in told

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.adapter_openings import outcome
+from adapters.contract import SourceNeedsPersonError
+from adapters.database import KIND
+from tests.support.adapter_openings import opening, outcome
+from tests.support.department_databases import sqlite_department
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -314,3 +318,75 @@ def test_what_was_not_answered_comes_again_under_its_key(department: DepartmentD
     again = department.open(tmp_path / "kept", page_rows=2)
     assert [delivery.delivery_key for delivery in again.fetch(1)] == first[:1]
     again.close()
+
+
+def test_a_stop_ends_the_round(department: DepartmentDatabase, tmp_path: Path) -> None:
+    for number, at in enumerate(times(range(3)), start=1):
+        department.add(number, at)
+    opened = opening(KIND, tmp_path, department.settings(page_rows=1), secrets=department.secrets)
+    adapter = KIND.open(replace(opened, wait=lambda _: True))
+    assert len(list(adapter.fetch(10))) == 1
+    adapter.close()
+
+
+def test_a_day_is_a_watermark_too(department: DepartmentDatabase, tmp_path: Path) -> None:
+    day = "TEXT" if department.system == "sqlite" else "DATE"
+    department.run(f"CREATE TABLE days (id BIGINT PRIMARY KEY, name VARCHAR(9), changed_at {day})")
+    department.let_read("days")
+    for number in (1, 2):
+        department.run(f"INSERT INTO days VALUES ({number}, 'n', '2026-11-0{number}')")
+    node = Node(department, tmp_path / "kept", table="days", page_rows=1)
+    assert node.round() == [1, 2]
+    # Ten minutes before a day are the day before.
+    department.run("INSERT INTO days VALUES (3, 'n', '2026-11-01')")
+    assert node.round() == [3]
+
+
+def test_a_watermark_that_is_no_time_stays_where_it_is(tmp_path: Path) -> None:
+    department = sqlite_department(tmp_path)
+    department.make_cases()
+    department.add(1, "2026-11-03 09:00:00")
+    department.add(2, "unknown")
+    node = Node(department, tmp_path / "kept")
+    assert node.round() == [1, 2]
+    assert node.round() == []
+    department.add(3, "unknown")
+    assert node.round() == [3]
+
+
+def test_an_overlap_of_ages_reads_everything(department: DepartmentDatabase, tmp_path: Path) -> None:
+    department.add(1, "1000-01-01 00:00:00")
+    node = Node(department, tmp_path / "kept", overlap_s=30 * 86_400)
+    assert node.round() == [1]
+    assert node.round() == []
+
+
+def test_more_rows_than_can_be_told_apart_need_a_person(tmp_path: Path) -> None:
+    department = sqlite_department(tmp_path)
+    department.make_cases()
+    department.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20100)"
+        " INSERT INTO cases SELECT i, 'n', '2026-11-03 09:00:00' FROM n"
+    )
+    node = Node(department, tmp_path / "kept", id_columns=[], page_rows=5000)
+    with pytest.raises(SourceNeedsPersonError, match="rows share one watermark"):
+        node.round()
+
+
+def test_a_table_of_too_many_columns_needs_a_person(tmp_path: Path) -> None:
+    department = sqlite_department(tmp_path)
+    columns = ", ".join(f"c{number} TEXT" for number in range(401))
+    department.run(f"CREATE TABLE wide (id INT, changed_at TEXT, {columns})")
+    with pytest.raises(SourceNeedsPersonError, match="403 columns"):
+        Node(department, tmp_path / "kept", table="wide").open().check()
+
+
+def test_long_rows_make_short_deliveries(tmp_path: Path) -> None:
+    department = sqlite_department(tmp_path)
+    department.make_cases()
+    for number in range(1, 41):
+        department.add(number, f"2026-11-03 09:00:{number:02d}", name="x" * 490_000)
+    node = Node(department, tmp_path / "kept")
+    assert node.round() == list(range(1, 41))
+    # 16 million characters are 33 such rows.
+    assert [len(ids_in(delivery)) for delivery in node.deliveries] == [33, 7]

@@ -83,3 +83,31 @@ def answered(adapter: Adapter, outcomes: list[Any]) -> list[str]:
         else:
             adapter.acknowledge(delivery, one)
     return keys
+
+
+def test_tables_to_write_that_do_not_fit_are_found_by_the_check(department: DepartmentDatabase, tmp_path: Path) -> None:
+    department.run("CREATE TABLE half (delivery_key VARCHAR(200))")
+    department.let_read("half", "SELECT, INSERT")
+    for name in ("deliver_table", "answers_table"):
+        for table in ("half", "no_such_table"):
+            with pytest.raises(SourceNeedsPersonError):
+                department.open(tmp_path / "kept", **{name: table}).check()
+
+
+@pytest.mark.parametrize("empty", ["mariadb"], indirect=True)
+def test_a_server_that_would_cut_what_is_too_long_is_kept_from_it(empty: DepartmentDatabase, tmp_path: Path) -> None:
+    empty.make_cases()
+    columns = "answered_at DATETIME, offered INT, accepted INT, repeated INT, refused INT, received INT, problems TEXT"
+    empty.run(
+        f"CREATE TABLE answers (delivery_key VARCHAR(200), reason VARCHAR(3), {columns})",
+        "SET GLOBAL sql_mode = ''",
+    )
+    empty.let_read("answers", "SELECT, INSERT")
+    try:
+        empty.add(1, "2026-11-03 09:00:00")
+        adapter = empty.open(tmp_path / "kept", answers_table="answers")
+        (delivery,) = adapter.fetch(1)
+        with pytest.raises(SourceNeedsPersonError, match="answers cannot be written"):
+            adapter.reject(delivery, "no dialect reads it")
+    finally:
+        empty.run("SET GLOBAL sql_mode = DEFAULT")

@@ -121,6 +121,9 @@ def test_an_answer_that_cannot_be_posted_brings_the_delivery_again(
 ) -> None:
     with RawServer(lambda _: answer(200, b'[{"id": 1}]')) as server:
         node = node_of(server.address, items=".", answers_url=receiver.address)
+        receiver.status = 422
+        with pytest.raises(SourceNeedsPersonError, match="answers_url"):
+            node.items()
         receiver.status = 503
         with pytest.raises(SourceUnavailableError):
             node.items()

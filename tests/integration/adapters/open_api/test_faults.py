@@ -79,8 +79,8 @@ def test_what_a_person_has_to_mend_is_told_so(node_of: Callable[..., Node], stat
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n" + PAGE,
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + PAGE[:20],
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n" + PAGE[:16],
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<h1>Login</h1>\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 14\r\n\r\n<h1>Login</h1>",
         b"no HTTP at all\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n",
         b"",
@@ -188,7 +188,13 @@ def test_json_that_loses_something_is_not_taken(node_of: Callable[..., Node], bo
 
 
 def test_redirects_are_followed_within_the_server_only(node_of: Callable[..., Node]) -> None:
-    targets = {"/old": "/new", "/away": "http://other.example/", "/round": "/round", "/port": "http://127.0.0.1:9/"}
+    targets = {
+        "/old": "/new",
+        "/away": "http://other.example/",
+        "/round": "/round",
+        "/port": "http://127.0.0.1:9/",
+        "/bad": "http://[",
+    }
 
     def script(asked: Asked) -> bytes:
         if asked.path in targets:
@@ -199,6 +205,7 @@ def test_redirects_are_followed_within_the_server_only(node_of: Callable[..., No
         assert node_of(f"{server.address}/old", **RIGHT).items() == [{"id": "1"}]
         assert "other.example" in needs_person(node_of(f"{server.address}/away"))
         assert "another place" in needs_person(node_of(f"{server.address}/port"))
+        assert "another place" in needs_person(node_of(f"{server.address}/bad"))
         assert "redirects" in needs_person(node_of(f"{server.address}/round"))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.contract import SourceNeedsPersonError
+from adapters.open_api import KIND
+from tests.support.adapter_openings import opening
 from tests.support.datasette_service import TOKEN, Datasette
 from tests.support.raw_http import Asked, RawServer, answer
 
@@ -198,6 +201,12 @@ def test_an_item_that_is_too_long_costs_no_other(node_of: Callable[..., Node]) -
         assert node.items() == []
 
 
+def test_half_a_character_stays_an_escape(node_of: Callable[..., Node]) -> None:
+    with RawServer(lambda _: answer(200, b'[{"id": "\\ud800"}, {"id": "\xe6\xb5\x8b"}]')) as server:
+        expected = b'[{"id": "\\ud800"}, {"id": "\xe6\xb5\x8b"}]'
+        assert node_of(server.address, items=".").bodies() == [expected]
+
+
 def test_an_item_that_is_none_is_the_dialects_to_refuse(node_of: Callable[..., Node]) -> None:
     with RawServer(lambda _: json_answer([1, None, [2], {"id": "3"}])) as server:
         assert node_of(server.address, items=".").items() == ["1", None, ["2"], {"id": "3"}]
@@ -257,7 +266,9 @@ def test_an_empty_answer_is_an_end(node_of: Callable[..., Node]) -> None:
         assert node_of(server.address, paging="page").bodies() == [b"<Records/>"]
 
 
-@pytest.mark.parametrize("target", ["http://other.example/2", "https://127.0.0.1/2", "//other.example/2"])
+@pytest.mark.parametrize(
+    "target", ["http://other.example/2", "https://127.0.0.1/2", "//other.example/2", "http://[bad"]
+)
 def test_a_link_to_another_server_is_not_followed(node_of: Callable[..., Node], target: str) -> None:
     with RawServer(lambda _: json_answer({"rows": items(1), "next": target})) as server:
         node = node_of(server.address, paging="next", items="rows", next_path="next")
@@ -311,3 +322,13 @@ def test_2500_rows_of_datasette_come_once_each(node_of: Callable[..., Node], tmp
         assert [one["name"] for one in node.items()] == ["late"]
     finally:
         source.stop()
+
+
+def test_a_stop_ends_the_round(tmp_path: Path) -> None:
+    with RawServer(lambda _: json_answer(items(1, 2, 3))) as server:
+        stopping = replace(
+            opening(KIND, tmp_path, {"url": server.address, "items": ".", "items_max": 1}), wait=lambda _: True
+        )
+        adapter = KIND.open(stopping)
+        assert len(list(adapter.fetch(10))) == 1
+        adapter.close()

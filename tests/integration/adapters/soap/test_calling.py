@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -376,3 +377,54 @@ def test_what_became_of_a_delivery_is_told_by_an_operation(service: SoapService,
     node.adapter.acknowledge(delivery, outcome(refused=1, problems=(problem,)))
     problems = '[{"row": 1, "line": null, "element": "CaseNo", "rule": "schema", "text": "is missing"}]'
     assert service.confirmed == [{"key": delivery.delivery_key, "reason": f"1 of 2, {{kept}}: {problems}"}]
+
+
+def test_a_wsdl_of_too_many_documents_or_bytes_is_not_taken(service: SoapService, tmp_path: Path) -> None:
+    folder = tmp_path / "wsdl"
+    folder.mkdir()
+    schema = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:o{}"/>'
+    for number in range(60):
+        (folder / f"{number}.xsd").write_text(schema.format(number))
+    imports = "".join(f'<xs:import namespace="urn:o{number}" schemaLocation="{number}.xsd"/>' for number in range(60))
+    path = folder / "hall.wsdl"
+    path.write_text(wsdl(service.address, extra=imports))
+    with pytest.raises(SourceNeedsPersonError, match="more than 50 documents"):
+        Node(service, tmp_path / "a", wsdl=str(path)).round()
+    path.write_text(wsdl(service.address) + " " * 4_200_000)
+    with pytest.raises(SourceNeedsPersonError, match="bytes"):
+        Node(service, tmp_path / "b", wsdl=str(path)).round()
+    service.wsdl_extra = f"<!-- {' ' * 4_200_000} -->"
+    with pytest.raises(SourceNeedsPersonError, match="bytes"):
+        Node(service, tmp_path / "c").round()
+
+
+def test_a_port_that_is_not_soap_needs_a_person(service: SoapService, tmp_path: Path) -> None:
+    http = (
+        '<binding name="Plain" type="tns:Hall"><h:binding xmlns:h="http://schemas.xmlsoap.org/wsdl/http/" verb="GET"/>'
+        '<operation name="getDataXml"><h:operation xmlns:h="http://schemas.xmlsoap.org/wsdl/http/" location="/g"/>'
+        '<input><h:urlEncoded xmlns:h="http://schemas.xmlsoap.org/wsdl/http/"/></input><output/></operation></binding>'
+    )
+    port = (
+        f'<port name="PlainPort" binding="tns:Plain"><h:address xmlns:h="http://schemas.xmlsoap.org/wsdl/http/" '
+        f'location="{service.address}"/></port></service>'
+    )
+    path = tmp_path / "plain.wsdl"
+    path.write_text(wsdl(service.address).replace("<service ", f"{http}<service ").replace("</service>", port))
+    with pytest.raises(SourceNeedsPersonError):
+        Node(service, tmp_path / "kept", wsdl=str(path), port="PlainPort").round()
+
+
+def test_only_so_many_documents_are_taken_from_one_answer(service: SoapService, tmp_path: Path) -> None:
+    service.answer = lambda _: returned("<xml>a</xml>" * 10_001)
+    with pytest.raises(SourceNeedsPersonError, match="more than 10000 documents"):
+        Node(service, tmp_path).round()
+
+
+def test_a_stop_ends_the_round(service: SoapService, tmp_path: Path) -> None:
+    service.documents = ["<a/>", "<b/>"]
+    stopping = replace(
+        opening(KIND, tmp_path, {"wsdl": service.wsdl, "operation": "getDataXml", "result": "xml"}), wait=lambda _: True
+    )
+    adapter = KIND.open(stopping)
+    assert len(list(adapter.fetch(10))) == 1
+    adapter.close()

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from pymysql.err import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from adapters.database import KIND
-from adapters.database.refusals import meaning
+from adapters.database.refusals import meaning, told
 from tests.support.adapter_openings import opening
 
 if TYPE_CHECKING:
@@ -105,3 +106,10 @@ def test_what_mysql_says(number: int, *, away: bool) -> None:
 
 def test_an_error_without_anything_is_away() -> None:
     assert isinstance(meaning(None), SourceUnavailableError)
+
+
+def test_errors_that_are_not_the_databases_are_told_too() -> None:
+    undecodable = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    for error, said in ((undecodable, "set text_encoding"), (SQLAlchemyError("a statement"), "compare the settings")):
+        with pytest.raises(SourceNeedsPersonError, match=said), told():
+            raise error
