@@ -56,7 +56,8 @@ class Setting:
 
     TEXT is at most ``length_max`` characters without control characters; NUMBER is between ``lowest`` and ``highest``,
     whole when the default (or ``lowest``) is; CHOICE is one of ``choices``; LIST is of texts; TABLE is of texts by
-    name. A ``secret`` is a text that never stands in ``adapters.toml``, but in the file of secrets or the environment.
+    name. A ``secret`` is a text that never stands in ``adapters.toml``, but in the file of secrets or the environment;
+    it may have lines, as a private key has.
     """
 
     name: str

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 ENTRIES_MAX: Final = 1000
 """Entries of a list or a table. Our own choice."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_IN_SECRETS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""A secret may have lines: a private key is a file of them."""
 _SHOWN_MAX: Final = 60
 
 
@@ -120,8 +122,9 @@ def allowed_words(setting: Setting) -> str:
     if setting.form is Form.NUMBER:
         kind = "a whole number" if _is_whole(setting) else "a number"
         return f"{kind} from {setting.lowest:,g} to {setting.highest:,.15g}"
+    lines = " but line ends" if setting.secret else ""
     words: Mapping[Form, str] = {
-        Form.TEXT: f"text of at most {setting.length_max} characters, without control characters",
+        Form.TEXT: f"text of at most {setting.length_max} characters, without control characters{lines}",
         Form.FLAG: "true or false",
         Form.CHOICE: f"one of {', '.join(setting.choices)}",
         Form.LIST: "a list of texts",
@@ -161,7 +164,8 @@ def _checked(setting: Setting, value: Any, *, shown: bool = True) -> Any:
 
 
 def _is_text(setting: Setting, value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= setting.length_max and not _CONTROL.search(value)
+    control = _CONTROL_IN_SECRETS if setting.secret else _CONTROL
+    return isinstance(value, str) and len(value) <= setting.length_max and not control.search(value)
 
 
 def _is_number(setting: Setting, value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
+import tomllib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -163,6 +164,14 @@ def test_a_secret_comes_from_standard_input_or_a_file_and_is_never_shown(
     assert SECRET not in path.read_text()
     path.chmod(0o640)
     assert "open to other accounts" in hall.call("adapters", "show", "second").document["text"]
+
+
+def test_a_private_key_of_several_lines_comes_from_its_file(hall: Home, tmp_path: Path) -> None:
+    lines = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn\n-----END OPENSSH PRIVATE KEY-----"
+    (tmp_path / "key").write_text(f"{lines}\n", encoding="utf-8")
+    add(hall, "--secret-file", f"password={tmp_path / 'key'}")
+    assert tomllib.loads((hall.folder / "adapters.secrets.toml").read_text())["door"]["password"] == lines
+    assert hall.call("adapters", "run", "door").document["state"] == "waiting"
 
 
 def test_a_dry_run_tells_what_would_come_and_changes_nothing(hall: Home) -> None:

@@ -48,6 +48,14 @@ def test_what_is_not_given_has_its_default_and_secrets_stand_apart() -> None:
     assert checked_secrets(DECLARED, {"password": "x"}) == {"password": "x"}
 
 
+def test_a_secret_may_have_lines_as_a_private_key_has() -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3Blbn\n-----END OPENSSH PRIVATE KEY-----\n"
+    assert checked_secrets(DECLARED, {"password": key}) == {"password": key}
+    assert "control characters but line ends" in allowed_words(DECLARED[-1])
+    with pytest.raises(SettingError):
+        checked_secrets(DECLARED, {"password": "\x1b[2J"})
+
+
 @pytest.mark.parametrize(
     ("given", "name", "words"),
     [
