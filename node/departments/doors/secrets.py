@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from adapters.contract import Setting
 
 SECRETS_FILE: Final = "adapters.secrets.toml"
+LINE_LENGTH_MIN: Final = 16
+"""From so many characters on a line of a secret is masked by itself. Our own choice: shorter ones tell little, and may
+be words of any text."""
 VARIABLE_PREFIX: Final = "YIZHAN_ADAPTER_"
 MASK: Final = "***"
 _OTHERS: Final = 0o077
@@ -80,11 +83,18 @@ def secrets_file(home: Path) -> dict[str, dict[str, Any]]:
 
 def masking(secrets: Iterable[str]) -> Callable[[str], str]:
     """Return what replaces secrets in a text by ``***``, in the forms in which texts usually quote them too."""
-    forms = {form for secret in secrets if secret for form in _forms(secret)}
+    parts = {part for secret in secrets if secret for part in (secret, *_long_lines(secret))}
+    forms = {form for part in parts for form in _forms(part)}
     if not forms:
         return lambda text: text
     pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
     return lambda text: pattern.sub(MASK, text)
+
+
+def _long_lines(secret: str) -> list[str]:
+    """Return the lines of a secret of several lines by which it could be put together again."""
+    lines = secret.splitlines()
+    return [line for line in lines if len(line) >= LINE_LENGTH_MIN] if len(lines) > 1 else []
 
 
 def _forms(secret: str) -> tuple[str, ...]:

@@ -65,6 +65,15 @@ def test_a_secret_is_masked_in_every_form_in_which_texts_quote_it() -> None:
     assert masked("nothing in it") == "nothing in it"
 
 
+def test_of_a_secret_of_several_lines_every_long_line_is_masked_too() -> None:
+    lines = ("-----BEGIN OPENSSH PRIVATE KEY-----", "b3BlbnNzaC1rZXktdjE+AAAA/BG5vbmU", "end")
+    masked = masking(["\n".join(lines)])
+    assert masked(f"read {lines[1]} there") == "read *** there"
+    assert masked(f"read {quote(lines[1], safe='')} there") == "read *** there"
+    assert masked("\n".join(lines)) == "***"
+    assert masked("this is the end") == "this is the end"
+
+
 @pytest.mark.parametrize("deed", ["fetch:talk", "fetch:defect", "fetch:person", "fetch:leave"])
 def test_no_secret_is_in_logs_events_states_or_errors(door: Door, deed: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
