@@ -22,7 +22,7 @@ from adapters.soap.service import Service
 from adapters.soap.settings import ANSWER_WORDS, DELIVER_WORDS, filled, plan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from adapters.contract import Document, Opening, Outcome
     from adapters.soap.settings import Plan
@@ -40,6 +40,10 @@ class _State:
     serial: int = 0
 
 
+class _NoCallsLeftError(Exception):
+    """The round has made all the calls that it may."""
+
+
 class SoapAdapter:
     """Calls one operation of one service."""
 
@@ -52,6 +56,7 @@ class SoapAdapter:
         self._kept: Remembered | None = None
         self._unanswered: dict[str, tuple[bytes, _State]] = {}
         self._serial = self._state.serial
+        self._calls_left = 0
 
     def check(self) -> None:
         """Call the operation, or with ``check_calls = false`` see that it takes the arguments."""
@@ -109,27 +114,46 @@ class SoapAdapter:
             self._kept = None
 
     def _round(self) -> Iterator[Delivery]:
-        calls_left = int(self._plan["calls_max"])
+        self._calls_left = calls_max = int(self._plan["calls_max"])
         for until, words in self._windows():
-            page, before = self._state.page, b""
-            while True:
-                if not calls_left:
-                    return
-                calls_left -= 1
-                result = self._service.call(
-                    self._plan["operation"], filled(self._plan["arguments"], {**words, "page": str(page)})
-                )
-                documents = self._documents(result)
-                yield from self._unknown(documents, self._state if self._plan.timed else _paged(self._state, page))
-                alike, before = before, hashlib.sha256(b"\0".join(documents)).digest()
-                if not self._plan.paged or not documents or alike == before:
-                    break
-                if not self._unanswered and not self._plan.timed:
-                    self._state = _paged(self._state, page)
-                page += 1
+            is_first = self._calls_left == calls_max
+            try:
+                for documents, after in self._pages(words):
+                    yield from self._unknown(documents, after)
+            except _NoCallsLeftError:
+                if is_first and self._plan.timed:
+                    raise SourceNeedsPersonError(
+                        f"one window of time has more than {calls_max} pages, so nothing behind them is reached: "
+                        "shorten window_s, or raise calls_max"
+                    ) from None
+                return
             if self._unanswered:
                 return
             self._state = replace(self._state, until=until)
+
+    def _pages(self, words: Mapping[str, str]) -> Iterator[tuple[list[bytes], _State]]:
+        """Yield the documents of each page of a window, and the state once they are answered.
+
+        Raises _NoCallsLeftError when the round may call no more before the window is at its end.
+        """
+        page, before = self._state.page, b""
+        while True:
+            documents = self._called({**words, "page": str(page)})
+            alike, before = before, hashlib.sha256(b"\0".join(documents)).digest()
+            if self._plan.paged and (not documents or alike == before):
+                return
+            yield documents, self._state if self._plan.timed else replace(self._state, page=page)
+            if not self._plan.paged:
+                return
+            if not self._unanswered and not self._plan.timed:
+                self._state = replace(self._state, page=page)
+            page += 1
+
+    def _called(self, words: Mapping[str, str]) -> list[bytes]:
+        if not self._calls_left:
+            raise _NoCallsLeftError
+        self._calls_left -= 1
+        return self._documents(self._service.call(self._plan["operation"], filled(self._plan["arguments"], words)))
 
     def _windows(self) -> Iterator[tuple[datetime | None, dict[str, str]]]:
         """Yield the ends of windows of time, and the words for them; one without words when none are asked for."""
@@ -199,10 +223,6 @@ class SoapAdapter:
         kept.add([(digest, f"{state.serial:012d}")], state.serial)
         kept.keep_newest(int(self._plan["remembered_max"]))
         self._state = state
-
-
-def _paged(state: _State, page: int) -> _State:
-    return replace(state, page=page)
 
 
 def _path(text: str) -> tuple[str, ...]:

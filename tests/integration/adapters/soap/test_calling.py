@@ -160,6 +160,18 @@ def test_a_window_whose_answer_was_lost_is_asked_again(service: SoapService, tmp
     assert node.round() == []
 
 
+def test_a_window_of_more_pages_than_calls_is_told(service: SoapService, tmp_path: Path) -> None:
+    service.documents = [f"<a>{number}</a>" for number in range(5)]
+    settings: dict[str, Any] = {"arguments": {"from": "{from}", "page": "{page}"}, "window_s": 366 * 86_400}
+    node = Node(service, tmp_path, begin_at="2026-11-01", calls_max=5, **settings)
+    with pytest.raises(SourceNeedsPersonError, match="shorten window_s"):
+        node.round()
+    # The sixth call sees that there is nothing more.
+    node.open(calls_max=6)
+    assert node.round() == []
+    assert [one.content.decode() for one in node.came] == service.documents
+
+
 @pytest.mark.parametrize(
     ("inner", "settings", "expected"),
     [
