@@ -6,7 +6,9 @@
 
 Each end is a pseudo-terminal behind a symbolic link that keeps its name when the end is unplugged and plugged in again.
 A pseudo-terminal ignores baud rate and parity and has no modem lines: the simulator paces the bytes (10 bits each), and
-what it cannot do (RTS, CTS, framing errors) stays untested with it. As with a real port
+what it cannot do (RTS, CTS, framing errors) stays untested with it. Asked for parity and nothing else that is new, it
+answers EINVAL: an end that was open before is plugged in anew for such a test. It does not wait for what is unsent
+(tcdrain), so that a program that clears its port when it ends throws its last words away. As with a real port
 
 - what was written waits in the kernel (some 12 kB), so that a writer blocks or gets less than it asked for;
 - what comes for an end that nobody has opened is lost;
@@ -254,7 +256,7 @@ class _Way:
         if self._idle:
             self._idle = False
             self._free_at_s = now_s
-        self._free_at_s = max(self._free_at_s, now_s - BURST_S)
+        self._free_at_s = max(self._free_at_s, now_s - max(BURST_S, 2 * self._byte_s))
         data = self._source.take(min(waiting, int((now_s - self._free_at_s) / self._byte_s)))
         self._free_at_s += len(data) * self._byte_s
         self.carried += len(data)

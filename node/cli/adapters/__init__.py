@@ -10,6 +10,7 @@ COMMANDS = {
     "kinds": "node.cli.adapters.listing:kinds",
     "list": "node.cli.adapters.listing:list_command",
     "add": "node.cli.adapters.adding:add",
+    "ports": "node.cli.adapters.ports:ports",
     "new": "node.cli.adapters.authoring:new",
     "scale": "node.cli.adapters.authoring:scale",
     "show": "node.cli.adapters.listing:show",

@@ -8,6 +8,7 @@ from tests.contract.adapters.sources.bluetooth_bridge import terminal_source
 from tests.contract.adapters.sources.database import database_source
 from tests.contract.adapters.sources.file_drop import folder_source
 from tests.contract.adapters.sources.open_api import open_api_source
+from tests.contract.adapters.sources.serial_bridge import serial_source
 from tests.contract.adapters.sources.sftp import sftp_source
 from tests.contract.adapters.sources.soap import soap_source
 
@@ -23,6 +24,7 @@ SOURCES: Final[dict[str, Callable[[Path], AbstractContextManager[RealSource]]]] 
     "database": database_source,
     "file_drop": folder_source,
     "open_api": open_api_source,
+    "serial_bridge": serial_source,
     "sftp": sftp_source,
     "soap": soap_source,
 }
