@@ -44,6 +44,7 @@ class DatabaseAdapter:
         self._plan = plan_of(opening)
         self._mark = mark_of(opening.cursor, self._plan)
         self._kept: Remembered | None = None
+        self._present = opening.now()
         self._unanswered: dict[str, _Unanswered] = {}
 
     def check(self) -> None:
@@ -57,7 +58,8 @@ class DatabaseAdapter:
         """Yield rows that were not answered, at most ``page_rows`` a delivery, in the order of the watermark."""
         self._unanswered.clear()
         with connected(self._plan) as connection:
-            start = beginning(self._mark, self._plan, present(connection, self._plan, self._opening.now()))
+            self._present = present(connection, self._plan, self._opening.now())
+            start = beginning(self._mark, self._plan, self._present)
             kept = self._remembered()
             if start is not None:
                 kept.forget_before(sortable(start.at))
@@ -109,8 +111,12 @@ class DatabaseAdapter:
     def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
         mark = window.advance(parcel.rows[-1].place, self._plan)
         key = parcel.key()
+        # Only what the next round reads again has to be remembered.
+        again = beginning(mark, self._plan, self._present)
+        least = "" if again is None else sortable(again.at)
+        placed = ((row.digest, sortable(row.place.at)) for row in parcel.rows)
         self._unanswered[key] = _Unanswered(
-            rows=tuple((row.digest, sortable(row.place.at)) for row in parcel.rows),
+            rows=tuple(one for one in placed if one[1] >= least),
             mark=mark,
             forgotten=window.passed(),
         )
@@ -151,7 +157,7 @@ class _Window:
     def unknown(self, rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
         """Yield the rows that were not answered yet."""
         for row in rows:
-            if self._kept.knows(row.digest):
+            if self._kept.knows(row.digest, sortable(row.place.at)):
                 self._pass(row)
             else:
                 self._too_many = 0

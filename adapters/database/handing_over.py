@@ -12,10 +12,11 @@ import io
 import json
 import re
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from adapters.database.settings import Plan
     from adapters.database.values import SourceRow
@@ -53,23 +54,31 @@ def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
     if fit and plan["form"] == "csv":
         yield Parcel(content=_csv(fit, plan), media_type="text/csv", name=name, rows=fit)
     elif fit:
-        content = {"table": name.rpartition(".")[2], "rows": [_handed_over(row, plan) for row in fit]}
-        data = json.dumps(content, ensure_ascii=False).encode()
+        data = _json(fit, name.rpartition(".")[2], plan)
         yield Parcel(content=data, media_type="application/json", name=name, rows=fit)
     if unfit:
         yield _named(unfit, name)
 
 
-def _handed_over(row: SourceRow, plan: Plan) -> Mapping[str, str | None]:
-    """Return the columns that the site named, without those that only tell where the row stands."""
-    return {name: row.values[name] for name in plan["columns"]} if plan["columns"] else row.values
+def _columns(rows: tuple[SourceRow, ...], plan: Plan) -> tuple[str, ...]:
+    """Return the columns that the site named, without those that only tell where a row stands; else all."""
+    return tuple(plan["columns"]) or tuple(rows[0].values)
+
+
+def _json(rows: tuple[SourceRow, ...], table: str, plan: Plan) -> bytes:
+    whole = [row.values for row in rows]
+    listed = [{name: values[name] for name in plan["columns"]} for values in whole] if plan["columns"] else whole
+    content = {"table": table, "rows": listed}
+    return json.dumps(content, ensure_ascii=False, check_circular=False).encode()
 
 
 def _csv(rows: tuple[SourceRow, ...], plan: Plan) -> bytes:
+    columns = _columns(rows, plan)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_handed_over(rows[0], plan))
-    writer.writerows(_handed_over(row, plan).values() for row in rows)
+    writer.writerow(columns)
+    cells = itemgetter(*columns) if len(columns) > 1 else lambda values: (values[columns[0]],)
+    writer.writerows(cells(row.values) for row in rows)
     return text.getvalue().encode()
 
 

@@ -58,22 +58,29 @@ class Remembered:
             with self._database:
                 self._database.execute("DELETE FROM answered")
                 self._database.execute("DELETE FROM state")
-        self._count: int = self._database.execute("SELECT count(*) FROM answered").fetchone()[0]
+        count, newest = self._database.execute("SELECT count(*), max(place) FROM answered").fetchone()
+        self._count: int = count
+        self._newest: str = newest or ""
 
     def __len__(self) -> int:
         """How many are remembered."""
         return self._count
 
-    def knows(self, digest: bytes) -> bool:
-        """Tell whether this was answered."""
+    def knows(self, digest: bytes, place: str = "") -> bool:
+        """Tell whether this was answered; with its ``place`` what stands behind all others is not looked up."""
+        if place > self._newest:
+            return False
         with _told():
             return self._database.execute("SELECT 1 FROM answered WHERE digest = ?", (digest,)).fetchone() is not None
 
     def add(self, answered: Iterable[tuple[bytes, str]], serial: int) -> None:
         """Remember what the answer with this serial was about: digests with their places; repeating is harmless."""
+        added = list(answered)
         with _told(), self._database:
-            for one in answered:
-                self._count += self._database.execute("INSERT OR IGNORE INTO answered VALUES (?, ?)", one).rowcount
+            before = self._database.total_changes
+            self._database.executemany("INSERT OR IGNORE INTO answered VALUES (?, ?)", added)
+            self._count += self._database.total_changes - before
+            self._newest = max([self._newest, *(place for _, place in added)])
             self._database.execute("DELETE FROM state")
             self._database.execute("INSERT INTO state VALUES (?)", (serial,))
 
