@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from node.departments.report import Verdict
 
 SCHEMA: Final = "yizhan.import-results/1"
+_FORMULA_BEGINS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""What spreadsheets take for the begin of a formula, those of Chinese and Japanese systems in full width too."""
 COLUMNS: Final = ("row", "line", "verdict", "record_type", "key", "stream", "position", "refused_id", "problems")
 
 
@@ -53,7 +55,7 @@ class ResultsTable:
 def _cell(value: object) -> str:
     """Return a value as a cell that no spreadsheet takes for a formula: types and keys are a sender's words."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return f"'{text}" if text.startswith(_FORMULA_BEGINS) else text
 
 
 class ResultsDocument:

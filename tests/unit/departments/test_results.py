@@ -51,6 +51,9 @@ def test_a_table_has_a_row_per_record_with_all_problems_in_one_cell() -> None:
 def test_no_cell_of_a_table_is_a_formula() -> None:
     data = written(".csv", [Verdict(outcome="refused", record_type="=1+1", key="@x", row=1)])
     assert data.splitlines()[1] == b"1,,refused,'=1+1,'@x,,,,"
+    # Spreadsheets set to Chinese or Japanese take full-width characters too, and a tab is passed over.
+    data = written(".csv", [Verdict(outcome="refused", record_type="＝1", key="\t=1", row=1)])
+    assert data.decode().splitlines()[1] == "1,,refused,'＝1,'\t=1,,,,"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
