@@ -13,9 +13,10 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Final, Self
 
 from node.departments.report import REFUSED
+from node.departments.rules import rule_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from node.departments.report import Verdict
     from node.errors import Problem
@@ -58,7 +59,7 @@ class Failures:
         self.count += 1
         places = self._pieces if verdict.row is None else self._rows
         places.add(self._told if verdict.row is None else verdict.row, self._end)
-        text = problems_text(verdict.problems).encode("utf-8", "replace")
+        text = _for_people(verdict.problems).encode("utf-8", "replace")
         self._end += self._texts.write(len(text).to_bytes(4) + text)
 
     def of_row(self, number: int) -> str | None:
@@ -107,5 +108,17 @@ class _Places:
 
 def problems_text(problems: Sequence[Problem]) -> str:
     """Return on one line what is wrong with a record: its rules and texts; they hold no personal data."""
-    text = "; ".join(f"{problem.rule}: {problem.text}" for problem in problems)
-    return " ".join(text.split())[:TEXT_LENGTH_MAX]
+    return _on_one_line(f"{problem.rule}: {problem.text}" for problem in problems)
+
+
+def _for_people(problems: Sequence[Problem]) -> str:
+    """Return the same with what each rule means, in 中文, before it: clerks read it beside their rows."""
+    words = rule_words()
+    return _on_one_line(
+        f"{words[problem.rule].what[0] if problem.rule in words else ''} {problem.rule}: {problem.text}"
+        for problem in problems
+    )
+
+
+def _on_one_line(texts: Iterable[str]) -> str:
+    return " ".join("; ".join(texts).split())[:TEXT_LENGTH_MAX]

@@ -68,7 +68,7 @@ def test_the_failed_rows_of_a_table_have_its_encoding_delimiter_and_headings_and
     lines = failed.decode(encoding).removeprefix("\ufeff").splitlines(keepends=True)
     assert lines[0] == f"{PROBLEM_HEADING}{delimiter}{text.splitlines(keepends=True)[0]}"
     assert [line.partition(delimiter)[2] for line in lines[1:]] == [wrong.splitlines(keepends=True)[n] for n in (2, 5)]
-    assert all(line.startswith("schema: ") for line in lines[1:])
+    assert all(line.startswith("不符合标准的模式 schema: ") for line in lines[1:])
     # As it is, all of it is refused again; with the right times all of it is taken.
     again, _ = taken(intake, failed, "csv")
     assert (again.refused, again.offered) == (2, 2)
@@ -193,7 +193,7 @@ def test_failed_records_of_a_document_stand_in_the_same_document_with_their_prob
     told = json.loads(failed)
     assert told["batch"] == "7"
     assert [type(one) for one in told["records"]] == [dict, str]
-    assert told["records"][0]["problems"].startswith("schema: ")
+    assert told["records"][0]["problems"].startswith("不符合标准的模式 schema: ")
     # A second round has one text of problems as well.
     _, second = taken(intake, failed, "json")
     assert second is not None
@@ -276,7 +276,7 @@ def test_the_failed_rows_of_a_spreadsheet_stand_in_its_sheets_below_its_titles(i
     assert (rows[1][1], rows[1][2]) == ("3", PROBLEM_HEADING)
     assert [row[1] for row in rows[2:]] == ["4", "5"]
     assert "=NOW()" in rows[3]
-    assert rows[3][2].startswith("schema: ")
+    assert rows[3][2].startswith("不符合标准的模式 schema: ")
     assert "sheet 受理" in rows[3][2]
     again, second = taken(intake, failed, "xlsx")
     assert (again.offered, again.refused) == (1, 1)
