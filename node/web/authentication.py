@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from node.trust.kept_secrets import KeptSecrets
 
 _BEARER = re.compile(r"Bearer +([\x21-\x7e]{1,200})\Z", re.IGNORECASE)
-_HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,260}\Z")
+HOST: Final = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,260}\Z")
+"""What a Host may be: a name or an address, with a port or without."""
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 KEY_IN_MESSAGE: Final = "key in the message"
 _COVERED: Final = " ".join(f'"{name}"' for name in REQUIRED)
@@ -143,7 +144,7 @@ class Authentication:
         if self._public_url:
             return self._public_url + target
         host = request.headers.get("Host", "")
-        if not _HOST.match(host):
+        if not HOST.match(host):
             raise RequestRefusedError(400, "The Host is malformed.", action="send the name of the node")
         scheme = str(request.environ.get("wsgi.url_scheme", "http"))
         return f"{scheme}://{host.lower().removesuffix(_DEFAULT_PORTS.get(scheme, ' '))}{target}"

@@ -17,6 +17,7 @@ from markupsafe import escape
 
 from node.departments.dialects import AUTO, recognise
 from node.errors import NotInitialisedError, TryLaterError
+from node.web.authentication import HOST
 from node.web.bodies import expanded, read_body
 from node.web.open_api import idempotency_key, named_dialect
 from node.web.rate_limits import BYTES
@@ -42,7 +43,6 @@ OPERATION: Final = "setDataXmlToFocus"
 PATH: Final = "/api/v1/soap"
 ARGUMENTS: Final = frozenset({"key", "xml", "requestKey", "dialect", "recordType", "table"})
 _MEDIA_TYPES: Final = {"text/xml": SOAP_11, "application/xml": SOAP_11, "application/soap+xml": SOAP_12}
-_HOST: Final = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,260}\Z")
 _DECLARED: Final = re.compile(r"""\A(\ufeff?\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*)(["'])[A-Za-z0-9._-]+\2""")
 _HEAD_BYTES: Final = 4096
 
@@ -65,7 +65,7 @@ class _Views:
     def describe(self) -> Response:
         """Return the WSDL, with the address at which it was asked for."""
         host = request.headers.get("Host", "")
-        if not self._public_url and not _HOST.match(host):
+        if not self._public_url and not HOST.match(host):
             return refusal(RequestRefusedError(400, "The Host is malformed.", action="send the name of the node"))
         address = (self._public_url or f"{request.scheme}://{host}") + PATH
         return Response(self._wsdl.replace("ADDRESS", str(escape(address))), content_type="text/xml; charset=utf-8")
