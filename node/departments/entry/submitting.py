@@ -36,7 +36,8 @@ CHANNEL: Final = "MANUAL"
 DIALECT: Final = "standard"
 """In which a record that is refused after all is kept: it is written as XML."""
 SCHEMA: Final = "yizhan.entry/1"
-_KEY: Final = "entry/"
+_KEY: Final = "录入/"
+"""Begins the names of forms among answers: no Idempotency-Key of the open API can, which is ASCII."""
 _ANY_CASE: Final = "0"
 
 

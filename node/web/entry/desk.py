@@ -7,7 +7,7 @@ after its session ended is not lost: the page to sign in carries what was typed 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,7 @@ SEE_OTHER: Final = 303
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Desk:
-    """The node that records are handed to, and the clerks who are signed in."""
+    """The node that records are handed to, the clerks who are signed in, and what sources use of their limits."""
 
     node: Node
     sessions: Sessions
@@ -66,13 +66,13 @@ class Desk:
         session = self.sessions.find(request.cookies.get(COOKIE, ""))
         source = self._source_of(session)
         if session is None or source is None:
-            if request.method == "POST" and _from_here():
+            if request.method == "POST" and self.sent_from_here():
                 return self.sign_in_page(carried=carried_from(request.form), ended=True)
             return see(url_for("entry.sign_in"))
         g.entry_session, g.entry_source = session, source
         g.entry_stale = request.method == "POST" and not session.owns(request.form.get(TOKEN, ""))
-        if g.entry_stale and not (request.endpoint == KEEPING_ENDPOINT and _from_here()):
-            abort(403, "the form is not one of this session; open it again")
+        if g.entry_stale and not (request.endpoint == KEEPING_ENDPOINT and self.sent_from_here()):
+            self.refuse(403, "表单不属于本次登录，请重新打开", "The form is not one of this session; open it again")
         return None
 
     @property
@@ -97,7 +97,7 @@ class Desk:
     def sign_in_page(
         self, *, carried: Mapping[str, str] | None = None, ended: bool = False, wrong: str = ""
     ) -> Response:
-        """Return the page to sign in; ``wrong`` says why it is shown again: ``key`` or ``often``."""
+        """Return the page to sign in; ``wrong`` says why again: ``key``, ``often``, or ``page`` (an old one)."""
         # The same for every page that is open, so that none of them spoils another.
         token = self.sessions.unsigned(request.cookies.get(SIGN_IN_COOKIE, "")) or self.sessions.new_token()
         page = self.page(
@@ -128,9 +128,25 @@ class Desk:
     def set_cookie(self, answer: Response, name: str, value: str) -> None:
         """Put a cookie that no script reads, no other site sends, and only these pages get."""
         answer.set_cookie(
-            name, value, max_age=int(LIFE_S), path=url_for("entry.home"), secure=request.is_secure, httponly=True,
-            samesite="Strict",
+            name, value, max_age=int(LIFE_S), path=url_for("entry.home"), secure=self._over_tls(),
+            httponly=True, samesite="Strict",
         )  # fmt: skip
+
+    def _over_tls(self) -> bool:
+        """Tell whether browsers reach these pages over TLS, a proxy's included."""
+        return request.is_secure or self.node.config.face.public_url.startswith("https://")
+
+    def sent_from_here(self) -> bool:
+        """Tell whether a form was sent by one of our own pages, as far as browsers say."""
+        said = request.headers.get("Sec-Fetch-Site")
+        if said is not None:
+            return said == "same-origin"
+        origin = request.headers.get("Origin", "")
+        return bool(origin) and (origin == self.node.config.face.public_url or urlsplit(origin).netloc == request.host)
+
+    def refuse(self, status: int, zh: str, en: str) -> NoReturn:
+        """End this request with a page that says why, in words for clerks."""
+        abort(Response(self.page("refused.html", words=(zh, en)), status=status))
 
     def drop_cookie(self, answer: Response, name: str) -> None:
         """Take a cookie back."""
@@ -148,12 +164,3 @@ def carried_from(form: MultiDict[str, str]) -> dict[str, str]:
     """Return what has to be carried over signing in: the values of a form, and which record type it was of."""
     values = {name: "\n".join(form.getlist(name)) for name in form if name != TOKEN}
     return {f"{CARRIED}{name}": value for name, value in values.items()} if "record_type" in values else {}
-
-
-def _from_here() -> bool:
-    """Tell whether a form was sent by one of our own pages, as far as browsers say."""
-    said = request.headers.get("Sec-Fetch-Site")
-    if said is not None:
-        return said == "same-origin"
-    origin = request.headers.get("Origin", "")
-    return bool(origin) and urlsplit(origin).netloc == request.host

@@ -49,8 +49,11 @@ REMEMBERED: Final = (
     "Actor/Unit",
 )
 """Fields that the next form of the session begins with."""
+REMEMBERED_LENGTH_MAX: Final = 200
+"""Characters of such a field: none of them may have more."""
 VALUES_MAX: Final = 5_000
 """Fields of one form: more than any record type has with all its rows. Our own choice."""
+_TITLES: Final = (CASE_NUMBER, "OrigCaseNo", "RecordKey", "TaskName", "TaskCode")
 _PROTOCOL: Final = frozenset({TOKEN, "action", "draft", "record_type"})
 _DRAFT_ID: Final = re.compile(r"[A-Z2-7]{16,64}\Z")
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2})?\Z")
@@ -87,7 +90,11 @@ class FormViews:
         with self._desk.node.store.reading() as connection:
             found = load_draft(connection, self._desk.source.name, draft_id)
         if found is None:
-            abort(404, "there is no such draft: it was handed in, deleted, or not saved for 30 days")
+            self._desk.refuse(
+                404,
+                "没有这份草稿：可能已提交、已删除，或 30 天未保存",
+                "No such draft: handed in, deleted, or 30 days old",
+            )
         return self._shown(_form(found.record_type), found.values, draft_id)
 
     def discard(self, draft_id: str) -> Response:
@@ -101,7 +108,9 @@ class FormViews:
         with self._desk.node.store.reading() as connection:
             found = submitted_before(connection, self._desk.source, draft_id)
         if found is None:
-            abort(404, "no form was handed in here under this number within the last days")
+            self._desk.refuse(
+                404, "没有这次提交的结果，或已过数日", "No form was handed in here under this number lately"
+            )
         following = [form_of(name) for name in ("Acceptance", "Conclusion") if name != found.record_type]
         title = form_of(found.record_type).title
         return self._desk.page("done.html", found=found, title=title, following=following, draft_id=draft_id)
@@ -111,7 +120,7 @@ class FormViews:
         form = _form(request.form.get("record_type", ""))
         draft_id = request.form.get("draft", "")
         if not is_draft_id(draft_id):
-            abort(400, "the form has no number of its own; open it again")
+            self._desk.refuse(400, "表单不完整，请重新打开", "The form has no number of its own; open it again")
         values = typed()
         if self._desk.stale:
             words = ("登录已更新，请再提交一次", "You signed in anew: hand the form in once more")
@@ -148,7 +157,7 @@ class FormViews:
             self._save(form, values, draft_id)
         except YizhanError as error:
             return self._failed(read_form(form, values), error, draft_id)
-        return see(url_for("entry.home"))
+        return see(url_for("entry.home", _anchor="drafts"))
 
     def _wrong(self, filled: Filled, problems: tuple[FieldProblem, ...], draft_id: str) -> tuple[str, int]:
         """Show a form with what is wrong with it, and keep it as a draft where there is room."""
@@ -171,7 +180,9 @@ class FormViews:
         save_draft(self._desk.node.store, self._desk.source.name, draft, at=self._desk.node.clock.now())
 
     def _remember(self, values: Mapping[str, str]) -> None:
-        self._desk.session.defaults.update({name: values[name] for name in REMEMBERED if values.get(name)})
+        typed = {name: values.get(name, "") for name in REMEMBERED}
+        known = {name: text for name, text in typed.items() if 0 < len(text) <= REMEMBERED_LENGTH_MAX}
+        self._desk.session.defaults.update(known)
 
     def _case_of(self, draft_id: str) -> str:
         with self._desk.node.store.reading() as connection:
@@ -234,8 +245,8 @@ def with_rows(form: Form, values: dict[str, str], action: str) -> dict[str, str]
 
 
 def draft_title(values: Mapping[str, str]) -> str:
-    """Return what a list calls a draft: a number of its case, never a name."""
-    return values.get(CASE_NUMBER) or values.get("OrigCaseNo") or values.get("RecordKey") or ""
+    """Return what a list calls a draft: a number of its case, or what it is about; never a person."""
+    return next((values[name] for name in _TITLES if values.get(name)), "")
 
 
 def is_draft_id(text: str) -> bool:

@@ -1,8 +1,9 @@
 """Who is signed in at the pages for second entry: a clerk with the key of a source, for a working day at most.
 
 A session lives in this process: a signed cookie names it, signing out ends it at once, and a restart ends all of them.
-It holds what the next form is filled with beforehand, and the table that was uploaded last. Attempts to sign in are
-counted per address.
+It holds what the next form is filled with beforehand, and the table that was uploaded last. Attempts with a
+wrong key are counted per address; a right one always gets in, so that nobody locks out others who come through the same
+proxy: a key is 256 random bits, and no number of attempts finds one.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ LIFE_S: Final = 12 * 3600.0
 IDLE_S: Final = 4 * 3600.0
 """Seconds that a session lasts at all, and without a request: a form may lie over a lunch break. Our own choice."""
 SESSIONS_MAX: Final = 500
+SESSIONS_OF_KEY_MAX: Final = 100
+"""Sessions at all, and with one key, so that one department cannot sign all others out. Our own choice."""
 UPLOADS_MAX: Final = 20
 """Uploads kept at the same time: those that have been there longest go. Our own choice."""
 ATTEMPTS_MAX: Final = 10
 ATTEMPTS_WINDOW_S: Final = 300.0
 ADDRESSES_MAX: Final = 10_000
-"""Failed attempts of one address within the window, and addresses that are watched. Our own choice."""
+"""Wrong keys of one address within the window, and addresses that are watched. Our own choice."""
 _TOKEN_BYTES: Final = 20
 _SECRET_BYTES: Final = 32
 
@@ -80,6 +83,9 @@ class Sessions:
         session = Session(id=self.new_token(), key_hash=key_hash, token=self.new_token(), began_s=now_s, seen_s=now_s)
         with self._lock:
             self._drop_old(now_s)
+            same = [one for one in self._open.values() if one.key_hash == key_hash]
+            for oldest in same[: max(0, len(same) + 1 - SESSIONS_OF_KEY_MAX)]:
+                _end(self._open.pop(oldest.id))
             while len(self._open) >= SESSIONS_MAX:
                 _end(self._open.popitem(last=False)[1])
             self._open[session.id] = session
@@ -125,20 +131,18 @@ class Sessions:
         ours = hmac.compare_digest(self.signed(bare).encode(), text.encode("utf-8", "replace"))
         return bare if ours else None
 
-    def may_try(self, address: str) -> bool:
-        """Tell whether an address may try to sign in now."""
-        with self._lock:
-            return len(self._recent(address)) < ATTEMPTS_MAX
-
-    def failed(self, address: str) -> None:
-        """Count a failed attempt."""
+    def failed(self, address: str) -> bool:
+        """Count an attempt with a wrong key; tell whether there were too many from this address already."""
         with self._lock:
             recent = self._recent(address)
+            if len(recent) >= ATTEMPTS_MAX:
+                return True
             recent.append(self._clock.monotonic_s())
             self._failed[address] = recent
             self._failed.move_to_end(address)
             if len(self._failed) > ADDRESSES_MAX:
                 self._failed.popitem(last=False)
+            return False
 
     def _recent(self, address: str) -> list[float]:
         begin_s = self._clock.monotonic_s() - ATTEMPTS_WINDOW_S

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from flask import Response, abort, request, send_file, url_for
+from flask import Response, request, send_file, url_for
 
 from node.departments.candidates import DEPARTMENT_TYPES
 from node.departments.entry.uploads import OTHERS_SHOWN_MAX, RECORDS_MAX, REFUSED_SHOWN_MAX, Upload
@@ -74,7 +74,9 @@ class UploadViews:
         """Return the failed rows of the last look or import, in the form in which they came."""
         upload, outcome = self._outcome()
         if outcome.failed is None:
-            abort(404, "no row failed, or the form of this file has no such rows")
+            self._desk.refuse(
+                404, "没有拒收的行，或这种文件不能逐行取出", "No row failed, or this form of file has none"
+            )
         name = PurePath(upload.name)
         outcome.failed.seek(0)
         return _file(outcome.failed.read(), f"{name.stem}-拒收{name.suffix}", _MEDIA_TYPES[upload.dialect])
@@ -88,7 +90,9 @@ class UploadViews:
     def _outcome(self) -> tuple[Upload, UploadOutcome]:
         upload = self._desk.session.upload
         if upload is None or upload.outcome is None:
-            abort(404, "nothing was uploaded in this session, or it was let go")
+            self._desk.refuse(
+                404, "本次登录没有上传文件，或已放弃", "Nothing was uploaded in this session, or it was let go"
+            )
         return upload, upload.outcome
 
     def _alone(self, work: Callable[[], object]) -> Response | tuple[str, int]:
@@ -113,9 +117,17 @@ class UploadViews:
             wrong=wrong,
             record_types=[kind for name, kind in RECORD_TYPES.items() if name in DEPARTMENT_TYPES],
             records_max=RECORDS_MAX,
+            bytes_max=self._desk.node.config.level.limits.request_bytes_max,
+            labels={name: kind.label for name, kind in RECORD_TYPES.items()},
             shown_max=(REFUSED_SHOWN_MAX, OTHERS_SHOWN_MAX),
-            meaning=lambda rule: rule_words()[rule].what[0] if rule in rule_words() else "",
+            meaning=_meaning,
         )
+
+
+def _meaning(rule: str) -> str:
+    """Return what a rule found and how it is put right, in 中文; "" for one that has no words."""
+    words = rule_words().get(rule)
+    return f"{words.what[0]}。{words.fix[0]}。" if words is not None else ""
 
 
 def _file(data: bytes, name: str, media_type: str) -> Response:

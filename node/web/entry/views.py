@@ -36,6 +36,7 @@ def create_entry(node: Node) -> Blueprint:
     desk = Desk(node=node, sessions=Sessions(clock=node.clock, randomness=node.randomness))
     blueprint = Blueprint("entry", __name__, url_prefix="/entry")
     blueprint.before_request(desk.guard)
+    blueprint.after_request(_with_referrer)
     blueprint.record_once(lambda state: state.app.extensions.update({"yizhan.entry": desk}))
     door, forms, uploads = _DoorViews(desk), FormViews(desk), UploadViews(desk)
     rules: tuple[tuple[str, str, object, str], ...] = (
@@ -60,6 +61,12 @@ def create_entry(node: Node) -> Blueprint:
     return blueprint
 
 
+def _with_referrer(answer: Response) -> Response:
+    """Let browsers tell these pages of each other: without, a form sent in plain HTTP does not say where it is from."""
+    answer.headers["Referrer-Policy"] = "same-origin"
+    return answer
+
+
 class _DoorViews:
     """Signing in and out, and the page to begin at."""
 
@@ -75,16 +82,17 @@ class _DoorViews:
         desk, sessions = self._desk, self._desk.sessions
         address = request.remote_addr or ""
         carried = {name: value for name, value in request.form.items() if name.startswith(CARRIED)}
-        if not sessions.may_try(address):
-            return desk.sign_in_page(carried=carried, wrong="often")
         # The cookie and the field were given out together: a form of another site has the one without the other.
         ours = sessions.unsigned(request.cookies.get(SIGN_IN_COOKIE, ""))
+        if ours is None or ours != request.form.get(TOKEN, ""):
+            return desk.sign_in_page(carried=carried if desk.sent_from_here() else None, wrong="page")
         key_hash = hash_of(request.form.get("key", "").strip())
         source = desk.source_of_key(key_hash)
-        if source is None or ours is None or ours != request.form.get(TOKEN, ""):
-            sessions.failed(address)
-            _log.info("sign-in refused", extra={"peer": address})
-            return desk.sign_in_page(carried=carried, wrong="key")
+        if source is None:
+            often = sessions.failed(address)
+            if not often:
+                _log.info("sign-in refused", extra={"peer": address})
+            return desk.sign_in_page(carried=carried, wrong="often" if often else "key")
         _, cookie = sessions.begin(key_hash)
         _log.info("clerk signed in", extra={"source": source.name, "peer": address})
         answer = see(self._carried_on(source.name, {name.removeprefix(CARRIED): v for name, v in carried.items()}))

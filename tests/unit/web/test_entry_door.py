@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from node.web.entry import sessions as sessions_module
 from node.web.entry.sessions import ATTEMPTS_WINDOW_S, COOKIE, IDLE_S, LIFE_S, SIGN_IN_COOKIE, Sessions
 from tests.support.web_forms import faults_of, opened
 from tests.support.whole_nodes import whole_node
+from tests.unit.web.conftest import with_entry
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Counter
@@ -88,7 +90,54 @@ def test_a_form_to_sign_in_that_another_site_made_signs_nobody_in(counter: Count
     assert opened(counter.client, "/entry/").address == "/entry/sign-in"
 
 
-def test_too_many_attempts_of_one_address_wait_five_minutes(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_to_sign_in_that_is_older_than_the_process_says_so_and_blames_no_key(counter: Counter) -> None:
+    page = opened(counter.client, "/entry/sign-in")
+    page.client = create_face_app(counter.node).test_client()
+    told = page.form("登录").fill({"key": counter.key}).press("登录")
+    assert told.status == 403
+    assert "登录页面已过期" in told.text
+    assert "密钥不正确" not in told.text
+    assert faults_of(told) == []
+    assert told.form("登录").fill({"key": counter.key}).press("登录").address == "/entry/"
+
+
+CARRIED = {"carried:record_type": "Application", "carried:draft": "A" * 32, "carried:OrgName": "别处填的"}
+
+
+@pytest.mark.parametrize(("site", "carried"), [("cross-site", False), ("same-origin", True)])
+def test_only_our_own_pages_carry_what_was_typed_over_signing_in(counter: Counter, site: str, *, carried: bool) -> None:
+    answer = counter.client.post(
+        "/entry/sign-in", data={**CARRIED, "key": "x", "token": ""}, headers={"Sec-Fetch-Site": site}
+    )
+    assert answer.status_code == 403
+    assert ("别处填的" in answer.text) is carried
+
+
+def test_a_form_sent_in_plain_http_says_where_it_is_from(counter: Counter) -> None:
+    # Browsers send Sec-Fetch-Site over TLS only, and under `no-referrer` an Origin of "null" (Fetch, 3.1).
+    assert counter.client.get("/entry/sign-in").headers["Referrer-Policy"] == "same-origin"
+    assert counter.client.get("/").headers["Referrer-Policy"] == "no-referrer"
+    form = {"record_type": "Application", "draft": "A" * 32, "OrgName": "测试局"}
+    for origin, kept in (("http://localhost", True), ("null", False), ("http://elsewhere", False)):
+        page = counter.client.post("/entry/form", data=form, headers={"Origin": origin})
+        assert ("测试局" in page.text) is kept
+
+
+def test_behind_a_proxy_that_speaks_tls_cookies_and_forms_are_those_of_its_address() -> None:
+    node = with_entry(whole_node("360102"))
+    face = replace(node.config.face, public_url="https://node.example.cn")
+    behind = replace(node, config=replace(node.config, face=face))
+    client = create_face_app(behind).test_client()
+    assert "Secure" in client.get("/entry/sign-in").headers["Set-Cookie"]
+    form = {"record_type": "Application", "draft": "A" * 32, "OrgName": "测试局"}
+    page = client.post("/entry/form", data=form, headers={"Origin": "https://node.example.cn"})
+    assert "测试局" in page.text
+    node.close()
+
+
+def test_too_many_wrong_keys_of_one_address_are_told_and_keep_no_right_one_out(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sessions_module, "ATTEMPTS_MAX", 3)
     page = opened(counter.client, "/entry/")
     statuses = []
@@ -96,9 +145,12 @@ def test_too_many_attempts_of_one_address_wait_five_minutes(counter: Counter, mo
         page = page.form("登录").fill({"key": "yz_wrong"}).press("登录")
         statuses.append(page.status)
     assert statuses == [403, 403, 403, 429]
-    assert "尝试过于频繁" in page.text
-    assert page.form("登录").fill({"key": counter.key}).press("登录").status == 429
+    assert "输错次数过多" in page.text
     counter.clock.advance(ATTEMPTS_WINDOW_S + 1)
+    assert page.form("登录").fill({"key": "yz_wrong"}).press("登录").status == 403
+    for _ in range(3):
+        page = page.form("登录").fill({"key": "yz_wrong"}).press("登录")
+    assert page.status == 429
     assert page.form("登录").fill({"key": counter.key}).press("登录").address == "/entry/"
 
 
@@ -106,9 +158,7 @@ def test_attempts_are_remembered_for_so_many_addresses(counter: Counter, monkeyp
     monkeypatch.setattr(sessions_module, "ATTEMPTS_MAX", 1)
     monkeypatch.setattr(sessions_module, "ADDRESSES_MAX", 2)
     sessions = Sessions(clock=counter.clock, randomness=counter.node.randomness)
-    for address in ("a", "b", "c"):
-        sessions.failed(address)
-    assert [sessions.may_try(one) for one in ("a", "b", "c", "d")] == [True, False, False, True]
+    assert [sessions.failed(one) for one in ("a", "b", "c", "b", "c", "a")] == [False, False, False, True, True, False]
 
 
 @pytest.mark.parametrize("idle", [True, False])
@@ -147,6 +197,22 @@ def test_of_too_many_sessions_the_longest_unused_ends(counter: Counter, monkeypa
     sessions.end(first)
     sessions.end(first)
     assert sessions.find(a) is None
+
+
+def test_one_department_does_not_sign_all_others_out(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "SESSIONS_MAX", 3)
+    monkeypatch.setattr(sessions_module, "SESSIONS_OF_KEY_MAX", 2)
+    sessions = Sessions(clock=counter.clock, randomness=counter.node.randomness)
+    _, other = sessions.begin(b"tax")
+    cookies = [sessions.begin(b"hall")[1] for _ in range(4)]
+    assert [sessions.find(cookie) is not None for cookie in (other, *cookies)] == [True, False, False, True, True]
+
+
+def test_a_page_that_is_not_there_says_so_in_words_for_clerks(window: Counter) -> None:
+    for address in ("/entry/draft/AAAAAAAAAAAAAAAA", "/entry/done/AAAAAAAAAAAAAAAA", "/entry/import/results"):
+        page = opened(window.client, address)
+        assert (page.status, page.heading, faults_of(page)) == (404, "未能办理 Not done", [])
+        assert page.follow("首页").address == "/entry/"
 
 
 @pytest.mark.parametrize("path", ["/entry/sign-out", "/entry/import/confirm", "/entry/draft/AAAAAAAAAAAAAAAA/discard"])
