@@ -78,6 +78,11 @@ class Field:
         """Return the name of the element."""
         return self.path[-1]
 
+    @property
+    def only_length(self) -> bool:
+        """Whether all that is expected is one line no longer than its input lets anybody type: no need to say so."""
+        return self.control == TEXT and self.hint[0].startswith("一行文字")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:

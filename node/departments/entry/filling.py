@@ -36,6 +36,8 @@ _LEAF: Final = re.compile(r"<?(\w+)[^<>]*>(.*)</\1>?\Z", re.DOTALL)
 _BETWEEN_TAGS: Final = re.compile(r"(?<=>)(?=<)")
 _DIGITS_MAX: Final = 5
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
+_UNFIT: Final = "it is not accepted"
+"""Said of a value of which nothing more is known than that it does not fit."""
 _VALUE_PROBLEM: Final = "; expected "
 """Stands in what is said of a value, and in nothing that is said of elements that are missing or misplaced."""
 
@@ -185,7 +187,8 @@ class _Reading:
         except CellError as error:
             zh, en = expected(entry)
             narrow = "；数字请用半角" if "full-width" in str(error) else ""
-            self.problems.append(FieldProblem(name=name, label=entry.label[0], text=(zh + narrow, f"{en}: {error}")))
+            told = en if str(error) == _UNFIT else f"{en}: {error}"
+            self.problems.append(FieldProblem(name=name, label=entry.label[0], text=(zh + narrow, told)))
             return None
         self.leaves += [name] * len(read)
         return read if several else read[0]
@@ -197,7 +200,7 @@ class _Reading:
         )
         value = meaning(text if entry.control == AREA else " ".join(text.split("\n")))
         if not _fits(value, entry.simple):
-            raise CellError("it is not accepted")
+            raise CellError(_UNFIT)
         return value
 
     def _group(self, entry: Group, name: str, *, needed: bool) -> dict[str, Any] | None:

@@ -11,11 +11,21 @@
     each.addEventListener("submit", (event) => {
       if (each.dataset.sent) event.preventDefault();
       each.dataset.sent = "yes";
+      // Whoever stops the browser from loading can send it again.
+      setTimeout(() => { delete each.dataset.sent; }, 15000);
     });
   }
   // Coming back by the browser's own button, the form can be sent again.
   addEventListener("pageshow", () => {
     for (const each of document.querySelectorAll("form[data-sent]")) delete each.dataset.sent;
+  });
+
+  // A file that is too large is told before it has travelled.
+  const file = document.querySelector("input[type=file][data-bytes-max]");
+  if (file) file.addEventListener("change", () => {
+    const large = [...file.files].some((one) => one.size > Number(file.dataset.bytesMax) - 4096);
+    file.setCustomValidity(large ? file.dataset.tooLarge : "");
+    file.reportValidity();
   });
   if (!form) return;
 

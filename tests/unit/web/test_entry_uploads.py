@@ -46,7 +46,7 @@ def test_a_table_is_looked_at_before_it_is_taken_in(window: Counter) -> None:
     assert figures(page) == ["4", "3", "0", "1"]
     assert stored(window) == []
     shown = page.rows()
-    assert (shown[0][0], shown[0][1]) == ("3", "■ 拒收 refused")
+    assert (shown[0][0], shown[0][1]) == ("3", "■ 将拒收 refused")
     assert shown[0][3].startswith("不知道该行是哪种记录")
     done = page.form("确认导入 3 条").press("确认导入 3 条")
     assert "导入结果" in done.text
@@ -141,7 +141,17 @@ def test_what_the_page_shows_is_bounded_and_refused_rows_come_first(
     monkeypatch.setattr(uploads, "REFUSED_SHOWN_MAX", 2)
     monkeypatch.setattr(uploads, "OTHERS_SHOWN_MAX", 1)
     page = uploaded(window, rows(6, 2, 4, 6))
-    assert [(row[0], row[1].split()[1]) for row in page.rows()] == [("2", "拒收"), ("4", "拒收"), ("1", "接收")]
+    assert [(row[0], row[1].split()[1]) for row in page.rows()] == [("2", "将拒收"), ("4", "将拒收"), ("1", "将接收")]
+
+
+def test_refused_rows_stand_before_repeated_ones_and_say_what_they_are(window: Counter) -> None:
+    uploaded(window, rows(2, 2)).form("确认导入").press("确认导入")
+    page = uploaded(window, rows(2, 2))
+    assert [(row[0], row[1].split()[1], row[2]) for row in page.rows()] == [
+        ("2", "将拒收", ""),
+        ("1", "重复", "申办 Application"),
+    ]
+    assert "不知道该行是哪种记录。加一列“记录类型”" in page.rows()[0][3]
 
 
 def test_a_store_that_is_busy_keeps_the_upload(window: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
