@@ -55,9 +55,10 @@ CHANNELS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLimits:
-    """How much one source may send over the open API; 0 is no limit.
+    """How much one source may hand in at the face; 0 is no limit.
 
-    ``bytes_per_day`` counts bodies as they are sent; a minute has 60 seconds, a day 86,400, whatever the clock says.
+    Records count through every door of it, requests and bytes those of the open API. ``bytes_per_day`` counts bodies
+    as they are sent; a minute has 60 seconds, a day 86,400, whatever the clock says.
     """
 
     requests_per_minute: int = 0

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from node.errors import TryLaterError, YizhanError
 from node.web.metrics import METRICS_TYPE, Metrics
+from node.web.rate_limits import RateLimits
 from node.web.security import secure_headers
 from node.web.status_page import status_page
 
@@ -53,10 +54,11 @@ def create_face_app(
         application.register_blueprint(status_page)
     if features.standard:
         _add_standard(application)
+    rates = RateLimits(node.clock)
     if features.open_api or features.soap:
-        _add_doors(application, node)
+        _add_doors(application, node, rates)
     if features.entry:
-        _add_entry(application, node)
+        _add_entry(application, node, rates)
     secure_headers(application)
     return application
 
@@ -86,12 +88,12 @@ def _add_standard(application: Flask) -> None:
     application.register_blueprint(standard_pages)
 
 
-def _add_doors(application: Flask, node: Node) -> None:
+def _add_doors(application: Flask, node: Node, rates: RateLimits) -> None:
     """Add what departments' systems push records to; all of it is one door, with one count of what a source uses."""
     # Imported here: a node whose level switches them off does not load them.
     from node.web.record_door import door_of  # noqa: PLC0415
 
-    door = door_of(node)
+    door = door_of(node, rates)
     if node.config.level.features.open_api:
         from node.web.open_api import open_api_over  # noqa: PLC0415 - as above.
 
@@ -102,10 +104,10 @@ def _add_doors(application: Flask, node: Node) -> None:
         application.register_blueprint(soap_api_over(door, public_url=node.config.face.public_url))
 
 
-def _add_entry(application: Flask, node: Node) -> None:
+def _add_entry(application: Flask, node: Node, rates: RateLimits) -> None:
     from node.web.entry.views import create_entry  # noqa: PLC0415 - see _add_doors.
 
-    application.register_blueprint(create_entry(node))
+    application.register_blueprint(create_entry(node, rates))
 
 
 def _healthz() -> dict[str, Any]:

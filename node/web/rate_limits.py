@@ -1,5 +1,8 @@
 """The limits of sources: how many requests, records and bytes of each, counted in memory.
 
+One count serves all that a source does on the face: the open API and SOAP take requests, records and bytes; second
+entry takes records, because the same key opens it.
+
 A window begins with the first request after the one before has ended, and lasts a minute or a day of the monotonic
 clock. One process serves the face of a home (its lock sees to that), so its counts are the node's; a restart begins
 them anew, which is the price of writing nothing for a request that is turned away. Answers tell what is left in the

@@ -84,11 +84,17 @@ class Taken:
 class RecordDoor:
     """Takes batches in, one request after the other of each source, within its limits."""
 
-    def __init__(self, intake: Intake, limits: OpenApiLimits, authentication: Authentication) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        limits: OpenApiLimits,
+        authentication: Authentication,
+        rates: RateLimits | None = None,
+    ) -> None:
         self.intake = intake
         self.limits = limits
         self.authentication = authentication
-        self._rates = RateLimits(intake.clock)
+        self._rates = rates or RateLimits(intake.clock)
         self._lock = threading.Lock()
         self._in_flight: dict[str, int] = {}
 
@@ -178,8 +184,8 @@ class RecordDoor:
                     del self._in_flight[source.name]
 
 
-def door_of(node: Node) -> RecordDoor:
-    """Return the door of a node, bounded by its level's ``request_bytes_max``."""
+def door_of(node: Node, rates: RateLimits) -> RecordDoor:
+    """Return the door of a node, bounded by its level's ``request_bytes_max``; ``rates`` counts for all its doors."""
     config = node.config
     authentication = Authentication(
         node.store,
@@ -188,7 +194,7 @@ def door_of(node: Node) -> RecordDoor:
         public_url=config.face.public_url,
     )
     limits = OpenApiLimits(body_bytes_max=config.level.limits.request_bytes_max)
-    return RecordDoor(node.intake, limits, authentication)
+    return RecordDoor(node.intake, limits, authentication, rates)
 
 
 def _document(places: Sequence[int], verdicts: Sequence[Verdict]) -> bytes:

@@ -6,6 +6,7 @@ after its session ended is not lost: the page to sign in carries what was typed 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
@@ -14,16 +15,21 @@ from zoneinfo import ZoneInfo
 from flask import Response, abort, g, redirect, render_template, request, url_for
 
 from node.departments.callers import Callers
+from node.errors import TryLaterError
 from node.web.entry.sessions import COOKIE, LIFE_S, SIGN_IN_COOKIE, Session, Sessions
+from node.web.rate_limits import MINUTE_S, RECORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from werkzeug.datastructures import MultiDict
 
     from node.bootstrap import Node
     from node.departments.accept import Intake
+    from node.departments.entry.fields import Words
     from node.departments.sources import Source
+    from node.web.rate_limits import RateLimits
+    from node.web.refusals import RequestRefusedError
 
 TOKEN: Final = "token"  # noqa: S105 - the name of the field, not what it holds.
 """Name of the hidden field that proves that a form is ours."""
@@ -41,6 +47,7 @@ class Desk:
 
     node: Node
     sessions: Sessions
+    rates: RateLimits
 
     @property
     def intake(self) -> Intake:
@@ -148,6 +155,20 @@ class Desk:
         """End this request with a page that says why, in words for clerks."""
         abort(Response(self.page("refused.html", words=(zh, en)), status=status))
 
+    @contextmanager
+    def counted(self, records: int) -> Iterator[None]:
+        """Take records from the limits of the source, and give them back when the node cannot write.
+
+        Raises RequestRefusedError when the source may not hand in so many now.
+        """
+        use = self.rates.use_of(self.source)
+        use.take(RECORDS, records)
+        try:
+            yield
+        except TryLaterError:
+            use.give_back()
+            raise
+
     def drop_cookie(self, answer: Response, name: str) -> None:
         """Take a cookie back."""
         answer.delete_cookie(name, path=url_for("entry.home"), httponly=True, samesite="Strict")
@@ -164,3 +185,13 @@ def carried_from(form: MultiDict[str, str]) -> dict[str, str]:
     """Return what has to be carried over signing in: the values of a form, and which record type it was of."""
     values = {name: "\n".join(form.getlist(name)) for name in form if name != TOKEN}
     return {f"{CARRIED}{name}": value for name, value in values.items()} if "record_type" in values else {}
+
+
+def limit_words(error: RequestRefusedError) -> Words:
+    """Return what a clerk is told whose source has reached a limit."""
+    wait_s = error.headers.get("Retry-After")
+    english = f"{error.what} {error.why}"
+    if wait_s is None:
+        return ("条数超过本来源的限额，请减少条数，或请管理员调整限额", english)
+    minutes = -(-int(wait_s) // MINUTE_S)
+    return (f"本来源的报送已达限额，请 {minutes} 分钟后再试", f"{english}. Try again in {minutes} min.")

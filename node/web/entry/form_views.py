@@ -27,7 +27,8 @@ from node.departments.entry.filling import (
 from node.departments.entry.submitting import problems_of, submit, submitted_before
 from node.departments.report import REFUSED
 from node.errors import StateConflictError, TryLaterError, YizhanError
-from node.web.entry.desk import TOKEN, see
+from node.web.entry.desk import TOKEN, limit_words, see
+from node.web.refusals import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +143,11 @@ class FormViews:
             problems = () if before is not None else problems_of(self._desk.intake, self._desk.source, filled, draft_id)
             if problems:
                 return self._wrong(filled, problems, draft_id)
-            found = submit(self._desk.intake, self._desk.source, filled, draft_id)
+            with self._desk.counted(0 if before is not None else 1):
+                found = submit(self._desk.intake, self._desk.source, filled, draft_id)
+        except RequestRefusedError as error:
+            problem = FieldProblem(name="", label="", text=limit_words(error))
+            return self._wrong(filled, (problem,), draft_id, status=error.status)
         except YizhanError as error:
             return self._failed(filled, error, draft_id)
         if found.outcome == REFUSED:
@@ -159,14 +164,16 @@ class FormViews:
             return self._failed(read_form(form, values), error, draft_id)
         return see(url_for("entry.home", _anchor="drafts"))
 
-    def _wrong(self, filled: Filled, problems: tuple[FieldProblem, ...], draft_id: str) -> tuple[str, int]:
+    def _wrong(
+        self, filled: Filled, problems: tuple[FieldProblem, ...], draft_id: str, *, status: int = 422
+    ) -> tuple[str, int]:
         """Show a form with what is wrong with it, and keep it as a draft where there is room."""
         try:
             self._save(filled.form, filled.values, draft_id)
             kept = True
         except (StateConflictError, TryLaterError):
             kept = False
-        return self._shown(filled.form, filled.values, draft_id, problems=problems, kept=kept), 422
+        return self._shown(filled.form, filled.values, draft_id, problems=problems, kept=kept), status
 
     def _failed(self, filled: Filled, error: YizhanError, draft_id: str) -> tuple[str, int]:
         """Show a form that could not be handed in, or saved, for a reason that is not in it."""

@@ -14,7 +14,8 @@ from node.departments.entry.uploads import OTHERS_SHOWN_MAX, RECORDS_MAX, REFUSE
 from node.departments.rules import rule_words
 from node.errors import TryLaterError, YizhanError
 from node.standard.families import RECORD_TYPES
-from node.web.entry.desk import see
+from node.web.entry.desk import limit_words, see
+from node.web.refusals import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,12 @@ class UploadViews:
         upload = self._desk.session.upload
         if upload is None:
             return see(url_for("entry.upload"))
-        return self._alone(lambda: upload.take_in(self._desk.intake, self._desk.source))
+
+        def take_in() -> None:
+            with self._desk.counted(upload.outcome.report.offered if upload.outcome else 0):
+                upload.take_in(self._desk.intake, self._desk.source)
+
+        return self._alone(take_in)
 
     def discard(self) -> Response | tuple[str, int]:
         """Let the upload go."""
@@ -102,6 +108,8 @@ class UploadViews:
             return self._page(wrong=("上一个文件还在处理，请稍候", "The file before is still being worked on")), 409
         try:
             work()
+        except RequestRefusedError as error:
+            return self._page(wrong=limit_words(error)), error.status
         except YizhanError as error:
             zh = "本节点现在不能办理，请稍后再试" if isinstance(error, TryLaterError) else "文件不能办理"
             words = (zh, f"{error.what}: {error.why}. {error.action}")

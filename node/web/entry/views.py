@@ -24,6 +24,7 @@ from node.web.entry.upload_views import UploadViews
 
 if TYPE_CHECKING:
     from node.bootstrap import Node
+    from node.web.rate_limits import RateLimits
 
 FIRST_TYPES: Final = ("Application", "Acceptance", "Conclusion")
 """What a window hands in most; every other type that departments hand in has a form as well."""
@@ -31,9 +32,9 @@ FIRST_TYPES: Final = ("Application", "Acceptance", "Conclusion")
 _log = logging.getLogger(__name__)
 
 
-def create_entry(node: Node) -> Blueprint:
-    """Return the pages for second entry of a node."""
-    desk = Desk(node=node, sessions=Sessions(clock=node.clock, randomness=node.randomness))
+def create_entry(node: Node, rates: RateLimits) -> Blueprint:
+    """Return the pages for second entry of a node; ``rates`` counts what its sources use of their limits."""
+    desk = Desk(node=node, sessions=Sessions(clock=node.clock, randomness=node.randomness), rates=rates)
     blueprint = Blueprint("entry", __name__, url_prefix="/entry")
     blueprint.before_request(desk.guard)
     blueprint.after_request(_with_referrer)
