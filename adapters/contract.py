@@ -54,10 +54,11 @@ class Form(StrEnum):
 class Setting:
     """One setting of a kind: its name (the unit last), its form, its default, and what it means in both languages.
 
-    TEXT is at most ``length_max`` characters without control characters; NUMBER is between ``lowest`` and ``highest``,
-    whole when the default (or ``lowest``) is; CHOICE is one of ``choices``; LIST is of texts; TABLE is of texts by
-    name. A ``secret`` is a text that never stands in ``adapters.toml``, but in the file of secrets or the environment;
-    it may have lines, as a private key has.
+    TEXT is at most ``length_max`` characters without control characters, but for tabs and line ends where it may have
+    ``several_lines``, as a SELECT has; NUMBER is between ``lowest`` and ``highest``, whole when the default (or
+    ``lowest``) is; CHOICE is one of ``choices``; LIST is of texts; TABLE is of texts by name. A ``secret`` is a text
+    that never stands in ``adapters.toml``, but in the file of secrets or the environment; it may have lines, as a
+    private key has.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Setting:
     lowest: float = 0
     highest: float = 2**53
     length_max: int = 4000
+    several_lines: bool = False
     secret: bool = False
 
 

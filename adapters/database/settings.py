@@ -62,6 +62,7 @@ SETTINGS: Final = (
         zh="本地自写的一条 SELECT，只可使用参数 :watermark_at 与 :watermark_id；与 table 二选一",
         en="one SELECT of the site's own, with no parameters but :watermark_at and :watermark_id; either this or table",
         length_max=20_000,
+        several_lines=True,
     ),
     Setting(
         name="watermark",

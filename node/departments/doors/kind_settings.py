@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 ENTRIES_MAX: Final = 1000
 """Entries of a list or a table. Our own choice."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_IN_SECRETS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""A secret may have lines: a private key is a file of them."""
+_CONTROL_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""A secret may have lines: a private key is a file of them; so may what says so, such as a SELECT."""
 _SHOWN_MAX: Final = 60
 
 
@@ -122,7 +122,7 @@ def allowed_words(setting: Setting) -> str:
     if setting.form is Form.NUMBER:
         kind = "a whole number" if _is_whole(setting) else "a number"
         return f"{kind} from {setting.lowest:,g} to {setting.highest:,.15g}"
-    lines = " but line ends" if setting.secret else ""
+    lines = " but line ends" if setting.secret or setting.several_lines else ""
     words: Mapping[Form, str] = {
         Form.TEXT: f"text of at most {setting.length_max} characters, without control characters{lines}",
         Form.FLAG: "true or false",
@@ -164,7 +164,7 @@ def _checked(setting: Setting, value: Any, *, shown: bool = True) -> Any:
 
 
 def _is_text(setting: Setting, value: Any) -> bool:
-    control = _CONTROL_IN_SECRETS if setting.secret else _CONTROL
+    control = _CONTROL_IN_LINES if setting.secret or setting.several_lines else _CONTROL
     return isinstance(value, str) and len(value) <= setting.length_max and not control.search(value)
 
 

@@ -56,6 +56,14 @@ def test_a_secret_may_have_lines_as_a_private_key_has() -> None:
         checked_secrets(DECLARED, {"password": "\x1b[2J"})
 
 
+def test_a_text_may_have_lines_where_its_kind_says_so() -> None:
+    query = setting("query", several_lines=True)
+    assert checked_settings((query,), {"query": "SELECT *\n\tFROM a\r\n"})["query"] == "SELECT *\n\tFROM a\r\n"
+    assert "control characters but line ends" in allowed_words(query)
+    with pytest.raises(SettingError):
+        checked_settings((query,), {"query": "SELECT '\x00'"})
+
+
 @pytest.mark.parametrize(
     ("given", "name", "words"),
     [
