@@ -53,6 +53,12 @@ class Assignment(click.ParamType[tuple[str, str]]):
 @click.option("--table", help="The source's table, of rows that do not say theirs.")
 @click.option("--every-s", type=float, help="Seconds between two rounds; default: the kind's.")
 @click.option("--hours", multiple=True, help="When the source may be asked, such as 22:00-06:00. Repeatable.")
+@click.option(
+    "--deliver-organisation",
+    "deliver_organisations",
+    multiple=True,
+    help="Code of a department whose documents go down through it. Repeatable.",
+)
 @click.option("--check/--no-check", default=True, help="Try the source before anything is saved (the default).")
 @pass_frame
 def add(
@@ -151,7 +157,9 @@ def _table(kind: FoundKind, source: str, settings: Sequence[tuple[str, str]], ke
     """Return the table of ``adapters.toml`` that the options stand for; what was not given is left out."""
     from node.departments.doors.kind_settings import SettingError, read_settings
 
-    given = {key: list(value) if key == "hours" else value for key, value in keys.items() if value not in (None, ())}
+    given = {
+        key: list(value) if type(value) is tuple else value for key, value in keys.items() if value not in (None, ())
+    }
     try:
         chosen = read_settings(kind.settings, settings)
     except SettingError as mistake:

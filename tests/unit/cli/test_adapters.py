@@ -15,6 +15,7 @@ from node.cli.home import RUN, alone_in
 from node.clock import MachineClock
 from node.demo.raising import wait_until
 from tests.support.homes import Answer, Home, applications
+from tests.support.samples import CREDIT_CODE
 from tests.support.scripted_adapters import install_scripted
 from tests.unit.cli.conftest import serving
 
@@ -70,7 +71,8 @@ def test_a_kind_of_others_is_listed_with_its_settings(hall: Home) -> None:
 
 
 def test_an_adapter_is_tried_saved_run_shown_and_removed(hall: Home) -> None:
-    assert add(hall, "--every-s", "5", "--hours", "22:00-06:00").document["checked"] is True
+    down = ("--deliver-organisation", CREDIT_CODE)
+    assert add(hall, "--every-s", "5", "--hours", "22:00-06:00", *down).document["checked"] is True
     (deliveries(hall) / "a.csv").write_bytes(applications(3))
     ran = hall.call("adapters", "run", "door").document
     assert (ran["state"], ran["deliveries"], ran["accepted"], ran["refused"]) == ("waiting", 1, 3, 0)
@@ -78,6 +80,7 @@ def test_an_adapter_is_tried_saved_run_shown_and_removed(hall: Home) -> None:
     assert (listed["name"], listed["state"], listed["accepted"]) == ("door", "stopped", 3)
     shown = hall.call("adapters", "show", "door").document
     assert (shown["settings"]["every_s"], shown["settings"]["settings.pages_max"]) == (5.0, 10)
+    assert shown["settings"]["deliver_organisations"] == [CREDIT_CODE]
     assert "已停止" in hall.call("adapters", "show", "door", "--lang", "zh", json_wanted=False).out
     hall.call("adapters", "remove", "door", code=2)
     hall.call("adapters", "remove", "door", "--yes")
