@@ -7,21 +7,32 @@ and the button that is pressed.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lxml import html
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from node.departments.entry.filling import ROWS_PREFIX
 
-    from flask.testing import FlaskClient
-    from werkzeug.test import TestResponse
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Browser(Protocol):
+    """What pages are fetched with: a test client, or ``tests.support.http_browser``."""
+
+    @property
+    def get(self) -> Callable[..., Any]:
+        """Fetches a page; the answer is one of a test client, or looks like it."""
+
+    @property
+    def post(self) -> Callable[..., Any]:
+        """Sends a form."""
 
 
 class Page:
     """One page as it came."""
 
-    def __init__(self, client: FlaskClient, answer: TestResponse) -> None:
+    def __init__(self, client: Browser, answer: Any) -> None:
         self.client = client
         self.status = answer.status_code
         self.headers = answer.headers
@@ -111,8 +122,8 @@ class Form:
         return self
 
     def press(self, button: str, *, headers: Mapping[str, str] | None = None) -> Page:
-        """Press the button with these words, and follow where it leads."""
-        found = [one for one in self.element.iter("button") if button in words(one)]
+        """Press the button with these words, or of this value, and follow where it leads."""
+        found = [one for one in self.element.iter("button") if button in words(one) or button == one.get("value")]
         assert found, f"no button {button!r}"
         data: dict[str, Any] = {**self.values, **self.files}
         if found[-1].get("name"):
@@ -127,9 +138,24 @@ class Form:
         return Page(self.page.client, answer)
 
 
-def opened(client: FlaskClient, address: str) -> Page:
+def opened(client: Browser, address: str) -> Page:
     """Open an address as a browser does."""
     return Page(client, client.get(address, headers={"Accept": "text/html"}, follow_redirects=True))
+
+
+def typed_values(content: Any, prefix: str = "") -> dict[str, str]:
+    """What a clerk types for this content, by field."""
+    values: dict[str, str] = {}
+    for name, value in content.items():
+        if isinstance(value, dict):
+            values |= typed_values(value, f"{prefix}{name}/")
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            values[f"{ROWS_PREFIX}{prefix}{name}"] = str(len(value))
+            for row, item in enumerate(value):
+                values |= typed_values(item, f"{prefix}{name}.{row}/")
+        else:
+            values[prefix + name] = "\n".join(value) if isinstance(value, list) else value
+    return values
 
 
 def words(element: Any) -> str:

@@ -27,11 +27,12 @@ from node.departments.entry.fields import (
     hint_of,
     pattern_hints,
 )
-from node.departments.entry.filling import BY_NODE, NUMBERING, ROWS_PREFIX, FieldProblem, Filled, read_form
+from node.departments.entry.filling import BY_NODE, NUMBERING, FieldProblem, Filled, read_form
 from node.errors import Problem, RecordRefusedError
 from node.standard.codec import SHAPES, parse_record
 from node.standard.compose import content_of
 from node.standard.examples import example
+from tests.support.web_forms import typed_values
 
 
 def content_of_example(record_type: str) -> dict[str, Any]:
@@ -41,25 +42,10 @@ def content_of_example(record_type: str) -> dict[str, Any]:
     return content
 
 
-def values_of(content: Any, prefix: str = "") -> dict[str, str]:
-    """What a clerk types for this content, by field."""
-    values: dict[str, str] = {}
-    for name, value in content.items():
-        if isinstance(value, dict):
-            values |= values_of(value, f"{prefix}{name}/")
-        elif isinstance(value, list) and isinstance(value[0], dict):
-            values[f"{ROWS_PREFIX}{prefix}{name}"] = str(len(value))
-            for row, item in enumerate(value):
-                values |= values_of(item, f"{prefix}{name}.{row}/")
-        else:
-            values[prefix + name] = "\n".join(value) if isinstance(value, list) else value
-    return values
-
-
 @pytest.mark.parametrize("record_type", sorted(DEPARTMENT_TYPES))
 def test_every_record_that_departments_hand_in_can_be_typed_whole(record_type: str) -> None:
     content = content_of_example(record_type)
-    filled = read_form(form_of(record_type), values_of(content))
+    filled = read_form(form_of(record_type), typed_values(content))
     assert filled.problems == ()
     assert filled.content == content
     # As XML with a line for each element it is the same record, and each line leads back to its field.
@@ -128,7 +114,7 @@ def test_a_type_that_the_standard_does_not_have_has_no_form() -> None:
 
 
 def filled(record_type: str, changed: dict[str, str]) -> Filled:
-    values = values_of(content_of_example(record_type))
+    values = typed_values(content_of_example(record_type))
     return read_form(form_of(record_type), {**values, **changed})
 
 
@@ -178,7 +164,7 @@ def test_a_value_that_the_schema_would_refuse_is_told_even_where_others_are_miss
     read = filled("Conclusion", {name: typed, "OrgName": ""})
     assert {one.name for one in read.problems} == {name, "OrgName"}
     # And the schema is of the same opinion.
-    values = {**values_of(content_of_example("Conclusion"))}
+    values = {**typed_values(content_of_example("Conclusion"))}
     body = read_form(form_of("Conclusion"), values).markup().decode()
     wrong = body.replace(f"<{name}>{values[name]}<", f"<{name}>{typed}<") if name in values else body
     with pytest.raises(RecordRefusedError):
@@ -207,7 +193,9 @@ def test_a_group_that_is_begun_is_finished_and_an_empty_row_is_none() -> None:
     values = {"rows:MaterialItem": "4", "MaterialItem.0/MaterialName": "", "MaterialItem.0/Count": ""}
     values |= {"MaterialItem.1/MaterialName": "申请书", "MaterialItem.3/Count": "2"}
     base = {
-        name: text for name, text in values_of(content_of_example("Application")).items() if "MaterialItem" not in name
+        name: text
+        for name, text in typed_values(content_of_example("Application")).items()
+        if "MaterialItem" not in name
     }
     read = read_form(form_of("Application"), {**base, **values})
     assert read.content["MaterialItem"] == [{"MaterialName": "申请书"}, {"Count": "2"}]
@@ -275,7 +263,9 @@ def test_what_is_wrong_with_no_field_is_told_of_the_form() -> None:
 
 def test_a_case_without_a_number_gets_one_of_the_source_by_which_the_node_gives_it_its_own() -> None:
     base = {
-        name: text for name, text in values_of(content_of_example("Application")).items() if not name.startswith("Orig")
+        name: text
+        for name, text in typed_values(content_of_example("Application")).items()
+        if not name.startswith("Orig")
     }
     read = read_form(form_of("Application"), {**base, "CaseNo": "ignored", NUMBERING: BY_NODE})
     assert read.problems == ()

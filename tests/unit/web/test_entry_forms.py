@@ -17,8 +17,8 @@ from node.standard.codec import parse_record
 from node.standard.compose import content_of
 from node.standard.identifiers import is_case_number
 from node.standard.seals import ANCESTORS, StreamName
-from tests.support.web_forms import Page, faults_of, opened
-from tests.unit.departments.test_entry_forms import content_of_example, values_of
+from tests.support.web_forms import Page, faults_of, opened, typed_values
+from tests.unit.departments.test_entry_forms import content_of_example
 
 if TYPE_CHECKING:
     from tests.unit.web.conftest import Counter
@@ -229,7 +229,7 @@ def test_every_record_type_has_a_form_that_people_can_use_and_sends_what_was_typ
 ) -> None:
     page = opened(window.client, f"/entry/new/{record_type}")
     assert (page.status, faults_of(page)) == (200, [])
-    values = values_of(content_of_example(record_type))
+    values = typed_values(content_of_example(record_type))
     form = page.form("提交")
     for name, count in values.items():
         if name.startswith("rows:") and count != "1":
