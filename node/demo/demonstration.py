@@ -8,13 +8,8 @@ Ctrl-C. Whatever happens, no process is left behind.
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import tempfile
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from node.clock import MachineClock
@@ -22,19 +17,20 @@ from node.demo.comparing import NOTICE_STREAM, compare_doors, copies_of, holders
 from node.demo.feeding import expected_doors, feed_all, plan_feed
 from node.demo.latency import TRIES, measure_latency
 from node.demo.plan import COUNTIES, NOTICE_TO, PROVINCE
-from node.demo.program import stop_all
 from node.demo.publishing import add_source, exchange_notice, publish_reference, wait_for_reference, wait_for_tree
-from node.demo.raising import DemoNode, plan_nodes, raise_tree
+from node.demo.raising import plan_nodes, raise_tree
 from node.demo.settling import Expectation, publish_statistics, settle, wait_quiet
+from node.demo.staging import report_nodes, stay_up, stop_nodes, terminated_like_interrupted, working_folder
 from node.demo.watching import Watcher
-from node.errors import DemonstrationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from node.clock import Clock
     from node.demo.comparing import Status
     from node.demo.feeding import Feed
+    from node.demo.raising import DemoNode
 
 SCHEMA: Final = "yizhan.demo/1"
 CASES: Final = 240
@@ -59,14 +55,14 @@ def demonstrate(settings: Settings) -> int:
     the end; the nodes are stopped before either is raised.
     """
     clock = MachineClock()
-    with _home(settings.home) as home, _terminated_like_interrupted():
+    with working_folder(settings.home) as home, terminated_like_interrupted():
         nodes = plan_nodes(home)
         try:
             report = _run(settings, nodes, clock)
             if not settings.check:
-                _stay_up(report, nodes)
+                stay_up(report, nodes)
         finally:
-            _stop(nodes, clock)
+            stop_nodes(nodes, clock)
     if settings.check:
         sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
     return 0 if report["ok"] else 1
@@ -117,78 +113,10 @@ def _expectation(feeds: Sequence[Feed]) -> Expectation:
 def _report(statuses: Mapping[str, Status], problems: list[str]) -> dict[str, Any]:
     """Return the document but for what was measured on the way."""
     copies = {code: copies_of(status) for code, status in statuses.items()}
-    nodes = {
-        code: {
-            "level": status["node"]["level"],
-            "streams": {name: {"size": size, "root": root} for name, (size, root) in copies[code].items()},
-            "cases": status["cases"],
-            "quarantined": status["quarantined"],
-            "findings": status["findings"],
-            "penalties": status["penalties"],
-            "penalty_findings": status["penalty_findings"],
-            "statistics": status["statistics"]["state"],
-        }
-        for code, status in statuses.items()
-    }
     return {
         "schema": SCHEMA,
         "ok": not problems,
         "problems": problems,
-        "nodes": nodes,
+        "nodes": report_nodes(statuses),
         "directed": {"to": NOTICE_TO.code, "held_by": holders_found(copies, NOTICE_STREAM)},
     }
-
-
-def _stay_up(report: Mapping[str, Any], nodes: Mapping[str, DemoNode]) -> None:
-    """Say what came out and where to look, then show counts and lags until Ctrl-C."""
-    words = "everything agrees 全部一致" if report["ok"] else "NOT in order 不一致"
-    sys.stderr.write(f"demo: {words} · {report['seconds']} s · {report['latency_s']}\n")
-    for problem in report["problems"]:
-        sys.stderr.write(f"demo: {problem}\n")
-    for node in nodes.values():
-        sys.stdout.write(f"{node.plan.code} {node.plan.name}  {node.face}/\n")
-    sys.stdout.flush()
-    sys.stderr.write("demo: Ctrl-C stops all four nodes 按 Ctrl-C 停止\n")
-    try:
-        with Watcher(nodes) as watcher:
-            watcher.say("running 运行中")
-            threading.Event().wait()
-    except KeyboardInterrupt:
-        sys.stderr.write("demo: stopping 正在停止\n")
-
-
-def _stop(nodes: Mapping[str, DemoNode], clock: Clock) -> None:
-    """Stop all processes; a second Ctrl-C does not keep it from ending."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stop_all([node.process for node in nodes.values()], clock)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextmanager
-def _home(given: Path | None) -> Iterator[Path]:
-    """Give the folder to work in: the one asked for, which must be empty, or one that vanishes afterwards."""
-    if given is None:
-        with tempfile.TemporaryDirectory(prefix="yizhan-demo-", ignore_cleanup_errors=True) as made:
-            yield Path(made)
-        return
-    if given.exists() and any(given.iterdir()):
-        raise DemonstrationError(
-            f"{given} is not empty", why="a demonstration begins with nothing", action="Give --home another folder"
-        )
-    given.mkdir(parents=True, exist_ok=True)
-    yield given.resolve()
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM end the demonstration as Ctrl-C does, so that no node is left behind.
-
-    SIGINT is set too: a shell that starts a program in the background has it ignored.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

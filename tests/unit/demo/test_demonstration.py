@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from node.clock import MachineClock
-from node.demo import demonstration, latency, publishing, settling
+from node.demo import demonstration, latency, publishing, settling, staging
 from node.demo.demonstration import Settings, demonstrate
 from node.demo.figures import Figures
 from node.demo.raising import plan_nodes
@@ -27,9 +27,7 @@ REPORT: dict[str, Any] = {"ok": True, "problems": [], "seconds": 1.0, "latency_s
 def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Nothing is started; the list says which nodes were stopped."""
     codes: list[str] = []
-    monkeypatch.setattr(
-        demonstration, "stop_all", lambda processes, _clock: codes.extend(p.home.name for p in processes)
-    )
+    monkeypatch.setattr(staging, "stop_all", lambda processes, _clock: codes.extend(p.home.name for p in processes))
     return codes
 
 
@@ -57,7 +55,7 @@ def test_what_is_wrong_is_told_before_it_stays_up(
 
     reporting(monkeypatch, {**REPORT, "ok": False, "problems": ["360103 holds what is not for it"]})
     monkeypatch.setattr(threading, "Event", Interrupted)
-    monkeypatch.setattr(demonstration, "Watcher", _NoWatcher)
+    monkeypatch.setattr(staging, "Watcher", _NoWatcher)
     assert demonstrate(Settings()) == 1
     output, errors = capsys.readouterr()
     assert [line.split()[0] for line in output.splitlines()] == ["360000", "360100", "360102", "360103"]
