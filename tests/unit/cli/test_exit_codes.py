@@ -49,6 +49,7 @@ CALLS = (
     ("adapters", "documents", "hall"),
     ("adapters", "new", "tax_box", "--folder", __file__),
     ("adapters", "scale"),
+    ("adapters", "ports"),
     ("bluetooth", "scan"),
     ("bluetooth", "pair", "00:11:22:33:44:55"),
     ("import", __file__),
@@ -101,7 +102,7 @@ CALLS = (
 WITHOUT_A_NODE = frozenset({"bluetooth", "conformance", "demo", "dialects", "mapping", "standard", "verify"})
 """Commands that need no home: the demonstration makes its own, the others are about the standard,
 the program and the machine."""
-NEED_NO_NODE = frozenset({("adapters", "kinds"), ("adapters", "new"), ("adapters", "scale"), ("backup", "verify")})
+NEED_NO_NODE = frozenset({("backup", "verify"), *(("adapters", name) for name in ("kinds", "new", "ports", "scale"))})
 PASSED_ON = ("terminal",)
 """The terminal's own program gets its words as they come, and leaves as it does where there is no node."""
 MISTAKES = (
