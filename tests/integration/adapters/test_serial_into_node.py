@@ -96,7 +96,7 @@ def test_a_thousand_records_over_a_bad_line_with_ten_unplugs_reach_the_province_
         path.write_bytes(bodies("apply", case_no=case_no(FIRST + number))[0])
     with simulated_line(tmp_path / "line", bits_per_s=115_200, noise=NOISE) as line:
         settings = {"port": str(line.near), "mode": "record_line", "terminals": [terminal.name]}
-        secrets = {"terminal_keys": f"{terminal.name} {key_text(terminal.key)}"}
+        secrets = {"terminal_keys": f"{terminal.name}={key_text(terminal.key)}"}
         with kept(county, tmp_path, settings, secrets, "standard"), terminal.run(line.far):
             terminal.call("send", *map(str, files))
             for number, end in enumerate(UNPLUGGED):

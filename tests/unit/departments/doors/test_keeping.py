@@ -296,7 +296,11 @@ def test_a_process_that_was_killed_between_rounds_is_started_again(door: Door) -
     assert wait_until(lambda: not is_there(process), 5, CLOCK)
     door.put("1.xml", delivery(1))
     keeper.turn()
-    assert (door.row.state, door.row.text) == ("broken", "its process ended between two rounds")
+    # Its threads end one after another: a round may begin before the last of them.
+    assert (door.row.state, door.row.text.partition(" (")[0]) in {
+        ("broken", "its process ended between two rounds"),
+        ("broken", "its process ended during fetch"),
+    }
     keeper.turn()
     assert (door.row.state, len(door.answers())) == ("waiting", 1)
 
