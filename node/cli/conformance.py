@@ -10,7 +10,7 @@ import click
 
 from node.cli.arguments import READABLE_FILE, DialectName
 from node.cli.frame import Frame, LazyCommand, pass_frame
-from node.cli.output import place_of, say, write_json
+from node.cli.output import place_of, say, shown, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,11 +81,13 @@ def teller() -> Callable[[Checked], None]:
     def tell(checked: Checked) -> None:
         nonlocal written
         if not checked.problems:
-            click.echo(f"ok\t{place_of(checked.row, checked.line)}\t{checked.record_type}\t{checked.key}")
+            click.echo(shown(f"ok\t{place_of(checked.row, checked.line)}\t{checked.record_type}\t{checked.key}"))
             return
         for problem in checked.problems[: PROBLEMS_MAX - written]:
             place = place_of(problem.row, problem.line)
-            click.echo(f"wrong\t{place}\t{problem.element or checked.record_type}\t{problem.rule}\t{problem.text}")
+            click.echo(
+                shown(f"wrong\t{place}\t{problem.element or checked.record_type}\t{problem.rule}\t{problem.text}")
+            )
             written += 1
 
     return tell
@@ -95,7 +97,9 @@ def summarise(frame: Frame, found: Conformance) -> None:
     """Tell people what was found: hints on standard output, the rest as words."""
     for hint in found.hints:
         label = hint.label.chinese if frame.language == "zh" else hint.label.english
-        click.echo(f"hint\t{place_of(hint.row, hint.line)}\t{hint.record_type}\t{hint.code}\t{hint.case_no}\t{label}")
+        click.echo(
+            shown(f"hint\t{place_of(hint.row, hint.line)}\t{hint.record_type}\t{hint.code}\t{hint.case_no}\t{label}")
+        )
     say(
         frame,
         f"方言 {found.dialect}：记录 {found.records} 条，合格 {found.conforming} 条（规范形式 {found.canonical} 条），"

@@ -9,7 +9,7 @@ import click
 from node.cli.arguments import READABLE_FILE, WRITABLE_FILE, DialectName
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import home_of, node_of
-from node.cli.output import place_of, say, write_json, write_table
+from node.cli.output import place_of, say, shown, write_json, write_table
 from node.cli.progress import import_progress
 
 if TYPE_CHECKING:
@@ -140,10 +140,10 @@ def _teller() -> Callable[[Verdict], None]:
         nonlocal written
         place = place_of(verdict.row, verdict.line)
         if not verdict.problems:
-            click.echo(f"{verdict.outcome}\t{place}\t{verdict.record_type}\t{verdict.key}")
+            click.echo(shown(f"{verdict.outcome}\t{place}\t{verdict.record_type}\t{verdict.key}"))
         for problem in verdict.problems[: PROBLEMS_MAX - written]:
             element = problem.element or verdict.record_type
-            click.echo(f"{verdict.outcome}\t{place}\t{element}\t{problem.rule}\t{problem.text}")
+            click.echo(shown(f"{verdict.outcome}\t{place}\t{element}\t{problem.rule}\t{problem.text}"))
             written += 1
 
     return tell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -119,6 +120,8 @@ HEADINGS: Final = {
     "way": "方式",
 }
 """Chinese headings of every column of a table."""
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What may move the cursor, change colours or titles, or turn the order of letters; tabs and line ends may stand."""
 
 
 def write_json(document: Mapping[str, Any]) -> None:
@@ -129,7 +132,17 @@ def write_json(document: Mapping[str, Any]) -> None:
 def say(frame: Frame, zh: str, en: str) -> None:
     """Tell a person something on standard error, in the language asked for; silent with --quiet."""
     if frame.verbosity >= 0:
-        click.echo(zh if frame.language == "zh" else en, err=True)
+        click.echo(shown(zh if frame.language == "zh" else en), err=True)
+
+
+def shown(text: str) -> str:
+    """Return a text as it may be written to a terminal: systems of others have put names and errors into it."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _cell(value: object) -> str:
+    """Return a value as a cell of a table, which is one line without tabs."""
+    return shown(re.sub(r"[\t\r\n]+", " ", str(value)))
 
 
 def write_table(frame: Frame, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -143,15 +156,17 @@ def write_table(frame: Frame, title: str, columns: Sequence[str], rows: Sequence
     if not sys.stdout.isatty():
         click.echo("\t".join(columns))
         for row in rows:
-            click.echo("\t".join(str(value) for value in row))
+            click.echo("\t".join(map(_cell, row)))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     headings = [HEADINGS[name] if frame.language == "zh" else name.replace("_", " ") for name in columns]
     table = Table(*headings, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*(str(value) for value in row))
+        # As text: in a string square brackets would be read as markup.
+        table.add_row(*(Text(_cell(value)) for value in row))
     Console(no_color=not frame.colorful).print(table)
 
 
@@ -178,7 +193,7 @@ def report_error(frame: Frame, error: YizhanError) -> None:
 
 def say_error(error: YizhanError) -> None:
     """Write an error as three lines to standard error: what happened, why (with its code), what to do."""
-    click.echo(f"{error.what}\n{error.why} ({error.code})\n{error.action}", err=True)
+    click.echo(shown(f"{error.what}\n{error.why} ({error.code})\n{error.action}"), err=True)
 
 
 def _plain(value: object) -> str:

@@ -9,7 +9,7 @@ import click
 
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import config_of, home_of, is_running, node_of
-from node.cli.output import say, write_json, write_table
+from node.cli.output import say, shown, write_json, write_table
 
 if TYPE_CHECKING:
     from node.departments.doors.adapters_file import ListedAdapter
@@ -102,7 +102,7 @@ def logs(frame: Frame, name: str, lines: int) -> None:
         say(frame, f"适配器 {name} 还没有事件。", f"The adapter {name} has no events yet.")
     for event in found:
         fields = " ".join(f"{key}={value!r}" for key, value in event.get("fields", {}).items())
-        click.echo(f"{event.get('at')} {event.get('level')} {event.get('event')} {fields}".rstrip())
+        click.echo(shown(f"{event.get('at')} {event.get('level')} {event.get('event')} {fields}").rstrip())
 
 
 def _spoken(frame: Frame, state: str) -> str:

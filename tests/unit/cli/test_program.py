@@ -216,6 +216,16 @@ def test_a_table_is_drawn_on_a_terminal_only(
         assert heading in drawn
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_cell_is_shown_as_it_is_whatever_a_system_put_into_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, terminal: bool
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    write_table(Frame(color=False, lang="en"), "表", ("root",), [("[/red]\n\x1b[2J\u202e\x9b",)])
+    drawn = capsys.readouterr().out
+    assert r"[/red] \x1b[2J\u202e\x9b" in drawn
+
+
 def test_an_empty_table_says_that_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     write_table(Frame(lang="en"), "表 Table", ("root",), [])
     assert capsys.readouterr() == ("root\n", "表 Table: none\n")

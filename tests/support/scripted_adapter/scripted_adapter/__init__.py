@@ -141,6 +141,11 @@ def _away_long(_: ScriptedAdapter) -> None:
     raise SourceUnavailableError("come back tomorrow", retry_after_s=7200.0)
 
 
+def _ugly(_: ScriptedAdapter) -> None:
+    _log.warning("\x1b]0;mine\x07 \u202e[/red]")
+    raise SourceUnavailableError("\x1b]0;mine\x07 \u202e[/red]")
+
+
 def _never(_: ScriptedAdapter) -> None:
     raise DeliveryRejectedError("it is not taken")
 
@@ -213,6 +218,7 @@ _DEEDS: dict[str, Callable[[ScriptedAdapter], Any]] = {
     "away": _away,
     "away-long": _away_long,
     "never": _never,
+    "ugly": _ugly,
     "person": _person,
     "talk": _talk,
     "talk-on": _talk_on,
