@@ -40,6 +40,8 @@ _UNAUTHORISED: Final = 401
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD: Final = frozenset({307, 308})
 _PASSING: Final = frozenset({408, 409, 425, 429})
+_CODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+"""How an answer may be packed: once, by what expands it at most a thousandfold, piece by piece."""
 _CREDENTIALS: Final = "check auth, and the secret credential; then ask the source's administrator what it may do"
 _CERTIFICATE: Final = "check tls_ca_file, the name in the server's certificate, and tls_certificate_file"
 
@@ -151,6 +153,9 @@ class HttpClient:
         return HttpAnswer(status=response.status_code, headers=response.headers, content=body, address=address)
 
     def _body(self, response: httpx.Response) -> bytes:
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        if coding not in _CODINGS:
+            raise SourceNeedsPersonError(f"an answer is packed as {coding[:40]!r}, and only gzip was asked for")
         bytes_max = int(self._plan["answer_bytes_max"])
         parts: list[bytes] = []
         size = 0
@@ -174,7 +179,7 @@ class HttpClient:
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_S),
                 follow_redirects=False,
                 trust_env=False,
-                headers={"User-Agent": "yizhan"},
+                headers={"User-Agent": "yizhan", "Accept-Encoding": "gzip"},
             )
         return self._client
 
@@ -270,10 +275,10 @@ def retry_after_s(value: str, now: datetime) -> float | None:
         return min(float(value), RETRY_AFTER_S_MAX)
     try:
         until = parsedate_to_datetime(value)
-    except ValueError:
+        moment = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+        return min(max(0.0, (moment - now).total_seconds()), RETRY_AFTER_S_MAX)
+    except (ValueError, OverflowError):
         return None
-    moment = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
-    return min(max(0.0, (moment - now).total_seconds()), RETRY_AFTER_S_MAX)
 
 
 def tls_context(plan: HttpPlan) -> ssl.SSLContext:

@@ -18,6 +18,8 @@ EARLY_S: Final = 30.0
 """A token that ends within this time is not used any more. Our own choice."""
 LIFE_S: Final = 300.0
 """How long a token is used that does not say when it ends. Our own choice."""
+LIFE_S_MAX: Final = 366 * 86_400.0
+"""Longest life that is believed. Our own choice."""
 TOKEN_LENGTH_MAX: Final = 16_000
 
 
@@ -69,8 +71,9 @@ class Tokens:
                 "credential"
             )
         life_s = document.get("expires_in")
+        known = isinstance(life_s, int | float) and 0 <= life_s <= LIFE_S_MAX
         self._token = token
-        self._ends_s = self._monotonic_s() + (float(life_s) if isinstance(life_s, int | float) else LIFE_S) - EARLY_S
+        self._ends_s = self._monotonic_s() + (float(life_s) if known else LIFE_S) - EARLY_S
 
 
 def _document(content: bytes) -> dict[str, Any]:

@@ -59,6 +59,9 @@ class SftpClient(SFTPClient):  # type: ignore[misc]
                 break
             for _ in range(names.get_int()):
                 name = names.get_binary()
+                if not name:
+                    # Behind the end of a message paramiko reads nothing for ever.
+                    raise SFTPError("a name is empty, or fewer came than were promised")
                 names.get_binary()
                 attributes = SFTPAttributes._from_msg(names)  # noqa: SLF001  # The one reader of attributes.
                 if name not in {b".", b".."}:
@@ -79,11 +82,11 @@ class SftpClient(SFTPClient):  # type: ignore[misc]
             while number not in answers.by_number:
                 self._read_response()
             try:
-                block = self._data(*answers.by_number.pop(number))
+                block = self._data(size, *answers.by_number.pop(number))
                 yield block
                 while 0 < len(block) < size:
                     offset, size = offset + len(block), size - len(block)
-                    block = self._data(*self._request(CMD_READ, handle, int64(offset), size))
+                    block = self._data(size, *self._request(CMD_READ, handle, int64(offset), size))
                     yield block
             except EOFError:
                 return
@@ -98,12 +101,14 @@ class SftpClient(SFTPClient):  # type: ignore[misc]
             raise SFTPError(f"answer {got} where {kind} belongs")
         return message
 
-    def _data(self, kind: int, message: Any) -> bytes:
+    def _data(self, asked: int, kind: int, message: Any) -> bytes:
         if kind == CMD_STATUS:
             self._convert_status(message)
         if kind != CMD_DATA:
             raise SFTPError(f"answer {kind} where data belong")
         data: bytes = message.get_binary()
+        if len(data) > asked:
+            raise SFTPError(f"{len(data)} bytes came where {asked} were asked for")
         return data
 
     def _convert_status(self, msg: Any) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from paramiko.message import Message
 from paramiko.sftp import SFTPError
 
 from adapters.sftp.client import SftpClient, StatusError
@@ -137,4 +138,16 @@ def test_answers_that_fit_no_question_are_refused() -> None:
     with client_of(folder=[handle, handle]) as client, pytest.raises(SFTPError, match="answer 102 where 104 belongs"):
         client.listed(b"/", 10)
     with client_of() as client, pytest.raises(SFTPError, match="answer 102 where data belong"):
-        client._data(HANDLE, None)
+        client._data(1, HANDLE, None)
+
+
+def test_a_server_that_promises_names_without_end_is_not_believed() -> None:
+    handle = bytes([HANDLE]) + b"%b" + text(b"h")
+    endless = bytes([NAME]) + b"%b" + struct.pack(">I", 2**32 - 1)
+    with client_of(folder=[handle, endless]) as client, pytest.raises(SFTPError, match="fewer came than were promised"):
+        client.listed(b"/", 10)
+
+
+def test_a_block_of_more_than_was_asked_for_is_refused() -> None:
+    with client_of() as client, pytest.raises(SFTPError, match="2 bytes came where 1 were asked for"):
+        client._data(1, DATA, Message(text(b"ab")))

@@ -47,7 +47,12 @@ def test_what_passes_is_told_as_away(node_of: Callable[..., Node], status: int) 
 
 @pytest.mark.parametrize(
     ("value", "least_s", "most_s"),
-    [("120", 120, 120), ("Wed, 21 Oct 2099 07:28:00 GMT", 86_400, 86_400), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0)],
+    [
+        ("120", 120, 120),
+        ("9" * 400, 86_400, 86_400),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 86_400, 86_400),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+    ],
 )
 def test_the_server_says_when_to_come_again(
     node_of: Callable[..., Node], value: str, least_s: float, most_s: float
@@ -58,8 +63,9 @@ def test_the_server_says_when_to_come_again(
             assert least_s <= (away(node_of(server.address)).retry_after_s or 0) <= most_s
 
 
-def test_a_retry_after_that_says_nothing_is_none(node_of: Callable[..., Node]) -> None:
-    with RawServer(lambda _: answer(503, Retry_After="soon")) as server:
+@pytest.mark.parametrize("value", ["soon", "Wed, 21 Oct 9999 07:28:00 -2400", "Wed, 21 Oct 2015 07:28:00 +99999999"])
+def test_a_retry_after_that_says_nothing_is_none(node_of: Callable[..., Node], value: str) -> None:
+    with RawServer(lambda _: answer(503, Retry_After=value)) as server:
         assert away(node_of(server.address)).retry_after_s is None
 
 
@@ -154,6 +160,15 @@ def test_an_answer_that_is_too_large_needs_a_person(node_of: Callable[..., Node]
     sent = answer(200, gzip.compress(body), Content_Encoding="gzip") if packed else answer(200, body)
     with RawServer(lambda _: sent) as server:
         assert "answer_bytes_max" in needs_person(node_of(server.address, answer_bytes_max=1_000_000))
+
+
+@pytest.mark.parametrize("coding", ["zstd", "br", "gzip, gzip"])
+def test_an_answer_that_is_packed_as_nobody_asked_for_is_not_expanded(
+    node_of: Callable[..., Node], coding: str
+) -> None:
+    with RawServer(lambda _: answer(200, b"{}", Content_Encoding=coding)) as server:
+        assert f"packed as '{coding}'" in needs_person(node_of(server.address))
+        assert server.asked[0].headers["accept-encoding"] == "gzip"
 
 
 @pytest.mark.parametrize(
@@ -296,6 +311,17 @@ def test_client_and_secret_may_go_in_the_form(node_of: Callable[..., Node]) -> N
         expected = b"grant_type=client_credentials&scope=read&client_id=hall%2B1&client_secret=sec+ret"
         assert server.asked[0].body == expected
         assert "authorization" not in server.asked[0].headers
+
+
+@pytest.mark.parametrize("life", [10**400, -5, "soon", float("inf")])
+def test_a_token_whose_life_is_no_number_of_seconds_is_used_for_a_while(
+    node_of: Callable[..., Node], life: object
+) -> None:
+    issuer = Issuer()
+    issuer.life = life
+    with RawServer(issuer) as server:
+        node = oauth_node(node_of, server)
+        assert (node.items(), node.items(), issuer.issued) == ([{"id": "1"}], [], 1)
 
 
 def test_a_token_that_was_taken_back_is_renewed_once(node_of: Callable[..., Node]) -> None:
