@@ -88,6 +88,10 @@ class Doorkeeper:
                 self._told("")
             except YizhanError as error:
                 self._told(str(error))
+            except Exception as error:  # noqa: BLE001 - the runner of adapters: a defect must not leave them unwatched.
+                if not self._trouble:
+                    _log.exception("adapters not looked after")
+                self._trouble = f"{type(error).__name__}: {error}"
             self._stopping.wait(LOOK_S)
 
     def _told(self, trouble: str) -> None:
@@ -139,9 +143,10 @@ class Doorkeeper:
         ended = [self._kept.pop(name) for name in names]
         for kept in ended:
             kept.stop()
+        deadline_s = self._intake.clock.monotonic_s() + STOP_S
         for kept in ended:
             if kept.thread.is_alive():
-                kept.thread.join(STOP_S)
+                kept.thread.join(max(0.0, deadline_s - self._intake.clock.monotonic_s()))
 
     def _tell_mistake(self, listed: ListedAdapter) -> None:
         text = str(listed.mistake)

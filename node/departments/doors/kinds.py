@@ -117,9 +117,13 @@ def _objection(name: str, kind: Any) -> str:
     names = [setting.name for setting in kind.settings if isinstance(setting, Setting)]
     if len(names) < len(kind.settings) or len(set(names)) < len(names):
         return "its settings are not declared, or one of them twice"
-    if not (kind.every_s >= 0 and kind.patience_s > 0):
+    if not (_is_duration(kind.every_s) and _is_duration(kind.patience_s) and kind.patience_s):
         return "its every_s and patience_s are no durations"
     return ""
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < float("inf")
 
 
 def _package(point: EntryPoint) -> str:

@@ -90,7 +90,7 @@ class Brought:
 
 def packed(message: Mapping[str, Any], content: bytes = b"") -> bytes:
     """Return the bytes of a message."""
-    said = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    said = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return _LENGTH.pack(len(said)) + said + content
 
 
@@ -187,9 +187,8 @@ def error_message(error: Exception, masked: Callable[[str], str] = str) -> dict[
 
 def error_of(said: Mapping[str, Any], text: str) -> AdapterError | None:
     """Return the error of the contract that a message tells of, in the words ``text``; None for a defect."""
-    after = said.get("retry_after_s")
     if said.get("error") == UNAVAILABLE:
-        return SourceUnavailableError(text, retry_after_s=float(after) if isinstance(after, int | float) else None)
+        return SourceUnavailableError(text, retry_after_s=_seconds(said.get("retry_after_s")))
     if said.get("error") == REJECTED:
         return DeliveryRejectedError(text)
     return SourceNeedsPersonError(text) if said.get("error") == NEEDS_PERSON else None
@@ -201,23 +200,28 @@ def findings_of(said: Mapping[str, Any], masked: Callable[[str], str]) -> tuple[
     if not isinstance(found, list) or len(found) > FINDINGS_MAX:
         raise MalformedMessageError("a report is no list of findings")
     for one in found:
-        if not isinstance(one, dict) or one.get("passed") not in {True, False, None}:
+        if not isinstance(one, dict) or not isinstance(one.get("passed"), bool | None):
             raise MalformedMessageError("a finding says neither that it passed nor that it did not")
     return tuple(
         Finding(
             rule=str(one.get("rule"))[:NAME_LENGTH_MAX],
-            passed=one["passed"],
+            passed=one.get("passed"),
             text=masked(str(one.get("text")))[:TEXT_LENGTH_MAX],
         )
         for one in found
     )
 
 
+def _seconds(value: object) -> float | None:
+    """Return a number of seconds that can be waited, None for anything else."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < 2**53 else None
+
+
 def _moment(value: object) -> datetime:
     try:
         found = datetime.fromisoformat(str(value))
-    except ValueError as error:
+        if found.tzinfo is None:
+            raise MalformedMessageError("the time of a delivery has no offset")
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise MalformedMessageError("a delivery has no time") from error
-    if found.tzinfo is None:
-        raise MalformedMessageError("the time of a delivery has no offset")
-    return found.astimezone(UTC)

@@ -155,6 +155,42 @@ def test_a_file_that_cannot_be_read_is_told_once_and_nothing_stops(
     assert caplog.text.count("adapters not looked after") == 1
 
 
+def test_a_defect_of_the_watch_is_told_once_and_does_not_end_it(
+    door: Door, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    write(door, "door")
+    with monkeypatch.context() as patch:
+        patch.setattr("node.departments.doors.doorkeeper.read_adapters", lambda *_: 1 / 0)
+        patch.setattr("node.departments.doors.doorkeeper.LOOK_S", 0.05)
+        with kept(door) as keeper:
+            assert wait_until(lambda: "ZeroDivisionError" in caplog.text, 20, CLOCK)
+            patch.undo()
+            assert wait_until(lambda: states(door).get("door") == "waiting", 20, CLOCK)
+            assert keeper.alive
+    assert caplog.text.count("adapters not looked after") == 1
+    assert "adapters looked after again" in caplog.text
+
+
+def test_keepers_that_do_not_end_share_one_wait(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.departments.doors.doorkeeper.STOP_S", 1.0)
+    release = threading.Event()
+    names = [f"door-{number}" for number in range(6)]
+    write(door, *names)
+    with monkeypatch.context() as patch:
+        patch.setattr("node.departments.doors.keeper.Keeper.run", lambda _: release.wait(60))
+        with kept(door) as keeper:
+            assert wait_until(lambda: len(keeper._kept) == len(names), 20, CLOCK)
+            threads = [one.thread for one in keeper._kept.values()]
+            begun_s = CLOCK.monotonic_s()
+            keeper.stop()
+            # One STOP_S for all of them (and one for the watch at most), not one for each.
+            assert CLOCK.monotonic_s() - begun_s < 4.0
+            release.set()
+            for thread in threads:
+                thread.join(20)
+
+
 def processes_of(home: Path) -> list[int]:
     """Return the adapters' processes whose keeper works in a home, by what they were started in."""
     found = []

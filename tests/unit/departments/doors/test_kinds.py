@@ -50,6 +50,8 @@ def kind(*, name: str = "odd", settings: str = "()", more: str = "") -> str:
             "its settings are not declared, or one of them twice",
         ),
         (kind(more="patience_s=0"), "its every_s and patience_s are no durations"),
+        (kind(more="every_s='60'"), "its every_s and patience_s are no durations"),
+        (kind(more="every_s=float('nan')"), "its every_s and patience_s are no durations"),
     ],
 )
 def test_a_kind_that_cannot_be_used_is_listed_with_the_reason(

@@ -15,6 +15,7 @@ from node.departments.doors.messages import (
     brought,
     error_message,
     error_of,
+    findings_of,
     outcome_message,
     outcome_of,
     packed,
@@ -76,6 +77,7 @@ def test_a_delivery_is_read_with_what_the_contract_says_of_it() -> None:
         ({"size": None}, "neither content nor a file"),
         ({"fetched_at": "yesterday"}, "a delivery has no time"),
         ({"fetched_at": "2026-11-03T08:00:00"}, "has no offset"),
+        ({"fetched_at": "0001-01-01T00:00:00+08:00"}, "a delivery has no time"),
     ],
 )
 def test_a_delivery_that_breaks_the_contract_is_refused(change: dict[str, Any], words: str) -> None:
@@ -106,6 +108,24 @@ def test_what_an_adapter_raises_is_raised_here(error: Exception, after_s: float 
     assert type(found) is type(error)
     assert str(found) == "masked"
     assert getattr(found, "retry_after_s", None) == after_s
+
+
+@pytest.mark.parametrize("after", [float("nan"), float("inf"), 10**400, -1, "5"])
+def test_a_pause_that_is_no_number_of_seconds_is_not_asked_for(after: object) -> None:
+    found = error_of({"error": "unavailable", "retry_after_s": after}, "away")
+    assert isinstance(found, SourceUnavailableError)
+    assert found.retry_after_s is None
+
+
+@pytest.mark.parametrize("passed", [[], {}, 1, "true"])
+def test_a_report_that_is_none_is_malformed(passed: object) -> None:
+    with pytest.raises(MalformedMessageError, match="neither that it passed nor that it did not"):
+        findings_of({"findings": [{"rule": "r", "passed": passed, "text": ""}]}, str)
+
+
+def test_names_that_are_no_unicode_come_through_as_texts_that_can_be_kept() -> None:
+    said, _ = unpacked(packed({"name": b"\xff.csv".decode("utf-8", "surrogateescape")}))
+    assert said["name"].encode() == b"?.csv"
 
 
 def test_anything_else_is_a_defect() -> None:
