@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from node.departments.delivering.display import display_text
 from node.departments.delivering.queue import mark, waiting
 from node.departments.delivering.tables import DELIVERED, GONE, REFUSED
+from node.errors import AuthorityError
 from node.journal.doubt import find_doubt
 from node.journal.records import records_at
-from node.journal.tables import QUARANTINED
 from node.standard.codec import parse_record
 from node.standard.seals import ANCESTORS, StreamName
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 ROUND_MAX: Final = 50
 """Documents handed over in one round of an adapter, so that what comes up is not kept waiting. Our own choice."""
 RECORD_TYPE: Final = "Acknowledgement"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,28 +76,32 @@ class Delivering:
     def due(self, adapter: str, limit: int = ROUND_MAX) -> list[DueDocument]:
         """Return the documents that the adapter hands over next, oldest first; none while this node is in doubt.
 
-        One whose record is not there any more is put aside as *gone*, one that is set aside again keeps waiting.
+        Those whose records are not there any more are put aside as *gone*; one that is set aside again keeps waiting.
         """
-        with self._store.reading() as connection:
-            if find_doubt(connection) is not None:
-                return []
-            queued = waiting(connection, adapter, limit)
-            found = {one.key: one for one in records_at(connection, [one.record_key for one in queued])}
-        gone = [one for one in queued if (stored := found.get(one.record_key)) is None or stored.body is None]
-        if gone:
-            self._store.write(lambda transaction: self._mark_gone(transaction, gone))
-        return [
-            _document(one, found[one.record_key])
-            for one in queued
-            if one not in gone and not found[one.record_key].flags & QUARANTINED
-        ]
+        while True:
+            with self._store.reading() as connection:
+                if find_doubt(connection) is not None:
+                    return []
+                queued = waiting(connection, adapter, limit)
+                found = {one.key: one for one in records_at(connection, [one.record_key for one in queued])}
+            gone = [one for one in queued if (stored := found.get(one.record_key)) is None or stored.body is None]
+            if not gone:
+                return [_document(one, found[one.record_key]) for one in queued]
+            self._mark_gone(gone)
 
     def delivered(self, adapter: str, document: DueDocument) -> None:
         """Note that the department's system holds the document, and say so in an Acknowledgement.
 
-        Raises AuthorityError when the tree has no place for it (any more); nothing is noted then.
+        Where the tree has no place for that (any more), the reason stands beside the document: it went down all the
+        same, and must hold nothing up that waits behind it.
         """
-        self._store.write(lambda transaction: self._delivered(transaction, adapter, document))
+        try:
+            self._store.write(lambda transaction: self._delivered(transaction, adapter, document))
+        except AuthorityError as error:
+            reason = f"not acknowledged: {error.why}"
+            at = self._clock.now()
+            self._store.write(lambda transaction: mark(transaction, document.queued, DELIVERED, at, reason=reason))
+            _log.warning("document not acknowledged", extra={"adapter": adapter, "key": document.key, "why": error.why})
 
     def refused(self, document: DueDocument, reason: str) -> None:
         """Note that the department's system will never take the document."""
@@ -102,9 +109,14 @@ class Delivering:
             lambda transaction: mark(transaction, document.queued, REFUSED, self._clock.now(), reason=reason)
         )
 
-    def _mark_gone(self, transaction: Transaction, documents: list[QueuedDocument]) -> None:
-        for document in documents:
-            mark(transaction, document, GONE, self._clock.now(), reason="its record was erased, or left its stream")
+    def _mark_gone(self, documents: list[QueuedDocument]) -> None:
+        at, reason = self._clock.now(), "its record was erased, or left its stream"
+
+        def work(transaction: Transaction) -> None:
+            for document in documents:
+                mark(transaction, document, GONE, at, reason=reason)
+
+        self._store.write(work)
 
     def _delivered(self, transaction: Transaction, adapter: str, document: DueDocument) -> None:
         if not mark(transaction, document.queued, DELIVERED, self._clock.now()):

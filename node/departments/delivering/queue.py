@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
     from node.clock import Clock
@@ -87,15 +88,15 @@ def look(store: Store, route: Route, clock: Clock) -> int:
     """
     with store.reading() as connection:
         behind = newest_arrival(connection) - _place(connection, route.adapter)
-        held = _held(connection, route.adapter, limit=1)
+        held = _applied(connection, route.adapter, HELD, limit=1)
     if behind <= 0 and not held:
         return 0
     return store.write(lambda transaction: _look(transaction, route, clock.now()))
 
 
 def waiting(connection: Connection, adapter: str, limit: int) -> list[QueuedDocument]:
-    """Return the documents that wait to be handed over, oldest first."""
-    return queued(connection, adapter, states=(WAITING,), limit=limit)
+    """Return the documents that wait to be handed over, oldest first, without those that are set aside again."""
+    return _applied(connection, adapter, WAITING, limit)
 
 
 def queued(connection: Connection, adapter: str, *, states: Iterable[str] = (), limit: int) -> list[QueuedDocument]:
@@ -103,7 +104,23 @@ def queued(connection: Connection, adapter: str, *, states: Iterable[str] = (), 
     query = select(downward_delivery).where(downward_delivery.c.adapter == adapter)
     if wanted := tuple(states):
         query = query.where(downward_delivery.c.state.in_(wanted))
-    rows = connection.execute(query.order_by(downward_delivery.c.number).limit(limit)).all()
+    return _read(connection, query.limit(limit))
+
+
+def _applied(connection: Connection, adapter: str, state: str, limit: int) -> list[QueuedDocument]:
+    """Return documents in a state whose records are not set aside, so that those that are hold none of them up."""
+    table = downward_delivery
+    aside = (
+        select(record.c.key)
+        .where(record.c.key == table.c.record_key, record.c.flags.bitwise_and(QUARANTINED) != 0)
+        .exists()
+    )
+    query = select(table).where(table.c.adapter == adapter, table.c.state == state, ~aside)
+    return _read(connection, query.limit(limit))
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[QueuedDocument]:
+    rows = connection.execute(query.order_by(downward_delivery.c.number)).all()
     names = holdings.stream_names(connection, {stream_id_of(row.record_key) for row in rows})
     return [
         QueuedDocument(
@@ -179,10 +196,6 @@ def _place(connection: Connection, adapter: str) -> int:
     return connection.scalar(query) or 0
 
 
-def _held(connection: Connection, adapter: str, limit: int) -> list[QueuedDocument]:
-    return queued(connection, adapter, states=(HELD,), limit=limit)
-
-
 def _look(transaction: Transaction, route: Route, at: datetime) -> int:
     connection = transaction.connection
     _look_at_held(transaction, route, at)
@@ -246,14 +259,13 @@ def _queue(transaction: Transaction, adapter: str, rows: list[dict[str, object]]
 
 
 def _look_at_held(transaction: Transaction, route: Route, at: datetime) -> None:
-    """Judge records again that were set aside when they arrived; those that still are stay held."""
+    """Judge records that were set aside when they arrived, and are not any more."""
     table = downward_delivery
-    held = {one.record_key: one.number for one in _held(transaction.connection, route.adapter, HELD_MAX)}
+    waiting_for_us = _applied(transaction.connection, route.adapter, HELD, HELD_MAX)
+    held = {one.record_key: one.number for one in waiting_for_us}
     found = {stored.key: stored for stored in records_at(transaction.connection, held)}
     for key, number in held.items():
         stored = found.get(key)
-        if stored is not None and stored.flags & QUARANTINED:
-            continue
         mine = table.c.number == number
         row = None if stored is None else _row(transaction.connection, route, stored, at)
         if row is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import DeliveryRejectedError, Document
+from node.departments.delivering.acknowledging import ROUND_MAX
 from node.departments.delivering.queue import look
 
 if TYPE_CHECKING:
@@ -17,36 +18,40 @@ if TYPE_CHECKING:
     from node.departments.delivering.acknowledging import Delivering, DueDocument
     from node.departments.delivering.routes import Route
     from node.departments.doors.doorway import Doorway
+    from node.departments.doors.rounds import RoundDone
 
 LOOKS_MAX: Final = 20
 """Parts of what arrived that are looked at in one round; the next round goes on."""
 
 
-def has_documents(intake: Intake, delivering: Delivering, route: Route) -> bool:
-    """Look what arrived for the department, and tell whether something waits to be handed over."""
-    for _ in range(LOOKS_MAX):
-        if not look(intake.store, route, intake.clock):
-            break
-    return bool(delivering.due(route.adapter, limit=1))
+def hand_over(
+    intake: Intake,
+    delivering: Delivering,
+    route: Route,
+    doorway: Doorway,
+    done: RoundDone,
+    may_go_on: Callable[[], bool],
+) -> bool:
+    """Look what arrived for the department, hand over what waits, and note what became of it; tell whether more waits.
 
-
-def hand_over(delivering: Delivering, route: Route, doorway: Doorway, may_go_on: Callable[[], bool]) -> int:
-    """Hand over what waits, and note what became of it; return how many documents the department's system took.
-
-    What the adapter raises comes out, but for a document that the system refuses: the others go on.
+    ``done`` counts the documents that the department's system took, also when the round ends with an error. What the
+    adapter raises comes out, but for a document that the system refuses: the others go on.
     """
-    taken = 0
-    for due in delivering.due(route.adapter):
-        if not may_go_on():
+    for _ in range(LOOKS_MAX):
+        if not (behind := look(intake.store, route, intake.clock)):
             break
+    waiting = delivering.due(route.adapter)
+    for due in waiting:
+        if not may_go_on():
+            return True
         try:
             doorway.deliver(_document(due), due.key)
         except DeliveryRejectedError as error:
             delivering.refused(due, str(error))
         else:
             delivering.delivered(route.adapter, due)
-            taken += 1
-    return taken
+            done.delivered += 1
+    return behind > 0 or len(waiting) == ROUND_MAX
 
 
 def _document(due: DueDocument) -> Document:

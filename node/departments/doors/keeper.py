@@ -20,7 +20,7 @@ from node.departments.doors import book
 from node.departments.doors.doorway import BrokenDoorError, Doorway, InterruptedDoorError, Place
 from node.departments.doors.events import EventLog
 from node.departments.doors.folders import OWN, SPOOL, folder_of
-from node.departments.doors.handing_over import hand_over, has_documents
+from node.departments.doors.handing_over import hand_over
 from node.departments.doors.hours import is_open, opens_at, read_window
 from node.departments.doors.pace import Pace
 from node.departments.doors.rest import AWAY, BROKEN, HELD, NEEDS_PERSON, rest_s
@@ -193,7 +193,7 @@ class Keeper:
             open_source(self._intake, self.config)
             doorway = self._open_doorway()
             run_round(self._intake, self.config, doorway, done, limit=limit, taken=self._took)
-            self._hand_over(doorway, done)
+            more_waits = self._hand_over(doorway, done)
         except SourceUnavailableError as error:
             return self._failed(AWAY, error, retry_after_s=error.retry_after_s)
         except SourceNeedsPersonError as error:
@@ -209,12 +209,13 @@ class Keeper:
             return self._failed(NEEDS_PERSON, error)
         except YizhanError as error:
             return self._failed(HELD, error)
-        return self._went_well(done, more=done.deliveries >= limit)
+        return self._went_well(done, more=more_waits or done.deliveries >= limit)
 
-    def _hand_over(self, doorway: Doorway, done: RoundDone) -> None:
+    def _hand_over(self, doorway: Doorway, done: RoundDone) -> bool:
         route, delivering = self.config.route, self._delivering
-        if route is not None and delivering is not None and has_documents(self._intake, delivering, route):
-            done.delivered = hand_over(delivering, route, doorway, lambda: not self._is_interrupted())
+        if route is None or delivering is None:
+            return False
+        return hand_over(self._intake, delivering, route, doorway, done, lambda: not self._is_interrupted())
 
     def _open_doorway(self) -> Doorway:
         if self._doorway is not None:

@@ -7,17 +7,25 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from node.departments.delivering import queue
 from node.departments.delivering.acknowledging import Delivering
 from node.departments.delivering.queue import counts, deliver_again, forget, look, queued
 from node.departments.delivering.routes import DELIVERABLE_TYPES, USUAL_TYPES, Route
-from node.departments.delivering.tables import DELIVERED, GONE, HELD, REFUSED, WAITING, delivery_route
+from node.departments.delivering.tables import (
+    DELIVERED,
+    GONE,
+    HELD,
+    REFUSED,
+    WAITING,
+    delivery_route,
+    downward_delivery,
+)
 from node.departments.dialects import DialectOptions
 from node.departments.notices import NoticeText, publish_notice
 from node.departments.sources import add_source, find_source
-from node.errors import NotFoundError, StateConflictError
+from node.errors import AuthorityError, NotFoundError, StateConflictError
 from node.journal.doubt import Doubt, save_doubt
 from node.journal.tables import QUARANTINED, record
 from node.standard.codec import parse_record
@@ -225,6 +233,67 @@ def test_a_held_record_that_is_for_the_department_waits_then(nodes: dict[str, No
     county.store.write(lambda transaction: transaction.connection.execute(flagged.values(flags=QUARANTINED)))
     assert delivering(county).due("hall") == []
     assert states(county) == {WAITING: 1}
+
+
+def set_flags(node: Node, flags: int, *queued_numbers: int) -> None:
+    """Set a record aside, or take it back: of all documents, or of those with these numbers in the queue."""
+    keys = select(downward_delivery.c.record_key).where(downward_delivery.c.number.in_(queued_numbers))
+    chosen = record.c.key.in_(keys) if queued_numbers else record.c.type_number == 51
+    statement = update(record).where(chosen).values(flags=flags)
+    node.store.write(lambda transaction: transaction.connection.execute(statement))
+
+
+def test_records_that_stay_set_aside_hold_up_none_behind_them(
+    nodes: dict[str, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    county = nodes[COUNTY]
+    for number in range(3):
+        notice(nodes, f"第{number}次")
+    set_flags(county, QUARANTINED)
+    look_at_all(county)
+    assert states(county) == {HELD: 3}
+    monkeypatch.setattr(queue, "HELD_MAX", 1)
+    with county.store.reading() as connection:
+        held = queued(connection, "hall", limit=9)
+    set_flags(county, 0, held[2].number)
+    look_at_all(county)
+    assert states(county) == {HELD: 2, WAITING: 1}
+    set_flags(county, 0, held[0].number)
+    look_at_all(county)
+    # The first one is set aside again: the last one goes down before it.
+    set_flags(county, QUARANTINED, held[0].number)
+    assert [one.queued.number for one in delivering(county).due("hall", limit=1)] == [held[2].number]
+
+
+def test_erased_records_hold_up_none_behind_them(nodes: dict[str, Node]) -> None:
+    county = nodes[COUNTY]
+    for number in range(3):
+        notice(nodes, f"第{number}次")
+    look_at_all(county)
+    with county.store.reading() as connection:
+        keys = [one.record_key for one in queued(connection, "hall", limit=2)]
+    erased = update(record).where(record.c.key.in_(keys)).values(body=None)
+    county.store.write(lambda transaction: transaction.connection.execute(erased))
+    assert len(delivering(county).due("hall", limit=1)) == 1
+    assert states(county) == {GONE: 2, WAITING: 1}
+
+
+def test_a_document_that_cannot_be_acknowledged_is_delivered_once_all_the_same(nodes: dict[str, Node]) -> None:
+    county = nodes[COUNTY]
+    notice(nodes)
+
+    def refuses(*_: object) -> bool:
+        raise AuthorityError("It may not write.", why="the tree has no place for it")
+
+    look_at_all(county)
+    handing_over = Delivering(
+        county.store, node_code=county.code, tree=county.tree, produce=refuses, clock=county.clock
+    )
+    (due,) = handing_over.due("hall")
+    handing_over.delivered("hall", due)
+    with county.store.reading() as connection:
+        (kept,) = queued(connection, "hall", limit=9)
+    assert (kept.state, kept.reason) == (DELIVERED, "not acknowledged: the tree has no place for it")
 
 
 def test_a_record_that_was_erased_meanwhile_is_gone(nodes: dict[str, Node]) -> None:
