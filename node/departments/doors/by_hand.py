@@ -36,6 +36,7 @@ from node.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from adapters.conforming import Finding
     from node.clock import Clock
@@ -135,7 +136,7 @@ def run_here(
     """
     with _kept(home, config.name):
         keeper = Keeper(intake, config, home, zone=zone, environment=environment, delivering=delivering)
-        keeper.control(Control(run_asked_at=intake.clock.now()))
+        keeper.control(Control(run_asked_at=_ask_round(intake, config)))
         try:
             keeper.turn()
         finally:
@@ -149,17 +150,12 @@ def run_there(intake: Intake, config: AdapterConfig, *, wait_s: float) -> str:
     Raises AdapterAwayError when none was done within ``wait_s``; it is done later then.
     """
     clock, store = intake.clock, intake.store
-    asked_at = clock.now()
-    store.write(
-        lambda transaction: book.enter(
-            transaction, config.name, kind=config.kind.name, source=config.source, at=asked_at
-        )
-    )
-    book.ask_round(store, config.name, asked_at)
+    asked_at = _ask_round(intake, config)
     deadline_s = clock.monotonic_s() + wait_s
     while True:
         known = _known(store, config.name)
-        if known is not None and known.run_done_at is not None and known.run_done_at >= asked_at:
+        # Somebody who asks after us may get the round that answers us both.
+        if known is not None and known.run_done_at in {asked_at, known.run_asked_at or asked_at}:
             return known.last_run
         if clock.monotonic_s() >= deadline_s:
             state = "not kept" if known is None else f"{known.state} {known.text}".strip()
@@ -276,6 +272,18 @@ def _kept(home: Path, name: str, *, tries: int = 1) -> Iterator[None]:
         why="an adapter is opened by one process at a time",
         action="Wait until it has ended, then do this again",
     )
+
+
+def _ask_round(intake: Intake, config: AdapterConfig) -> datetime:
+    """Ask for a round of an adapter now, and return the moment by which it is known to be done."""
+    asked_at = intake.clock.now()
+    intake.store.write(
+        lambda transaction: book.enter(
+            transaction, config.name, kind=config.kind.name, source=config.source, at=asked_at
+        )
+    )
+    book.ask_round(intake.store, config.name, asked_at)
+    return asked_at
 
 
 def _known(store: Store, name: str) -> KnownAdapter | None:

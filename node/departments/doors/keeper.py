@@ -252,9 +252,9 @@ class Keeper:
         return self._stopping.is_set() or (self._control.is_paused and self._asked() is None)
 
     def _asked(self) -> datetime | None:
-        """Return when a round was asked for that was not done yet."""
+        """Return when a round was asked for that was not done yet; equal or not, because a clock may be set back."""
         asked = self._control.run_asked_at
-        return asked if asked is not None and (self._run_done_at is None or asked > self._run_done_at) else None
+        return None if asked == self._run_done_at else asked
 
     # --- what becomes of it --------------------------------------------------------------------------------------
 
