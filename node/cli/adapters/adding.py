@@ -60,6 +60,7 @@ class Assignment(click.ParamType[tuple[str, str]]):
     help="Code of a department whose documents go down through it. Repeatable.",
 )
 @click.option("--check/--no-check", default=True, help="Try the source before anything is saved (the default).")
+@click.option("--paused", is_flag=True, help="Add it paused: look with `run --dry-run` first, then `resume`.")
 @pass_frame
 def add(
     frame: Frame,
@@ -76,12 +77,15 @@ def add(
 ) -> None:
     """Add the adapter NAME to adapters.toml, once its source has answered; a running node takes it up by itself.
 
+    With --paused it takes nothing in before `yizhan adapters resume NAME`.
+
     Secrets go into adapters.secrets.toml (mode 0600) and are never given as arguments.
     """
+    from node.departments.doors.book import set_paused
     from node.departments.doors.by_hand import add_adapter, check_live
     from node.departments.sources import find_source
 
-    home = home_of(frame)
+    home, paused = home_of(frame), bool(keys.pop("paused"))
     with node_of(frame) as node:
         with node.store.reading() as connection:
             find_source(connection, source)
@@ -93,13 +97,28 @@ def add(
             node.intake.dialects.find(config.dialect)
         if check:
             check_live(config, home, clock=node.clock, environment=os.environ)
-    add_adapter(home, name, table, secrets)
+        if paused:
+            # Before the file names it: a running node looks at the file every second.
+            at = node.clock.now()
+            set_paused(node.store, name, kind=kind, source=source, paused_at=at, at=at)
+        add_adapter(home, name, table, secrets)
     if frame.json:
-        write_json({"schema": "yizhan.adapter-added/1", "name": name, "kind": kind, "source": source, "checked": check})
+        added = {"name": name, "kind": kind, "source": source, "checked": check, "paused": paused}
+        write_json({"schema": "yizhan.adapter-added/1", **added})
+    _say_added(frame, name, check=check, paused=paused)
+
+
+def _say_added(frame: Frame, name: str, *, check: bool, paused: bool) -> None:
     if check:
         say(frame, f"对方系统已应答，适配器 {name} 已保存。", f"The system answered; the adapter {name} is saved.")
     else:
         say(frame, f"适配器 {name} 已保存（未检查）。", f"The adapter {name} is saved, unchecked.")
+    if paused:
+        say(
+            frame,
+            f"已暂停。接下来：yizhan adapters run {name} --dry-run；无误后 yizhan adapters resume {name}",
+            f"It is paused. Next: yizhan adapters run {name} --dry-run; if all is right: yizhan adapters resume {name}",
+        )
 
 
 @click.command(cls=LazyCommand)

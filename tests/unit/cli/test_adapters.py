@@ -7,13 +7,16 @@ import json
 import stat
 import tomllib
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from node.cli.home import RUN, alone_in
+from node.cli.frame import Frame
+from node.cli.home import RUN, alone_in, node_of
 from node.clock import MachineClock
 from node.demo.raising import wait_until
+from node.departments.doors.book import save
 from tests.support.homes import Answer, Home, applications
 from tests.support.samples import CREDIT_CODE
 from tests.support.scripted_adapters import install_scripted
@@ -207,6 +210,43 @@ def test_a_round_that_fails_leaves_with_the_code_of_its_reason(hall: Home, deed:
     assert f"adapter {state}" in events
     assert events[-1] == "adapter works again"
     assert "adapter works again" in hall.call("adapters", "logs", "door", json_wanted=False).out
+
+
+def test_an_adapter_that_is_added_paused_can_be_looked_at_before_anything_is_taken_in(hall: Home) -> None:
+    (deliveries(hall) / "a.csv").write_bytes(applications(2))
+    with running(hall):
+        assert add(hall, "--paused", "--every-s", "0").document["paused"] is True
+        assert wait_until(lambda: state(hall) == "paused", 20, MachineClock())
+        look = hall.call("adapters", "run", "door", "--dry-run").document
+        assert (look["delivery"]["name"], look["conformance"]["conforming"]) == ("a.csv", 2)
+        assert hall.call("adapters", "show", "door").document["deliveries"] == 0
+        hall.call("adapters", "resume", "door")
+        assert wait_until(lambda: not (deliveries(hall) / "a.csv").exists(), 20, MachineClock())
+
+
+def test_a_round_is_told_as_done_though_the_clock_was_set_back(hall: Home) -> None:
+    add(hall)
+    hall.call("adapters", "run", "door")
+    before = datetime(2099, 1, 1, tzinfo=UTC)
+    with node_of(Frame(home=hall.folder)) as node:
+        node.store.write(
+            lambda transaction: save(transaction, "door", run_asked_at=before, run_done_at=before, last_run="{}")
+        )
+    (deliveries(hall) / "a.csv").write_bytes(applications(2))
+    with running(hall):
+        ran = hall.call("adapters", "run", "door", "--wait-s", "20", code=None).document
+        assert ran.get("state") == "waiting"
+    assert hall.call("adapters", "show", "door").document["accepted"] == 2
+
+
+def test_what_a_system_says_reaches_no_terminal_as_a_command(hall: Home) -> None:
+    add(hall)
+    (deliveries(hall) / "script").write_text("fetch:ugly")
+    ran = hall.call("adapters", "run", "door", json_wanted=False, code=6)
+    logs = hall.call("adapters", "logs", "door", json_wanted=False).out
+    for text in (ran.err, logs):
+        assert "mine" in text
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
 def test_a_running_node_takes_up_what_is_added_paused_asked_and_removed(hall: Home) -> None:
