@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import SourceUnavailableError
 from adapters.serial_bridge.control_text import plain
 from adapters.serial_bridge.framing import Flaw, Found, Frame, Framer, ParityMarks
+from adapters.serial_bridge.inbox import InboxUnwritableError
 from adapters.serial_bridge.refused_pieces import RefusedPieces
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ ENCODINGS: Final = ("utf-8", "gb18030", "gbk", "utf-16-le", "utf-16-be", "ascii"
 WAITING_MAX: Final = 100_000
 """Records that may wait for the node's answer; further ones are refused, as if they had come damaged."""
 _READ_BYTES: Final = 4096
+_log = logging.getLogger(__name__)
 _DRAIN_S: Final = 0.05
 
 
@@ -61,6 +64,7 @@ class CaptureTalk:
         now: Callable[[], datetime],
         monotonic_s: Callable[[], float],
     ) -> None:
+        self._name = name
         self._settings = settings
         self._inbox = inbox
         self._monotonic_s = monotonic_s
@@ -72,10 +76,19 @@ class CaptureTalk:
         marked = settings["parity"] != "none" and settings["parity_errors"] != "ignore"
         self._marks = ParityMarks() if marked else None
         self._heard_s = monotonic_s()
+        self._unkept: list[Found] = []
+        self._told_unwritable = False
         self._stopped = threading.Event()
 
     def listen(self, port: Port, wait_s: float) -> None:
-        """Keep the records that come within ``wait_s``, and tell the device of those that came damaged."""
+        """Keep the records that come within ``wait_s``, and tell the device of those that came damaged.
+
+        While the disk takes nothing, nothing more is read: the driver holds some, and flow control holds the device.
+        """
+        if self._unkept:
+            self._stopped.wait(wait_s)
+            self._keep([], port)
+            return
         data = port.read(_READ_BYTES, wait_s)
         now_s = self._monotonic_s()
         if data:
@@ -107,18 +120,31 @@ class CaptureTalk:
         self._stopped.set()
 
     def _keep(self, found: list[Found], port: Port | None) -> None:
+        """Put records into the inbox and pieces beside it; what finds no room on the disk is kept for the next time."""
         judged = [one if one.flaw else self._decoded(one) for one in found]
+        judged, self._unkept = [*self._unkept, *judged], []
         records = [self._heading + one.content for one in judged if one.flaw is None]
         refused = [one for one in judged if one.flaw]
         if records and self._inbox.waiting() >= WAITING_MAX:
             refused += [Found(content=content, flaw=Flaw.NO_ROOM) for content in records]
             records = []
-        if records:
-            self._inbox.put_records(records, self._settings["media_type"])
+        try:
+            if records:
+                self._inbox.put_records(records, self._settings["media_type"])
+        except InboxUnwritableError as error:
+            self._unkept = judged
+            self._tell_once(str(error))
+            return
+        self._told_unwritable = False
         if refused:
             self._refused.keep(refused)
         if port is not None:
             port.write(self._not_taken * sum(one.flaw is not Flaw.JUNK for one in refused))
+
+    def _tell_once(self, reason: str) -> None:
+        if not self._told_unwritable:
+            self._told_unwritable = True
+            _log.warning("records wait for room on the disk", extra={"adapter": self._name, "reason": reason})
 
     def _decoded(self, record: Found) -> Found:
         """Return a record in UTF-8: guessing the encoding of so short a text, as for files, would go wrong."""

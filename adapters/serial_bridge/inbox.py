@@ -14,16 +14,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import file_digest, sha256
 from typing import TYPE_CHECKING, Final
 
-from adapters.contract import Delivery
+from adapters.contract import Delivery, SourceUnavailableError
 from adapters.serial_bridge.naming import delivery_key, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 KEYS_MAX: Final = 10_000
@@ -43,6 +44,10 @@ CREATE TABLE IF NOT EXISTS answered (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, answer BLOB NOT NULL
 ) STRICT;
 """
+
+
+class InboxUnwritableError(SourceUnavailableError):
+    """The adapter's folder takes nothing: its disk is full or broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +91,8 @@ class Inbox:
             return int(self._store.execute("SELECT count(*) FROM received").fetchone()[0])
 
     def put_records(self, contents: Sequence[bytes], media_type: str) -> None:
-        """Keep records in their order; they are on disk when this returns."""
-        with self._came:
+        """Keep records in their order; they are on disk when this returns. Raises InboxUnwritableError."""
+        with self._came, _written():
             self._store.execute("BEGIN IMMEDIATE")
             try:
                 for content in contents:
@@ -102,15 +107,17 @@ class Inbox:
         """Keep a file that came whole, and take it away from ``path`` (of the same file system).
 
         Its content and its entry are on disk when this returns. A file of the same name and content that still waits is
-        not kept twice; one that the node took is answered again, as its sender seems not to know.
+        not kept twice; one that the node took is answered again, as its sender seems not to know. Raises
+        InboxUnwritableError.
         """
-        path.chmod(0o600)
-        with path.open("rb+") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
+        with _written():
+            path.chmod(0o600)
+            with path.open("rb+") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
         key = delivery_key(name, digest)
         kept = self._files / sha256(key.encode()).hexdigest()
-        with self._came:
+        with self._came, _written():
             answered = self._store.execute("SELECT answer FROM answered WHERE key = ?", (key,)).fetchone()
             if answered is not None:
                 self._again.append(answered[0])
@@ -157,9 +164,10 @@ class Inbox:
     def remove(self, key: str, taken_with: bytes | None = None) -> bool:
         """Forget what the node answered; tell whether it was there.
 
-        ``taken_with`` is the answer to a file that the node took whole: such a file is not handed over again.
+        ``taken_with`` is the answer to a file that the node took whole: such a file is not handed over again. Raises
+        InboxUnwritableError.
         """
-        with self._lock:
+        with self._lock, _written():
             found = self._store.execute("SELECT file FROM received WHERE key = ?", (key,)).fetchone()
             if found is None:
                 return False
@@ -176,8 +184,8 @@ class Inbox:
             return self._store.execute("SELECT 1 FROM delivered WHERE key = ?", (key,)).fetchone() is not None
 
     def set_delivered(self, key: str) -> None:
-        """Remember that the document of this key reached the department."""
-        with self._lock:
+        """Remember that the document of this key reached the department; raises InboxUnwritableError."""
+        with self._lock, _written():
             self._remember("delivered", "key", (key,))
 
     def _remember(self, table: str, columns: str, values: tuple[object, ...]) -> None:
@@ -227,6 +235,14 @@ def as_delivery(received: Received, source_id: str) -> Delivery:
         fetched_at=received.received_at,
         name=received.name,
     )
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise InboxUnwritableError(f"the folder of the adapter cannot be written: {error}") from error
 
 
 def _reach_the_disk(folder: Path) -> None:

@@ -24,7 +24,7 @@ LISTEN_S: Final = 0.2
 FIRST_OPENING_S: Final = 5.0
 SAID_MAX: Final = 1000
 """Answers that may wait for a line; older ones are dropped: a device that is away waits for none."""
-CLOSING_S: Final = 10.0
+CLOSING_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Listener:
         self._awake = threading.Event()
         self._tried = threading.Event()
         self._stopped = threading.Event()
+        self._defect: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"serial port of {name}", daemon=True)
 
     def start(self) -> None:
@@ -76,7 +77,13 @@ class Listener:
         self._tried.wait(FIRST_OPENING_S)
 
     def refuse_when_away(self) -> None:
-        """Raise what keeps the port from being open now: SourceUnavailableError or SourceNeedsPersonError."""
+        """Raise what keeps the port from being open now: SourceUnavailableError or SourceNeedsPersonError.
+
+        Raises RuntimeError when the thread has ended by a defect: then the process has to be started again.
+        """
+        if self._defect is not None:
+            message = "the thread of the port has ended"
+            raise RuntimeError(message) from self._defect
         problem = self._keeper.problem
         port = self._keeper.port
         if problem is None and port is None:
@@ -113,7 +120,13 @@ class Listener:
         self._stopped.set()
         self._awake.set()
         self._talk.stop()
-        if self._thread.is_alive():
+        if not self._thread.is_alive():
+            return
+        self._thread.join(CLOSING_S)
+        port = self._keeper.port
+        if self._thread.is_alive() and port is not None:
+            # It writes to a line that takes nothing.
+            port.close()
             self._thread.join(CLOSING_S)
 
     def _run(self) -> None:
@@ -129,11 +142,13 @@ class Listener:
             if self._keeper.port is not None:
                 self._speak(self._keeper.port)
         except SourceUnavailableError:
-            pass
+            # The port went while the last answers were said.
+            return
+        except BaseException as error:
+            self._defect = error
+            raise
         finally:
-            # However it ended: from now on this adapter is away, and says so.
             self._keeper.close()
-            self._keeper.problem = SourceUnavailableError("nobody listens to the port any more; see the log")
             self._inbox.wake()
             self._fail_sendings(SourceUnavailableError("the adapter is being stopped"))
 
@@ -162,7 +177,7 @@ class Listener:
             port.write(self._said.popleft())
 
     def _send(self, port: Port, sending: _Sending) -> None:
-        sending.problem = SourceUnavailableError("the thread of the port has ended; see the log")
+        sending.problem = SourceUnavailableError("the thread of the port has ended")
         try:
             if not self._inbox.is_delivered(sending.key):
                 self._talk.send(port, sending.document, sending.key)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import pty
-import resource
 import select
 import shutil
 import signal
@@ -35,6 +34,9 @@ TICK_S: Final = 0.5
 ENDING_S: Final = 2.0
 """How long a program may take to end once the line or its work is over."""
 OPEN_FILES_MAX: Final = 64
+CONFINING: Final = ("setsid", "prlimit")
+CONFINING_PACKAGE: Final = "util-linux"
+"""Programs that every other one is started by, and their package, which every Debian has."""
 
 
 class Tap(Protocol):
@@ -134,8 +136,7 @@ def started(session: Session, file_bytes_max: int) -> Iterator[Program]:
         tty.setraw(slave)
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(session.folder), "LANG": "C", "TERM": "dumb"}
         process = subprocess.Popen(  # noqa: S603 - the programs are ours to name, and their files are named by us.
-            # A controlling terminal: kermit asks for one, and its end ends the program whatever becomes of us.
-            [require_program("setsid", "util-linux"), "--ctty", *session.argv],
+            [*_confined(file_bytes_max), *session.argv],
             stdin=slave,
             stdout=slave,
             stderr=subprocess.DEVNULL,
@@ -150,12 +151,19 @@ def started(session: Session, file_bytes_max: int) -> Iterator[Program]:
         os.close(slave)
     os.set_blocking(master, False)
     try:
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
-        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (OPEN_FILES_MAX, OPEN_FILES_MAX))
         yield Program(process, master, session.tap)
     finally:
         os.close(master)
         _end(process)
+
+
+def _confined(file_bytes_max: int) -> list[str]:
+    """Return what a command is put behind: limits, and a controlling terminal.
+
+    kermit asks for such a terminal, and its end ends the program whatever becomes of us.
+    """
+    setsid, prlimit = (require_program(name, CONFINING_PACKAGE) for name in CONFINING)
+    return [setsid, "--ctty", prlimit, f"--fsize={file_bytes_max}", f"--nofile={OPEN_FILES_MAX}"]
 
 
 class Program:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ class RefusedPieces:
         for piece in pieces:
             self._count += 1
             name = f"{self._now():%Y%m%dT%H%M%S}-{self._count:06}-{piece.flaw}.bin"
-            (self._folder / name).write_bytes(piece.content[:PIECE_BYTES_MAX])
-            self._names.append(name)
+            with suppress(OSError):
+                # A full disk takes away the piece, not its count.
+                (self._folder / name).write_bytes(piece.content[:PIECE_BYTES_MAX])
+                self._names.append(name)
             self._counts[str(piece.flaw)] += 1
         while len(self._names) > FILES_MAX:
             (self._folder / self._names.pop(0)).unlink(missing_ok=True)

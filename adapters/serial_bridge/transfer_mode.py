@@ -8,9 +8,12 @@ import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
 from adapters.contract import SourceUnavailableError
+from adapters.serial_bridge.inbox import InboxUnwritableError
 from adapters.serial_bridge.kermit import KermitFiles
 from adapters.serial_bridge.naming import document_name
 from adapters.serial_bridge.programs import (
+    CONFINING,
+    CONFINING_PACKAGE,
     BegunAnewError,
     Limits,
     Session,
@@ -73,7 +76,8 @@ PROTOCOLS: Final[Mapping[str, type[ZmodemFiles | KermitFiles]]] = {"zmodem": Zmo
 def require_programs(mode: str) -> None:
     """Raise SourceNeedsPersonError when a program that a mode needs is not installed."""
     protocol = PROTOCOLS[mode]
-    require_program("setsid", "util-linux")
+    for program in CONFINING:
+        require_program(program, CONFINING_PACKAGE)
     for program in protocol.programs:
         require_program(program, protocol.package)
 
@@ -107,6 +111,9 @@ class TransferTalk:
         except TransferRefusedError as refusal:
             _log.warning("transfer refused", extra={"adapter": self._name, "reason": str(refusal)})
             port.write(self._protocol.refusal(str(refusal)))
+        except (InboxUnwritableError, OSError) as error:
+            _log.warning("transfer refused", extra={"adapter": self._name, "reason": str(error)})
+            port.write(self._protocol.refusal("the disk of the node takes nothing"))
         except BegunAnewError as anew:
             self._heard = anew.heard
         except SourceUnavailableError as error:

@@ -23,6 +23,7 @@ from adapters.serial_bridge.zmodem_frames import (
     INVITED_ANEW,
     OVER_AND_OUT,
     READY,
+    WANTED,
     FileOffer,
     Frames,
 )
@@ -42,6 +43,8 @@ ASKS_AGAIN_TENTHS: Final = 40
 """``rz`` asks again after so many tenths of a second without a byte; its own 10 s make a bad line a slow one."""
 FREE_BYTES_MIN: Final = 64 * 1024 * 1024
 """What a transfer must leave free, for the node's sake."""
+
+_HEADERS: Final = re.compile(b"|".join(re.escape(header) for header in (READY, WANTED, FINISHED)))
 
 
 class ZmodemFiles:
@@ -137,6 +140,7 @@ class ReceivingTap:
         self._work = work
         self._frames = Frames()
         self._current: FileOffer | None = None
+        self._is_open = False
         self._heard = b""
         self._kept: Path | None = None
         self._said = b""
@@ -162,13 +166,17 @@ class ReceivingTap:
 
     def answered(self, data: bytes) -> bytes:
         """Let an answer out once what it tells is true; raises TransferRefusedError when a file did not come whole."""
-        window = self._said[-len(READY) :] + data
-        self._said = window
-        if READY in window or FINISHED in window:
-            self._take_file()
-            self._said = b""
-        # rz would stay for up to half a minute and take whoever comes next for the one that has gone.
-        self.is_over = FINISHED in window
+        window = self._said + data
+        end = 0
+        for found in _HEADERS.finditer(window):
+            end = found.end()
+            if found[0] == WANTED:
+                self._is_open = True
+            else:
+                self._take_file()
+                # rz would stay for up to half a minute and take whoever comes next for the one that has gone.
+                self.is_over = found[0] == FINISHED
+        self._said = window[max(end, len(window) - len(READY) + 1) :]
         return data
 
     def finish(self) -> bytes:
@@ -182,6 +190,9 @@ class ReceivingTap:
         if offer is None:
             if any(self._work.iterdir()):
                 raise TransferRefusedError("a file came that was not offered")
+            return
+        if not self._is_open:
+            # rz said once more that it is ready, while the offer was on its way.
             return
         path = self._path(offer)
         size = path.stat().st_size if path.exists() else 0
@@ -207,6 +218,7 @@ class ReceivingTap:
         for left in self._work.iterdir():
             left.unlink()
         self._current = offer
+        self._is_open = False
         self._kept = None
         if offer.size and offer.modified and offer.as_it_is:
             self._kept = self._partials.place(offer)

@@ -54,7 +54,7 @@ class FileMachine:
     """One machine; ``start`` begins its work, ``stop`` ends it.
 
     ``patience_s`` is how long a program may hear nothing; ``sends_together`` has all files sent in one session;
-    ``command`` has kermit give this command in place of sending.
+    ``command`` is given in place of sending: a command of kermit, or one that ``sz`` has the other side execute.
     """
 
     def __init__(self, line: Line, folder: Path, protocol: str = "zmodem") -> None:
@@ -143,7 +143,11 @@ class FileMachine:
 
     def _sending(self, names: list[str]) -> list[str]:
         if self._protocol == "zmodem":
-            return ["sz", "--zmodem", "--binary", "--quiet", "--", *names]
+            return [
+                "sz",
+                "--quiet",
+                *(["-c", self.command] if self.command else ["--zmodem", "--binary", "--", *names]),
+            ]
         return self._kermit(self.command or f"send {{{names[0]}}}")
 
     def _receiving(self) -> list[str]:

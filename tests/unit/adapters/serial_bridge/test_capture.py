@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from adapters.contract import DeliveryRejectedError, Document, RowProblem, SourceUnavailableError
 from adapters.serial_bridge import capture_mode, refused_pieces
 from adapters.serial_bridge.capture_mode import CaptureTalk
+from adapters.serial_bridge.framing import Flaw, Found
 from adapters.serial_bridge.inbox import Inbox
+from adapters.serial_bridge.refused_pieces import RefusedPieces
 from node.clock import MachineClock
 from tests.support.adapter_openings import gather, outcome
 from tests.support.line_noise import Noise
@@ -20,7 +24,6 @@ from tests.unit.adapters.serial_bridge.bridges import bridge, far_end, heard, se
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from adapters.contract import Adapter
     from adapters.serial_bridge.ports import Port
@@ -230,6 +233,36 @@ def test_nothing_more_is_taken_than_may_wait(line: Line, tmp_path: Path, monkeyp
         heard(device, b"\x15")
         (kept,) = (tmp_path / "kept" / "refused").iterdir()
         assert (kept.name[-11:], kept.read_bytes()) == ("no_room.bin", b"two")
+
+
+def test_records_wait_for_room_on_the_disk(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bridge(line, tmp_path / "kept", mode="capture", encoding="ascii") as adapter, far_end(line) as device:
+        assert list(adapter.fetch(10)) == []
+        full = sqlite3.OperationalError("database or disk is full")
+        monkeypatch.setattr(Inbox, "_put_record", lambda *_: raises(full))
+        os.write(device, b"one\n\x80 two\nthree\n")
+        wait_for(lambda: "records wait for room on the disk" in caplog.messages)
+        os.write(device, b"four\n")
+        assert list(adapter.fetch(10)) == []
+        monkeypatch.undo()
+        assert contents(adapter, 3) == [b"one", b"three", b"four"]
+        assert len(list((tmp_path / "kept" / "refused").iterdir())) == 1
+    assert caplog.messages.count("records wait for room on the disk") == 1
+
+
+def raises(error: Exception) -> None:
+    raise error
+
+
+def test_a_piece_that_finds_no_room_is_counted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pieces = RefusedPieces("hall", tmp_path / "refused", MachineClock().now, time.monotonic)
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: raises(OSError(28, "No space left on device")))
+    pieces.keep([Found(content=b"x", flaw=Flaw.JUNK)])
+    assert [vars(record)["junk"] for record in caplog.records] == [1]
 
 
 def test_a_bad_line_spoils_some_records_and_loses_no_other(tmp_path: Path) -> None:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.serial_bridge import naming, zmodem
-from adapters.serial_bridge.inbox import Inbox
+from adapters.serial_bridge.inbox import Inbox, InboxUnwritableError
 from adapters.serial_bridge.kermit import KermitFiles
-from adapters.serial_bridge.programs import TransferRefusedError
+from adapters.serial_bridge.programs import BegunAnewError, TransferRefusedError
 from adapters.serial_bridge.zmodem import PARTIAL_COUNT_MAX, Partials, ReceivingTap
-from adapters.serial_bridge.zmodem_frames import READY, FileOffer
+from adapters.serial_bridge.zmodem_frames import FINISHED, READY, WANTED, FileOffer
 from node.clock import MachineClock
 from tests.support.file_machines import FileMachine
 from tests.support.line_simulator import simulated_line
-from tests.unit.adapters.serial_bridge.bridges import bridge, far_end, settings_of, wait_for, waiting
+from tests.unit.adapters.serial_bridge.bridges import bridge, settings_of, wait_for, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +122,7 @@ OFFER = FileOffer(name=b"A.XML", size=10, modified=1_700_000_000, as_it_is=True)
 def test_a_file_that_was_not_written_whole_is_not_acknowledged(tap: ReceivingTap, tmp_path: Path) -> None:
     tap.heard(frame_of(OFFER))
     (tmp_path / "work" / "A.XML").write_bytes(b"12345")
-    assert tap.answered(b"**\x18B09") == b"**\x18B09"
+    assert tap.answered(WANTED) == WANTED
     with pytest.raises(TransferRefusedError, match="5 bytes were written of 10; is the disk full"):
         tap.answered(READY)
 
@@ -136,11 +134,47 @@ def test_a_file_that_was_not_offered_is_not_acknowledged(tap: ReceivingTap, tmp_
 
 
 def test_a_file_of_unknown_length_is_taken_when_it_is_closed(tap: ReceivingTap, tmp_path: Path) -> None:
-    tap.heard(frame_of(OFFER).replace(b"A.XML", b"A.XML"))
+    tap.heard(frame_of(OFFER))
     tap._current = FileOffer(name=b"A.XML", size=None, modified=None, as_it_is=False)
     (tmp_path / "work" / "A.XML").write_bytes(b"12345")
-    tap.answered(READY)
+    tap.answered(WANTED + READY)
     assert len(list((tmp_path / "files").iterdir())) == 1
+
+
+def test_a_receiver_that_says_once_more_that_it_is_ready_has_closed_nothing(tap: ReceivingTap, tmp_path: Path) -> None:
+    tap.heard(frame_of(OFFER))
+    assert tap.answered(READY) == READY
+    assert tap.answered(WANTED) == WANTED
+    (tmp_path / "work" / "A.XML").write_bytes(b"0123456789")
+    for piece in (READY[:2], READY[2:5], READY[5:], FINISHED):
+        assert tap.answered(piece) == piece
+    assert tap.is_over
+    assert len(list((tmp_path / "files").iterdir())) == 1
+
+
+def test_a_sender_that_begins_anew_in_the_middle_of_a_file_is_heard(tap: ReceivingTap) -> None:
+    call = b"rz\r**\x18B00000000000000\r\x8a\x11"
+    assert tap.heard(call) == call
+    tap.heard(frame_of(OFFER) + call[:9])
+    with pytest.raises(BegunAnewError) as caught:
+        tap.heard(call[9:] + b"more")
+    assert caught.value.heard == call[3:] + b"more"
+
+
+def test_a_file_that_the_disk_does_not_take_stays_at_its_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise InboxUnwritableError("disk is full")
+
+    with sender(tmp_path) as (adapter, machine):
+        assert list(adapter.fetch(1)) == []
+        with monkeypatch.context() as patched:
+            patched.setattr(Inbox, "put_file", full)
+            machine.put("A.XML", b"<x/>")
+            wait_for(lambda: b"REFUSED: the disk of the node takes nothing" in machine.screen)
+            assert machine.waiting() == ["A.XML"]
+        assert [one.name for one in waiting(adapter, 1)] == ["A.XML"]
 
 
 def test_an_offer_that_is_repeated_begins_nothing_anew(tap: ReceivingTap, tmp_path: Path) -> None:
@@ -168,21 +202,13 @@ def test_only_so_many_beginnings_are_kept(tmp_path: Path) -> None:
 
 
 def test_commands_of_the_sender_are_not_executed(tmp_path: Path) -> None:
-    if shutil.which("sz") is None:
-        pytest.skip("not installed: lrzsz")
     victim = tmp_path / "executed"
-    with (
-        simulated_line(tmp_path / "line", bits_per_s=921_600) as line,
-        bridge(line, tmp_path / "kept", mode="zmodem") as adapter,
-        far_end(line) as device,
-    ):
+    with sender(tmp_path) as (adapter, machine):
         assert list(adapter.fetch(1)) == []
-        os.set_blocking(device, True)
-        command = ["sz", "--quiet", "-C", "2", "-c", f"touch {victim}"]
-        with subprocess.Popen(command, stdin=device, stdout=device) as process:
-            line.wait_carried("near", 40)
-            wait_for(lambda: process.poll() is not None or line.carried("far") > 100)
-            process.send_signal(signal.SIGKILL)
+        machine.command = f"touch {victim}"
+        machine.put("A.XML", b"<x/>")
+        # ZCOMPL: rz has read the command, and says that it is done with it.
+        wait_for(lambda: b"**\x18B0f" in machine.screen)
         assert list(adapter.fetch(1)) == []
     assert not victim.exists()
 

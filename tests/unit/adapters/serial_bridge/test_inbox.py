@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.serial_bridge import inbox as module
-from adapters.serial_bridge.inbox import Inbox, as_delivery
+from adapters.serial_bridge.inbox import Inbox, InboxUnwritableError, as_delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,7 @@ def test_records_of_one_reading_are_kept_together_or_not_at_all(inbox: Inbox, mo
         return made[:count]
 
     monkeypatch.setattr(os, "urandom", token)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(InboxUnwritableError, match="disk is full"):
         inbox.put_records([b"one", b"two", b"three"], "text/csv")
     monkeypatch.undo()
     assert inbox.waiting() == 0

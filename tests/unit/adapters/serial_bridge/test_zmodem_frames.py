@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import os
 import pty
@@ -115,6 +116,42 @@ def test_beginnings_of_frames_are_passed_on_as_they_came(parts: list[bytes]) -> 
     stream = b"".join(parts)
     assert passed_on(pieces(stream, 3)) == stream
     assert offers(pieces(stream)) == []
+
+
+def zfile(data: bytes, form: bytes = b"A") -> bytes:
+    """Return a ZFILE frame around a subpacket that is encoded already."""
+    header = bytes([4, 0, 0, 0, 0])
+    crc = binascii.crc_hqx(header, 0).to_bytes(2, "big")
+    if form == b"B":
+        return b"**\x18B" + (header + crc).hex().encode() + b"\r\x8a" + data
+    return b"*\x18" + form + b"".join(b"\x18" + bytes([byte ^ 0x40]) for byte in header) + crc + data
+
+
+def test_every_way_to_write_a_byte_is_read() -> None:
+    # ZRUB0 and ZRUB1 stand for 0x7F and 0xFF; XON in between is of the line; a binary header of 16 bits.
+    content = b"a\x7f\xff\x00 12x 7"
+    check = binascii.crc_hqx(content + b"k", 0).to_bytes(2, "big")
+    coded = b"a\x18l\x18m\x11\x18@ 12x 7\x18k" + check
+    for form in (b"A", b"B"):
+        (offer,) = offers(pieces(zfile(coded, form)))
+        assert offer == FileOffer(name=b"a\x7f\xff", size=None, modified=7, as_it_is=True)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"*\x18X",
+        b"**\x18B04000000000000\r",
+        b"**\x18B0400000000zz\x8d\x0a",
+        zfile(b"a\x18\x01"),
+        zfile(b"x" * 1025),
+        zfile(b"a\x18kxx"),
+        b"*\x18A\x18h",
+    ],
+)
+def test_what_is_no_frame_is_passed_on_and_not_believed(stream: bytes) -> None:
+    assert offers(pieces(stream)) == []
+    assert passed_on(pieces(stream)) == stream
 
 
 def test_a_frame_that_never_ends_is_not_held_for_ever(sent: bytes) -> None:
