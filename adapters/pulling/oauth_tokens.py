@@ -70,10 +70,10 @@ class Tokens:
                 f"no token is handed out ({answer.status} {said}): check token_url, client_id, scope and the secret "
                 "credential"
             )
-        life_s = document.get("expires_in")
-        known = isinstance(life_s, int | float) and 0 <= life_s <= LIFE_S_MAX
+        told_s = document.get("expires_in")
+        life_s = float(told_s) if isinstance(told_s, int | float) and 0 <= told_s <= LIFE_S_MAX else LIFE_S
         self._token = token
-        self._ends_s = self._monotonic_s() + (float(life_s) if known else LIFE_S) - EARLY_S
+        self._ends_s = self._monotonic_s() + life_s - EARLY_S
 
 
 def _document(content: bytes) -> dict[str, Any]:

@@ -282,7 +282,7 @@ def test_a_document_that_cannot_be_acknowledged_is_delivered_once_all_the_same(n
     county = nodes[COUNTY]
     notice(nodes)
 
-    def refuses(*_: object) -> bool:
+    def refuses(*_: object, **__: object) -> bool:
         raise AuthorityError("It may not write.", why="the tree has no place for it")
 
     look_at_all(county)
