@@ -109,7 +109,7 @@ class DatabaseAdapter:
             yield from parcels(batch, self._plan)
 
     def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
-        mark = window.advance(parcel.rows[-1].place, self._plan)
+        mark = window.advance(parcel.reached, self._plan)
         key = parcel.key()
         # Only what the next round reads again has to be remembered.
         again = beginning(mark, self._plan, self._present)

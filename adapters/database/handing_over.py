@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from adapters.database.settings import Plan
+    from adapters.database.statements import Place
     from adapters.database.values import SourceRow
 
 WATERMARK_SHOWN_MAX: Final = 40
@@ -29,12 +30,16 @@ BATCH_CHARACTERS_MAX: Final = 16_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """What one delivery holds, and the rows that are answered with it."""
+    """What one delivery holds, and the rows that are answered with it.
+
+    Once it is answered everything before ``reached`` was handed over, in this parcel or in one before it.
+    """
 
     content: bytes
     media_type: str
     name: str
     rows: tuple[SourceRow, ...]
+    reached: Place
 
     def key(self) -> str:
         """Return the delivery key: from which watermark to which, and a digest of the content."""
@@ -43,21 +48,25 @@ class Parcel:
 
 
 def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
-    """Yield rows as parcels, in their order; rows that are named only stand behind those they came with."""
+    """Yield rows as parcels, in their order; rows that are named only come before those they stood among.
+
+    A round may end between two parcels: the first of two reaches no further than to where both begin.
+    """
     fit = tuple(row for row in rows if not row.unfit)
     unfit = tuple(row for row in rows if row.unfit)
     name = plan["named_table"] or plan["table"] or "query"
     if plan["form"] == "documents":
         for row in rows:
-            yield _document(row, plan, name) if not row.unfit else _named((row,), name)
+            yield _document(row, plan, name) if not row.unfit else _named((row,), name, reached=row.place)
         return
-    if fit and plan["form"] == "csv":
-        yield Parcel(content=_csv(fit, plan), media_type="text/csv", name=name, rows=fit)
-    elif fit:
-        data = _json(fit, name.rpartition(".")[2], plan)
-        yield Parcel(content=data, media_type="application/json", name=name, rows=fit)
     if unfit:
-        yield _named(unfit, name)
+        yield _named(unfit, name, reached=rows[0].place if fit else rows[-1].place)
+    if fit and plan["form"] == "csv":
+        content = _csv(fit, plan)
+        yield Parcel(content=content, media_type="text/csv", name=name, rows=fit, reached=rows[-1].place)
+    elif fit:
+        content = _json(fit, name.rpartition(".")[2], plan)
+        yield Parcel(content=content, media_type="application/json", name=name, rows=fit, reached=rows[-1].place)
 
 
 def _columns(rows: tuple[SourceRow, ...], plan: Plan) -> tuple[str, ...]:
@@ -85,17 +94,18 @@ def _csv(rows: tuple[SourceRow, ...], plan: Plan) -> bytes:
 def _document(row: SourceRow, plan: Plan, name: str) -> Parcel:
     text = row.values[plan["document_column"]]
     if not (text or "").strip():
-        return _named((row,), name, f"column {plan['document_column']} is empty")
+        return _named((row,), name, f"column {plan['document_column']} is empty", reached=row.place)
     begin = str(text).lstrip("\ufeff \t\r\n")[:1]
     media_type = {"<": "application/xml", "{": "application/json", "[": "application/json"}.get(begin, "text/plain")
-    return Parcel(content=str(text).encode(), media_type=media_type, name=name, rows=(row,))
+    content = str(text).encode()
+    return Parcel(content=content, media_type=media_type, name=name, rows=(row,), reached=row.place)
 
 
-def _named(rows: tuple[SourceRow, ...], name: str, why: str = "") -> Parcel:
+def _named(rows: tuple[SourceRow, ...], name: str, why: str = "", *, reached: Place) -> Parcel:
     """Return a parcel that only names rows: no dialect reads a single text of JSON."""
     lines = [
         f"{name}: the row at {row.place.at} {' '.join(map(str, row.place.ids))} was not handed over: {why or row.unfit}"
         for row in rows
     ]
     content = json.dumps("\n".join(lines), ensure_ascii=False).encode()
-    return Parcel(content=content, media_type="text/plain", name=name, rows=rows)
+    return Parcel(content=content, media_type="text/plain", name=name, rows=rows, reached=reached)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -250,9 +251,9 @@ def test_documents_in_a_column_come_one_by_one(department: DepartmentDatabase, t
 
 
 def unfit(department: DepartmentDatabase, folder: Path, **settings: Any) -> tuple[list[Delivery], str]:
-    """Return what is delivered, and the text of the last one, which no dialect of the node may read."""
+    """Return what is delivered, and the text of the first one, which no dialect of the node may read."""
     came = list(department.open(folder, **settings).fetch(10))
-    told = came[-1]
+    told = came[0]
     assert told.media_type == "text/plain"
     for dialect in ("standard", "csv", "json", "up", "exinfo"):
         read = list(Dialects().read(dialect, io.BytesIO(told.content), DialectOptions(table="up_pro_accept")))
@@ -270,7 +271,7 @@ def test_a_row_that_is_too_long_is_named_and_does_not_stop_the_others(
     department.add(1, "2026-11-03 09:00:00", name="x" * 500_001)
     department.add(2, "2026-11-03 09:00:01")
     came, told = unfit(department, tmp_path / "kept")
-    assert [row["id"] for row in json.loads(came[0].content)["rows"]] == ["2"]
+    assert [row["id"] for row in json.loads(came[1].content)["rows"]] == ["2"]
     assert "the row at 2026-11-03 09:00:00" in told
     assert " 1 was not handed over: it has 500" in told
     node = Node(department, tmp_path / "kept")
@@ -288,7 +289,7 @@ def test_bytes_are_no_text_and_are_named(department: DepartmentDatabase, tmp_pat
         connection.execute(statement, {"photo": b"\xff\xd8\xff"})
     department.run("INSERT INTO cases VALUES (2, 'n', '2026-11-03 09:00:01', NULL)")
     came, told = unfit(department, tmp_path / "kept")
-    assert [row["id"] for row in json.loads(came[0].content)["rows"]] == ["2"]
+    assert [row["id"] for row in json.loads(came[1].content)["rows"]] == ["2"]
     assert "column photo holds bytes" in told
     _, told = unfit(department, tmp_path / "other", text_encoding="ascii")
     assert "column photo holds bytes that are not ascii" in told
@@ -321,5 +322,29 @@ def test_a_text_of_sqlite_that_is_no_text_costs_its_row_only(tmp_path: Path) -> 
     department.run("INSERT INTO cases VALUES (1, CAST(x'ff41' AS TEXT), '2026-11-03 09:00:00')")
     department.add(2, "2026-11-03 09:00:01")
     came, told = unfit(department, tmp_path / "kept")
-    assert [row["id"] for row in json.loads(came[0].content)["rows"]] == ["2"]
+    assert [row["id"] for row in json.loads(came[1].content)["rows"]] == ["2"]
     assert "column name holds bytes" in told
+
+
+def test_a_round_that_ends_beside_a_named_row_loses_neither_it_nor_its_neighbours(tmp_path: Path) -> None:
+    # The three rows stand further apart than any overlap, and each opening answers one delivery.
+    department = sqlite_department(tmp_path)
+    department.make_cases()
+    for number, at in ((1, "2026-09-01 09:00:00"), (3, "2026-11-01 09:00:00")):
+        department.add(number, at)
+    department.run("INSERT INTO cases VALUES (2, x'ffd8ff', '2026-10-01 09:00:00')")
+    cursor, came = None, []
+    for _ in range(3):
+        adapter = department.open(tmp_path / "kept", cursor, overlap_s=600)
+        for delivery in islice(adapter.fetch(1), 1):
+            cursor = delivery.cursor
+            adapter.acknowledge(delivery, outcome())
+            came.append(delivery.content.decode())
+        adapter.close()
+    assert [json.loads(one)["rows"] for one in came if one.startswith("{")] == [
+        [
+            {"id": "1", "name": "case-1", "changed_at": "2026-09-01 09:00:00"},
+            {"id": "3", "name": "case-3", "changed_at": "2026-11-01 09:00:00"},
+        ]
+    ]
+    assert [one for one in came if "the row at 2026-10-01 09:00:00 2 was not handed over" in one] == came[:1]
