@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,8 @@ from adapters.bluetooth_bridge.links import Board, Link, Place, Standing, line_f
 from adapters.bluetooth_bridge.radio import Radio
 from adapters.bluetooth_bridge.settings import plan_of
 from adapters.bluetooth_bridge.stack import PLATFORM
-from adapters.contract import Delivery, SourceUnavailableError
+from adapters.contract import SourceUnavailableError
+from adapters.record_line.bridging import delivery_of, message_of
 from adapters.record_line.line import Message, RecordLine
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from adapters.bluetooth_bridge.settings import Terminal
     from adapters.bluetooth_bridge.stack import Stack
-    from adapters.contract import Document, Opening, Outcome
+    from adapters.contract import Delivery, Document, Opening, Outcome
 
 HEAR_S: Final = 1.5
 """How long a call of ``fetch`` waits for something to come; then the node asks again."""
@@ -29,8 +29,6 @@ DELIVER_S: Final = 90.0
 """How long all terminals together may take to put a document on their disks. Our own choice: less than the patience."""
 SLICE_S: Final = 0.1
 """How long one thing is waited for while others may come too."""
-_MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
-_NAME_LENGTH_MAX: Final = 255
 
 
 class BluetoothBridge:
@@ -68,7 +66,7 @@ class BluetoothBridge:
         board = self._listening()
         for brought, message in enumerate(self._messages(board), start=1):
             self._unanswered[message.key] = message
-            yield self._delivery(message)
+            yield delivery_of(message, self._opening.source_id, self._opening.now())
             if brought == limit:
                 return
         problem = board.problem()
@@ -143,11 +141,9 @@ class BluetoothBridge:
     def _answered(self, delivery: Delivery) -> tuple[Message, RecordLine | None]:
         """Return as much of a message as its answer needs, and its line: None when its terminal has none any more."""
         board = self._opened()
-        key = delivery.delivery_key
-        terminal = key.partition("/")[0]
-        self._unanswered.pop(key, None)
-        link = board.links.get(terminal)
-        message = Message(terminal=terminal, key=key, content=b"", media_type=delivery.media_type)
+        message = message_of(delivery)
+        self._unanswered.pop(message.key, None)
+        link = board.links.get(message.terminal)
         return message, None if link is None else link.line
 
     def _messages(self, board: Board) -> Iterator[Message]:
@@ -200,17 +196,6 @@ class BluetoothBridge:
         if self._radio is not None and self._radio.defect is not None:
             message = "the radio has ended"
             raise RuntimeError(message) from self._radio.defect
-
-    def _delivery(self, message: Message) -> Delivery:
-        fits = _MEDIA_TYPE.fullmatch(message.media_type)
-        return Delivery(
-            source_id=self._opening.source_id,
-            delivery_key=message.key,
-            content=message.content,
-            media_type=message.media_type if fits else "application/octet-stream",
-            fetched_at=self._opening.now(),
-            name="".join(one if one.isprintable() else "_" for one in message.name)[:_NAME_LENGTH_MAX],
-        )
 
 
 def _received(link: Link, wait_s: float) -> Message | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from adapters.contract import REQUIRED, Form, Setting, SourceNeedsPersonError
-from adapters.record_line.key_text import key_of_text
+from adapters.record_line.bridging import keys_of_terminals
 from adapters.record_line.opening import TERMINAL_NAME
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Plan:
 def plan_of(opening: Opening) -> Plan:
     """Return the plan of an opening; raises SourceNeedsPersonError when its settings do not fit together."""
     settings = opening.settings
-    terminals = _terminals(settings["terminals"], _keys(opening.secrets.get("terminal_keys", "")))
+    terminals = _terminals(settings["terminals"], keys_of_terminals(opening.secrets.get("terminal_keys", "")))
     names = [terminal.name for terminal in terminals]
     deliver_to = tuple(settings["deliver_to"]) or (names[0],)
     for name in deliver_to:
@@ -182,22 +182,6 @@ def _terminal(name: str, text: str, key: bytes | None) -> Terminal:
     if len(heard_name.encode()) > _HEARD_NAME_BYTES_MAX:
         raise SourceNeedsPersonError(f"terminal {name!r}: a device name has at most {_HEARD_NAME_BYTES_MAX} bytes")
     return Terminal(name=name, address=address, heard_name=heard_name, key=key)
-
-
-def _keys(text: str) -> dict[str, bytes]:
-    keys: dict[str, bytes] = {}
-    for pair in text.split():
-        name, equals, typed = pair.partition("=")
-        if not equals or not TERMINAL_NAME.fullmatch(name):
-            # Not repeated: what stands in the wrong place may be a key.
-            raise SourceNeedsPersonError("terminal_keys is not of the form name=key name=key")
-        if name in keys:
-            raise SourceNeedsPersonError(f"terminal_keys holds two keys for {name!r}")
-        try:
-            keys[name] = key_of_text(typed)
-        except ValueError as problem:
-            raise SourceNeedsPersonError(f"the key of {name!r} cannot be read: {problem}") from None
-    return keys
 
 
 def _uuid(text: str, name: str) -> str:

@@ -45,7 +45,7 @@ def delivery_of(message: Message, source_id: str, fetched_at: datetime) -> Deliv
         content=message.content,
         media_type=message.media_type if _MEDIA_TYPE.fullmatch(message.media_type) else "application/octet-stream",
         fetched_at=fetched_at,
-        name="".join(one if one.isprintable() else "?" for one in message.name)[:NAME_LENGTH_MAX],
+        name="".join(one if one.isprintable() else "_" for one in message.name)[:NAME_LENGTH_MAX],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
@@ -34,6 +35,7 @@ class RecordBridge:
         self._opening = opening
         self._settings = opening.settings
         self._keys = _keys_of(opening)
+        self._unanswered: dict[str, Message] = {}
         self._line: RecordLine | None = None
         self._keeper = PortKeeper(opening.name, lambda: open_port(self._settings), opening.monotonic_s)
         self._tried = threading.Event()
@@ -52,20 +54,19 @@ class RecordBridge:
     def fetch(self, limit: int) -> Iterator[Delivery]:
         """Yield what terminals sent, oldest first; waits a second or two when there is nothing."""
         line = self._started()
-        wait_s = WAIT_S
-        fetched = 0
-        while fetched < limit and (message := _received(line, wait_s)):
+        for message in islice(chain(list(self._unanswered.values()), self._coming(line)), limit):
+            self._unanswered[message.key] = message
             yield delivery_of(message, self._opening.source_id, self._opening.now())
-            fetched += 1
-            wait_s = 0.0
         self._refuse_when_away(line, grace_s=CALLING_S)
 
     def acknowledge(self, delivery: Delivery, outcome: Outcome) -> None:
         """Tell the terminal that the node holds what it sent; remembered for when it is not there."""
+        self._unanswered.pop(delivery.delivery_key, None)
         self._started().confirm(message_of(delivery), outcome)
 
     def reject(self, delivery: Delivery, reason: str) -> None:
         """Tell the terminal that the node cannot read what it sent; remembered for when it is not there."""
+        self._unanswered.pop(delivery.delivery_key, None)
         self._started().refuse(message_of(delivery), reason)
 
     def deliver(self, document: Document, key: str) -> None:
@@ -102,6 +103,13 @@ class RecordBridge:
             self._thread.start()
         self._tried.wait(CLOSING_S)
         return self._line
+
+    def _coming(self, line: RecordLine) -> Iterator[Message]:
+        """Yield what comes; waits for the first thing, unless something waits for an answer."""
+        wait_s = 0.0 if self._unanswered else WAIT_S
+        while message := _received(line, wait_s):
+            yield message
+            wait_s = 0.0
 
     def _keep_port(self, line: RecordLine) -> None:
         """Give the line its port, and another one when it has lost it, until the adapter is closed."""

@@ -91,6 +91,7 @@ def test_what_is_not_answered_comes_again_to_the_next_opening(tmp_path: Path, te
     with simulated_line(tmp_path / "line") as line, terminal.run(line.far):
         with bridge(line, tmp_path / "kept", KEYS, mode="record_line") as adapter:
             before = one_of(adapter)
+            assert one_of(adapter).delivery_key == before.delivery_key
         with bridge(line, tmp_path / "kept", KEYS, mode="record_line") as adapter:
             again = one_of(adapter)
             assert (again.delivery_key, again.content) == (before.delivery_key, before.content)
