@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.doors_demonstration.department import Access, Department
     from tests.doors_demonstration.doors import Door, Share
 
-TAKEN_TIMEOUT_S: Final = 60.0
+TAKEN_TIMEOUT_S: Final = 180.0
 """Longest wait until adapters have brought everything; our own bound, ten seconds are usual."""
 ANSWER_TIMEOUT_S: Final = 10.0
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NOTIFIED: Final = ("sftp", "serial")
 """Doors whose departments get a notice: both are at the county that the usual demonstration directs one to."""
-ARRIVAL_TIMEOUT_S: Final = 60.0
+ARRIVAL_TIMEOUT_S: Final = 120.0
 """Longest wait for a notice to be held by its department, and for the acknowledgement to be held by the province."""
 
 

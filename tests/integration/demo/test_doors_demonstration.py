@@ -10,6 +10,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,23 +59,25 @@ def test_a_door_that_fails_is_named_and_left_out_of_what_follows(tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, dict[str, Any], Path]:
+def checked() -> Iterator[tuple[int, dict[str, Any], Path]]:
     """The command of README.md, called from an empty folder that is not the checkout."""
-    folder = tmp_path_factory.mktemp("doors")
-    temporary = folder / "tmp"
-    temporary.mkdir()
-    done = subprocess.run(
-        [ROOT / "scripts" / "demo", "--doors", "--check"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=540,
-        stdin=subprocess.DEVNULL,
-        check=False,
-        env={**os.environ, "TMPDIR": str(temporary)},
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout), temporary
+    # Not below pytest's own, which is closed to others: MariaDB runs under another account than root.
+    with TemporaryDirectory(prefix="yizhan-doors-") as folder:
+        temporary = Path(folder, "tmp")
+        temporary.mkdir()
+        Path(folder).chmod(0o755)
+        done = subprocess.run(
+            [ROOT / "scripts" / "demo", "--doors", "--check"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=540,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
+        assert done.stdout, done.stderr
+        yield done.returncode, json.loads(done.stdout), temporary
 
 
 @pytest.mark.slow
