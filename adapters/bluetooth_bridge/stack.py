@@ -36,9 +36,12 @@ _NEED_PERSON: Final = {
     _Reason.DENIED_BY_UNKNOWN: "the system refuses Bluetooth to this account: add it to the group bluetooth",
 }
 _PAIR_AGAIN: Final = "pairing failed, or the terminal has lost its bond: yizhan bluetooth pair --again ADDRESS"
+_NOT_STARTED: Final = "the Bluetooth service does not run: systemctl start bluetooth"
+_CANNOT_BE_STARTED: Final = ("org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1.")
+"""Beginnings of what the message bus says when it tried to start the service and could not."""
 _NEED_PERSON_BY_BUS: Final = {
-    "org.freedesktop.DBus.Error.ServiceUnknown": "the Bluetooth service does not run: systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.NameHasNoOwner": "the Bluetooth service does not run: systemctl start bluetooth",
+    "org.freedesktop.DBus.Error.ServiceUnknown": _NOT_STARTED,
+    "org.freedesktop.DBus.Error.NameHasNoOwner": _NOT_STARTED,
     "org.freedesktop.DBus.Error.AccessDenied": _NEED_PERSON[_Reason.DENIED_BY_SYSTEM],
     "org.bluez.Error.NotReady": _NEED_PERSON[_Reason.POWERED_OFF],
     "org.freedesktop.DBus.Error.UnknownObject": "the Bluetooth adapter is not there: bluetoothctl list shows which are",
@@ -74,6 +77,8 @@ def stack_problem(error: BaseException) -> SourceUnavailableError | SourceNeedsP
     text: str | None = None
     if isinstance(error, BleakBluetoothNotAvailableError):
         text = _NEED_PERSON.get(error.reason)
+    elif isinstance(error, BleakDBusError) and error.dbus_error.startswith(_CANNOT_BE_STARTED):
+        text = _NOT_STARTED
     elif isinstance(error, BleakDBusError):
         text = _NEED_PERSON_BY_BUS.get(error.dbus_error)
     elif isinstance(error, BleakGATTProtocolError) and error.code in _NEED_PAIRING:

@@ -157,6 +157,8 @@ class GattServer:
         connection.on("disconnection", lambda _reason: self._on_disconnection())
 
     def _on_subscription(self, _bearer: Bearer, wants_notified: bool, _wants_indicated: bool) -> None:  # noqa: FBT001
+        if self._port is not None:
+            self._port.close()
         if wants_notified:
             self._port = CentralPort(self)
             self.subscribed(self._port)

@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 from bumble.transport import open_transport
@@ -48,6 +48,7 @@ class Terminal:
         self._condition = Condition()
         self._spool = Spool(folder)
         self._driver: Driver | None = None
+        self._beginning: Thread | None = None
         self._correspondence = Correspondence(
             self._spool, monotonic_s=time.monotonic, tell=lambda *what: self.told.append(what)
         )
@@ -81,11 +82,23 @@ class Terminal:
     def close(self) -> None:
         """Stop the line and close the spool."""
         self.server.subscribed = lambda _: None
+        if self._beginning is not None:
+            self._beginning.join()
         if self._driver is not None:
             self._driver.stop()
         self._spool.close()
 
     def _open(self, port: CentralPort) -> None:
+        before = self._beginning
+        self._beginning = Thread(target=self._begin, args=(port, before), name="terminal begins")
+        self._beginning.start()
+
+    def _begin(self, port: CentralPort, before: Thread | None) -> None:
+        """Begin a line of its own for each subscription, once the one before has ended; not in the server's loop."""
+        if before is not None:
+            before.join()
+        if self._driver is not None:
+            self._driver.stop()
         link = TerminalLink(
             self._correspondence, name=self._name, key=self._key, spool=self._spool.spool, token=secrets.token_bytes
         )

@@ -27,6 +27,8 @@ Reason = BleakBluetoothNotAvailableReason
         (BleakBluetoothNotAvailableError("off", Reason.POWERED_OFF), "rfkill unblock bluetooth"),
         (BleakBluetoothNotAvailableError("no", Reason.DENIED_BY_SYSTEM), "group bluetooth"),
         (BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", ["x"]), "systemctl start bluetooth"),
+        (BleakDBusError("org.freedesktop.DBus.Error.Spawn.ChildExited", ["1"]), "systemctl start bluetooth"),
+        (BleakDBusError("org.freedesktop.systemd1.NoSuchUnit", ["x"]), "systemctl start bluetooth"),
         (BleakDBusError("org.bluez.Error.NotReady", []), "bluetoothctl power on"),
         (BleakDBusError("org.bluez.Error.AuthenticationFailed", []), "yizhan bluetooth pair --again"),
         (BleakGATTProtocolError(0x05), "asks for pairing: yizhan bluetooth pair"),
