@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from node.departments.candidates import Candidate
     from node.departments.nonces import Nonce
     from node.departments.numbering import Ask
+    from node.departments.preparing import Preparer
     from node.departments.sources import Source
     from node.journal.entries import Entry
     from node.journal.room import DiskRoom
@@ -160,11 +161,13 @@ class Intake:
         keep_verdicts: bool = False,
         told: Callable[[Verdict], None] = lambda _: None,
         committed: Callable[[ImportReport], None] = lambda _: None,
+        preparer: Preparer | None = None,
     ) -> ImportReport:
         """Take in candidates, any number of them, and report; ``keep_verdicts`` keeps one verdict per record.
 
         ``told`` is called with each verdict in the order of the candidates, once its batch is durable, ``committed``
-        after each batch with the report as far as it is. Raises NotInitialisedError before the
+        after each batch with the report as far as it is. ``preparer`` is that of several deliveries of one thread, None
+        for one of this delivery's own. Raises NotInitialisedError before the
         node has joined its tree, DiskLowError, StoreBusyError and StoreUnavailableError when the journal cannot be
         written (batches reported so far stand; offering everything again is harmless).
         """
@@ -177,7 +180,8 @@ class Intake:
             if self.in_doubt()
             else numbered_batches(self.store, candidates, source=source.name, rights=rights, stream=self.stream)
         )
-        for prepared in prepared_batches(cut, channel=source.channel, randomness=self.randomness):
+        prepare_all = prepared_batches if preparer is None else preparer.prepared
+        for prepared in prepare_all(cut, channel=source.channel, randomness=self.randomness):
             for verdict in self.settle(Job(source=source, dialect=dialect, prepared=prepared)).verdicts:
                 report.add(verdict, keep=keep_verdicts)
                 told(verdict)

@@ -2,9 +2,9 @@
 
 Half of taking a record in needs no store (docs/performance.md): the work is the interpreter's and libxml2's, and
 threads of one interpreter hardly share it. So behind its first ``HERE_MAX`` batches, a delivery gets a worker: a
-process of this program that lives as long as the delivery, and prepares it from the moment on that it has started. It
-gets candidates and salts through its standard input and answers through its standard output, one batch at a time; it
-opens no home, no key and no store.
+process of this program that lives as long as the delivery, or the round of an adapter that brought it, and prepares
+from the moment on that it has started. It gets candidates and salts through its standard input and answers through its
+standard output, one batch at a time; it opens no home, no key and no store.
 
 Nothing rests on the worker: when it cannot be started or dies (out of memory, killed), the batch it had is prepared
 here, as are all that follow. When this process dies, the worker's input ends, and so does the worker.
@@ -13,7 +13,6 @@ here, as are all that follow. When this process dies, the worker's input ends, a
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from node.beside import PROCESSORS_MIN, READY, Beside, line_to_starter, processors
@@ -42,22 +41,48 @@ _MODULE: Final = "node.departments.preparing"
 def prepared_batches(
     numbered: Iterator[Sequence[Candidate]], *, channel: str, randomness: Randomness
 ) -> Iterator[list[Prepared]]:
-    """Yield each batch prepared, in order; ``channel`` and what is raised are those of ``prepare``.
+    """Yield each batch of one delivery prepared, as ``Preparer.prepared`` does."""
+    with Preparer() as preparer:
+        yield from preparer.prepared(numbered, channel=channel, randomness=randomness)
 
-    At most one batch further is read than was yielded.
-    """
-    here_max = HERE_MAX if processors() >= PROCESSORS_MIN else sys.maxsize
-    with ExitStack() as stack:
-        worker: Worker | None = None
+
+class Preparer:
+    """Prepares deliveries, one after the other; the worker that a long one got stays for those behind it."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_worker()
+
+    def prepared(
+        self, numbered: Iterator[Sequence[Candidate]], *, channel: str, randomness: Randomness
+    ) -> Iterator[list[Prepared]]:
+        """Yield each batch prepared, in order; ``channel`` and what is raised are those of ``prepare``.
+
+        At most one batch further is read than was yielded.
+        """
+        if self._worker is not None and not self._worker.is_free_for(channel):
+            # A delivery broke off: what the worker says next would be taken for what was asked of it after that.
+            self._end_worker()
+        here_max = HERE_MAX if processors() >= PROCESSORS_MIN else sys.maxsize
         for number, batch in enumerate(numbered):
-            if worker is None and number >= here_max:
-                worker = stack.enter_context(Worker(channel))
+            if self._worker is None and number >= here_max:
+                self._worker = Worker(channel)
             salts = new_salts(batch, randomness)
-            if worker is not None and worker.is_ready():
-                worker.begin(batch, salts)
-                yield from _prepared_beside(worker, numbered, randomness)
+            if self._worker is not None and self._worker.is_ready():
+                self._worker.begin(batch, salts)
+                yield from _prepared_beside(self._worker, numbered, randomness)
                 return
             yield prepare_salted(batch, salts, channel=channel)
+
+    def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.leave()
 
 
 def _prepared_beside(
@@ -78,6 +103,7 @@ class Worker(Beside):
         super().__init__(_MODULE)
         self._channel = channel
         self._batch: tuple[Sequence[Candidate], list[bytes]] = ((), [])
+        self._is_busy = False
 
     def __enter__(self) -> Self:
         return self
@@ -85,15 +111,21 @@ class Worker(Beside):
     def __exit__(self, *_: object) -> None:
         self.leave()
 
+    def is_free_for(self, channel: str) -> bool:
+        """Tell whether every batch that was begun is finished, and it prepares for this channel."""
+        return not self._is_busy and self._channel == channel
+
     def begin(self, candidates: Sequence[Candidate], salts: list[bytes]) -> None:
         """Give the worker a batch; the one before it must be finished."""
         self._batch = candidates, salts
+        self._is_busy = True
         self.tell((self._channel, salts, [_told(one) for one in candidates]))
 
     def finish(self) -> list[Prepared]:
         """Return the batch that was begun, prepared; raises what ``prepare`` raises."""
         candidates, salts = self._batch
         answers: list[_Answer] | None = self.hear()
+        self._is_busy = False
         if answers is None:
             return prepare_salted(candidates, salts, channel=self._channel)
         return [_prepared(candidate, answer) for candidate, answer in zip(candidates, answers, strict=True)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from adapters.contract import DeliveryRejectedError
 from node.departments.doors.book import Counts, count
 from node.departments.doors.taking_in import FileGoneError, take_in
+from node.departments.preparing import Preparer
 from node.departments.sources import find_source
 from node.errors import InDoubtError
 from node.journal.doubt import find_doubt
@@ -82,16 +83,20 @@ def run_round(
     ConfigurationError for the dialect, and TryLaterError when the node can take nothing in: then nothing was answered.
     """
     delivery = doorway.fetch(limit)
-    for number in range(1, limit + 1):
-        if delivery is None:
-            return
-        if not _handled(intake, config, doorway, delivery, done, taken):
-            doorway.leave_off()
-            return
-        if number == limit:
-            _ensure_end(doorway)
-            return
-        delivery = doorway.next()
+    with Preparer() as preparer:
+        for number in range(1, limit + 1):
+            if delivery is None:
+                return
+            result = _taken_in(intake, config, doorway, delivery, preparer)
+            done.add(result)
+            _answer(doorway, result, done)
+            if not taken(result):
+                doorway.leave_off()
+                return
+            if number == limit:
+                _ensure_end(doorway)
+                return
+            delivery = doorway.next()
 
 
 def open_source(intake: Intake, config: AdapterConfig) -> Source:
@@ -108,18 +113,13 @@ def open_source(intake: Intake, config: AdapterConfig) -> Source:
         return find_source(connection, config.source)
 
 
-def _handled(
-    intake: Intake,
-    config: AdapterConfig,
-    doorway: Doorway,
-    delivery: Brought,
-    done: RoundDone,
-    taken: Callable[[TakenIn], bool],
-) -> bool:
-    """Take in one delivery and answer it; tell whether to go on."""
+def _taken_in(
+    intake: Intake, config: AdapterConfig, doorway: Doorway, delivery: Brought, preparer: Preparer
+) -> TakenIn:
+    """Take in one delivery, and remember in the adapter's row that it is."""
     source = open_source(intake, config)
     try:
-        result = take_in(intake, source, config, delivery)
+        result = take_in(intake, source, config, delivery, preparer)
     except FileGoneError as error:
         raise doorway.broke(f"the file of a delivery cannot be read: {error}") from error
     if result.is_undecided:
@@ -133,9 +133,7 @@ def _handled(
     )
     at = intake.clock.now()
     intake.store.write(lambda transaction: count(transaction, config.name, counts, cursor=delivery.cursor, at=at))
-    done.add(result)
-    _answer(doorway, result, done)
-    return taken(result)
+    return result
 
 
 def _answer(doorway: Doorway, result: TakenIn, done: RoundDone) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from node.departments.candidates import Candidate
     from node.departments.doors.adapters_file import AdapterConfig
     from node.departments.doors.messages import Brought
+    from node.departments.preparing import Preparer
     from node.departments.report import ImportReport
     from node.departments.sources import Source
 
@@ -54,8 +55,10 @@ class TakenIn:
         return self.outcome.received > 0
 
 
-def take_in(intake: Intake, source: Source, config: AdapterConfig, delivery: Brought) -> TakenIn:
-    """Take in a delivery and return what became of it.
+def take_in(
+    intake: Intake, source: Source, config: AdapterConfig, delivery: Brought, preparer: Preparer | None = None
+) -> TakenIn:
+    """Take in a delivery and return what became of it; ``preparer`` is that of the round, as for ``Intake.accept``.
 
     Raises FileGoneError when its file cannot be read, UsageError or ConfigurationError for a dialect that is not there
     or is wrong, and what ``Intake.accept`` raises.
@@ -76,6 +79,7 @@ def take_in(intake: Intake, source: Source, config: AdapterConfig, delivery: Bro
             source=source if config.channel is None else source.on_channel(config.channel),
             dialect=dialect,
             told=failures.add,
+            preparer=preparer,
         )
         unread = report.problems[0].text if report.problems and not recognised else ""
         rows = None

@@ -21,7 +21,7 @@ from node.beside import READY, Line
 from node.departments import batches, preparing
 from node.departments.dialects import read
 from node.departments.prepare import Prepared, new_salts, prepare, prepare_salted
-from node.departments.preparing import Worker, prepared_batches, serve
+from node.departments.preparing import Preparer, Worker, prepared_batches, serve
 from node.randomness import SeededRandomness
 from node.standard.facts import Facts
 from tests.support.intake import generated, offer, standard_records, table, wrapped
@@ -188,6 +188,37 @@ def test_a_delivery_that_is_left_early_leaves_no_worker() -> None:
     assert len(children) == 1
     made.close()  # type: ignore[attr-defined]
     assert not children & children_of(os.getpid())
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_worker_of_a_round_stays_for_the_deliveries_behind() -> None:
+    with Preparer() as preparer:
+        seen = set()
+        for _ in range(3):
+            made = preparer.prepared(batched(3), channel="IMPORT", randomness=SeededRandomness(7))
+            assert plain([one for batch in made for one in batch]) == expected()
+            seen |= children_of(os.getpid())
+    assert len(seen) == 1
+    assert not seen & children_of(os.getpid())
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_broke_off_is_not_taken_for_what_comes_behind_it() -> None:
+    with Preparer() as preparer:
+        broken = preparer.prepared(batched(2), channel="IMPORT", randomness=SeededRandomness(8))
+        next(broken)
+        made = preparer.prepared(batched(3), channel="IMPORT", randomness=SeededRandomness(7))
+        assert plain([one for batch in made for one in batch]) == expected()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_delivery_of_another_channel_is_prepared_for_that() -> None:
+    candidates = candidates_of_all_kinds()
+    with Preparer() as preparer:
+        for channel in ("SFTP", "IMPORT"):
+            made = preparer.prepared(batched(3), channel=channel, randomness=SeededRandomness(7))
+            wanted = prepare(candidates, channel=channel, randomness=SeededRandomness(7))
+            assert plain([one for batch in made for one in batch]) == plain(wanted)
 
 
 def test_a_worker_leaves_when_the_process_that_started_it_is_killed() -> None:
