@@ -1,7 +1,8 @@
 """``python -m tests.bench [--json] [--quick] [--postgresql]``: run everything in a temporary folder and report.
 
 ``--rows N`` imports one table of N rows instead (tests/bench/rows.py), ``--long`` takes millions of records
-(tests/bench/long.py). All leave with 1 when something does not hold or a first bar is missed; ``--quick`` asks no bar.
+(tests/bench/long.py), ``--doors`` measures the doors to departments' systems (tests/bench/doors.py). All leave with 1
+when something does not hold or a first bar is missed; ``--quick`` asks no bar.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from node.clock import MachineClock
-from tests.bench import long, rows
+from tests.bench import doors, long, rows
+from tests.bench.doors import QUICK_DOORS, DoorsPlan, measure_doors
 from tests.bench.hopping import measure_hop
 from tests.bench.idle_tree import measure_idle_tree
 from tests.bench.importing import measure_intake
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rows", type=int, metavar="N", help="import one table of N rows instead, e.g. 1000000")
     parser.add_argument("--long", action="store_true", help="two million records instead, then the cost at ten million")
+    parser.add_argument("--doors", action="store_true", help="the doors to departments' systems instead")
     given = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="yizhan-bench-") as folder:
         if given.rows:
@@ -49,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.long:
             plan = QUICK_LONG if given.quick else LongPlan()
             return _said(measure_long(Path(folder), MachineClock(), plan), long.lines, as_json=given.json)
+        if given.doors:
+            doors_plan = QUICK_DOORS if given.quick else DoorsPlan()
+            return _said(measure_doors(Path(folder), MachineClock(), doors_plan), doors.table, as_json=given.json)
         answer = measure(Path(folder), QUICK if given.quick else FULL, postgresql=given.postgresql)
     return _said(answer, table, as_json=given.json)
 
