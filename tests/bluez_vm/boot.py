@@ -17,7 +17,7 @@ _SHARE = "-t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro"
 def first_files(root: Path) -> bytes:
     """Return them as the kernel takes them: a compressed cpio archive."""
     boot = modules_in_order(root, BOOT_MODULES)
-    files: list[tuple[str, int, bytes]] = [(name, _FOLDER, b"") for name in ("bin", "dev", "proc", "root", "modules")]
+    files: list[tuple[str, int, bytes]] = [(name, _FOLDER, b"") for name in ("bin", "dev", "proc", "system", "modules")]
     files.append(("bin/busybox", _FILE, (root / "bin/busybox").read_bytes()))
     files += [(f"modules/{path.name}", _FILE, path.read_bytes()) for path in boot]
     files.append(("init", _FILE, _script(root, [path.name for path in boot]).encode()))
@@ -32,10 +32,10 @@ def _script(root: Path, boot: list[str]) -> str:
             "set -e",
             "b=/bin/busybox",
             *(f"$b insmod /modules/{name}" for name in boot),
-            f"$b mount {_SHARE} root /root",
-            f"$b mount {_SHARE} checkout /root/checkout",
-            *(f"$b insmod /root{path} || $b echo bluez-vm: without {path}" for path in later),
-            "exec $b switch_root /root /bin/sh /checkout/tests/bluez_vm/init.sh",
+            f"$b mount {_SHARE} root /system",
+            f"$b mount {_SHARE} checkout /system/checkout",
+            *(f"$b insmod /system{path} || $b echo bluez-vm: without {path}" for path in later),
+            "exec $b switch_root /system /bin/sh /checkout/tests/bluez_vm/init.sh",
             "",
         ]
     )
