@@ -168,10 +168,11 @@ def _places(works: Sequence[DoorWork]) -> list[str]:
 
 def _stop(nodes: Mapping[str, DemoNode], running: ExitStack, clock: Clock, others: set[int]) -> None:
     """Stop all nodes and departments, whatever is pressed meanwhile; at last every process of ours but ``others``."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         stop_nodes(nodes, clock)
+        # Stopping the nodes gave Ctrl-C back; the departments' systems are ended by its first press too.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         running.close()
     finally:
         # What was interrupted between being started and being known.
