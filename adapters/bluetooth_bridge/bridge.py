@@ -12,7 +12,7 @@ from adapters.bluetooth_bridge.settings import plan_of
 from adapters.bluetooth_bridge.stack import PLATFORM
 from adapters.contract import SourceUnavailableError
 from adapters.record_line.bridging import delivery_of, message_of
-from adapters.record_line.line import Message, RecordLine
+from adapters.record_line.line import RecordLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from adapters.bluetooth_bridge.settings import Terminal
     from adapters.bluetooth_bridge.stack import Stack
     from adapters.contract import Delivery, Document, Opening, Outcome
+    from adapters.record_line.line import Message
 
 HEAR_S: Final = 1.5
 """How long a call of ``fetch`` waits for something to come; then the node asks again."""
 SETTLE_S: Final = 60.0
-"""How long a call waits for the first try to reach any terminal. Our own choice: half of the patience of the kind."""
+"""How long the first call waits until a terminal talks or all were tried. Our own choice: half the kind's patience."""
 DELIVER_S: Final = 90.0
 """How long all terminals together may take to put a document on their disks. Our own choice: less than the patience."""
 SLICE_S: Final = 0.1
@@ -41,6 +42,7 @@ class BluetoothBridge:
         self._board: Board | None = None
         self._radio: Radio | None = None
         self._closed = False
+        self._has_settled = False
         self._turn = 0
         self._unanswered: dict[str, Message] = {}
         """What was yielded and not answered, oldest first; it comes again, so it is never more than one round."""
@@ -140,10 +142,9 @@ class BluetoothBridge:
 
     def _answered(self, delivery: Delivery) -> tuple[Message, RecordLine | None]:
         """Return as much of a message as its answer needs, and its line: None when its terminal has none any more."""
-        board = self._opened()
         message = message_of(delivery)
+        link = self._opened().links.get(message.terminal)
         self._unanswered.pop(message.key, None)
-        link = board.links.get(message.terminal)
         return message, None if link is None else link.line
 
     def _messages(self, board: Board) -> Iterator[Message]:
@@ -154,7 +155,9 @@ class BluetoothBridge:
             yield message
         if brought:
             return
-        self._wait(board, board.is_settled)
+        # Later on a connection that was lost is taken up within seconds, and nobody has to wait for that here.
+        self._wait(board, board.is_settled, HEAR_S if self._has_settled else SETTLE_S)
+        self._has_settled = True
         ends_s = self._opening.monotonic_s() + HEAR_S
         while (talking := board.talking()) and self._opening.monotonic_s() < ends_s and not self._opening.wait(0):
             self._turn += 1
@@ -174,9 +177,9 @@ class BluetoothBridge:
                 else:
                     yield message
 
-    def _wait(self, board: Board, done: Callable[[], bool]) -> None:
+    def _wait(self, board: Board, done: Callable[[], bool], wait_s: float = SETTLE_S) -> None:
         """Wait until ``done``, the time is over, or the adapter is asked to stop."""
-        ends_s = self._opening.monotonic_s() + SETTLE_S
+        ends_s = self._opening.monotonic_s() + wait_s
         while not board.wait_for(done, SLICE_S):
             self._raise_defect()
             if self._opening.monotonic_s() > ends_s or self._opening.wait(0):

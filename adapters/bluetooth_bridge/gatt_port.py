@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from adapters.bluetooth_bridge.stack import STACK_ERRORS, stack_problem
@@ -105,9 +106,8 @@ class GattPort:
 
     def close(self) -> None:
         """Let go; the radio then ends the connection."""
-        if self._loop.is_closed():
-            return
-        self._loop.call_soon_threadsafe(self.lose, "closed")
+        with suppress(RuntimeError):  # The loop has ended, and the connection with it.
+            self._loop.call_soon_threadsafe(self.lose, "closed")
 
     async def _write(self, data: bytes) -> None:
         writing = asyncio.ensure_future(self._write_values(data))

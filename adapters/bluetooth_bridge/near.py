@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bleak import BleakClient, BleakScanner
 
+from adapters.bluetooth_bridge.connection import LET_GO_S
 from adapters.bluetooth_bridge.pairing import bluez_agent
 from adapters.bluetooth_bridge.settings import SERVICE_UUID
 from adapters.bluetooth_bridge.stack import PLATFORM, STACK_ERRORS, bluez_options, is_paired, stack_problem
@@ -26,7 +27,6 @@ DEVICES_MAX: Final = 500
 """Devices that are listed. Our own choice: a hostile one may advertise under any number of addresses."""
 NAME_LENGTH_MAX: Final = 64
 """Characters that are shown of a name. Our own choice."""
-LET_GO_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +65,14 @@ def pair_with(
     again: bool = False,
     controller: str = "",
     stack: Stack = PLATFORM,
-    agent: Callable[[Questions], AbstractAsyncContextManager[None]] = bluez_agent,
+    agent: Callable[[Questions, str], AbstractAsyncContextManager[None]] = bluez_agent,
 ) -> None:
     """Pair this machine with a device within so many seconds; ``again`` forgets an old bond first.
 
     Raises as ``devices_near``, and SourceUnavailableError when the device is not heard.
     """
     try:
-        asyncio.run(_pair_with(_Pairing(address, seconds, controller, stack), agent(questions), again=again))
+        asyncio.run(_pair_with(_Pairing(address, seconds, controller, stack), agent(questions, address), again=again))
     except STACK_ERRORS as problem:
         raise stack_problem(problem) from problem
 

@@ -43,13 +43,18 @@ class Questions(Protocol):
 
 
 class Agent:
-    """Answers what BlueZ asks about one pairing."""
+    """Answers what BlueZ asks while the device ``address`` is paired, and nothing that it asks about others."""
 
-    def __init__(self, questions: Questions) -> None:
+    def __init__(self, questions: Questions, address: str) -> None:
         self._questions = questions
+        self._device = f"/dev_{address.upper().replace(':', '_')}"
 
     async def answer(self, asked: Message) -> Message:
         """Return the reply to a call of org.bluez.Agent1."""
+        if asked.member in {"Cancel", "Release"}:
+            return Message.new_method_return(asked)
+        if not asked.body or not str(asked.body[0]).endswith(self._device):
+            return Message.new_error(asked, _REJECTED, "another device is being paired")
         match asked.member:
             case "RequestPasskey":
                 typed = await asyncio.to_thread(self._questions.ask)
@@ -63,15 +68,15 @@ class Agent:
             case "RequestConfirmation":
                 if await asyncio.to_thread(self._questions.confirm, f"{asked.body[1]:06d}"):
                     return Message.new_method_return(asked)
-            case "RequestAuthorization" | "AuthorizeService" | "Cancel" | "Release":
+            case "RequestAuthorization":
                 return Message.new_method_return(asked)
         return Message.new_error(asked, _REJECTED, "not agreed to")
 
 
 @asynccontextmanager
-async def bluez_agent(questions: Questions) -> AsyncIterator[None]:
-    """Let BlueZ ask ``questions`` while the block runs."""
-    agent = Agent(questions)
+async def bluez_agent(questions: Questions, address: str) -> AsyncIterator[None]:
+    """Let BlueZ ask ``questions`` about one device while the block runs."""
+    agent = Agent(questions, address)
     answering: set[asyncio.Task[None]] = set()
     bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
 

@@ -80,8 +80,7 @@ class Radio:
         if keeping.done():
             self._end_by(keeping.exception())
         keeping.cancel()
-        for link in self._board.links.values():
-            await asyncio.to_thread(link.line.close)
+        await asyncio.gather(*(asyncio.to_thread(link.line.close) for link in self._board.links.values()))
         last = {keeping, stopping, *self._runs}
         for task in last:
             task.cancel()

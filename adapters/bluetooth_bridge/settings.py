@@ -142,7 +142,7 @@ def plan_of(opening: Opening) -> Plan:
             raise SourceNeedsPersonError(f"deliver_to names {name!r}, which is not among the terminals: {names}")
     if not _CONTROLLER.fullmatch(settings["controller"]):
         raise SourceNeedsPersonError(f"{settings['controller']!r} names no controller: write hci0, or leave it empty")
-    uuids = [_uuid(settings[name], name) for name in ("service_uuid", "written_uuid", "notified_uuid")]
+    uuids = [whole_uuid(settings[name], name) for name in ("service_uuid", "written_uuid", "notified_uuid")]
     return Plan(
         terminals=terminals,
         encrypted=settings["encrypted"],
@@ -184,8 +184,11 @@ def _terminal(name: str, text: str, key: bytes | None) -> Terminal:
     return Terminal(name=name, address=address, heard_name=heard_name, key=key)
 
 
-def _uuid(text: str, name: str) -> str:
-    """Return a UUID in the form in which bleak gives them; a short one is completed (volume 3, part B, 2.5.1)."""
+def whole_uuid(text: str, name: str) -> str:
+    """Return a UUID in the form in which bleak gives them; a short one is completed (volume 3, part B, 2.5.1).
+
+    Raises SourceNeedsPersonError, which calls it ``name``.
+    """
     whole = f"0000{text}-0000-1000-8000-00805f9b34fb" if re.fullmatch(r"[0-9A-Fa-f]{4}", text) else text
     try:
         return str(UUID(whole))

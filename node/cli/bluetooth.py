@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
 _CONTROLLER: Final = re.compile(r"|[a-z0-9]{1,16}")
-_SERVICE: Final = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
 
 
 @click.group(cls=LazyGroup)
@@ -44,16 +43,14 @@ def _shared(seconds: float, what: str) -> Callable[[FC], FC]:
 
 
 @bluetooth.command()
-@click.option(
-    "--service", default=_SERVICE, show_default=True, help="UUID of the service by which terminals are recognised."
-)
+@click.option("--service", help="UUID of the service by which terminals are recognised; default: Nordic UART.")
 @_shared(10, "to listen")
 @pass_frame
-def scan(frame: Frame, /, *, service: str, seconds: float, controller: str) -> None:
+def scan(frame: Frame, /, *, service: str | None, seconds: float, controller: str) -> None:
     """List what advertises near this machine, the strongest first; nothing is connected."""
     from node.departments.bluetooth import near
 
-    found = near(seconds=seconds, controller=_checked(controller), service_uuid=service.lower())
+    found = near(seconds=seconds, controller=_checked(controller), service_uuid=service)
     if frame.json:
         write_json({"schema": "yizhan.bluetooth/1", "devices": [asdict(one) for one in found]})
         return

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from adapters.bluetooth_bridge.near import devices_near, pair_with
+from adapters.bluetooth_bridge.settings import SERVICE_UUID, whole_uuid
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from node.errors import AdapterAwayError, AdapterRefusedError
 
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from adapters.bluetooth_bridge.pairing import Questions
 
 
-def near(*, seconds: float, controller: str, service_uuid: str) -> list[Nearby]:
-    """Return what advertises near this machine, the strongest first; raises AdapterAwayError or AdapterRefusedError."""
+def near(*, seconds: float, controller: str, service_uuid: str | None) -> list[Nearby]:
+    """Return what advertises near this machine, the strongest first; raises AdapterAwayError or AdapterRefusedError.
+
+    ``service_uuid`` is that by which terminals are recognised, 4 or 32 hexadecimal digits; None for the usual one.
+    """
     with _explained("Nothing can be heard by Bluetooth"):
-        return devices_near(seconds=seconds, controller=controller, service_uuid=service_uuid)
+        uuid = SERVICE_UUID if service_uuid is None else whole_uuid(service_uuid, "the service")
+        return devices_near(seconds=seconds, controller=controller, service_uuid=uuid)
 
 
 def pair(address: str, *, questions: Questions, seconds: float, again: bool, controller: str) -> None:

@@ -235,11 +235,30 @@ def test_an_encrypted_bridge_needs_a_paired_terminal_and_a_person_who_types_its_
 def test_a_terminal_without_display_and_keys_is_paired_without_a_question(
     air: Air, tmp_path: Path, bridge: Callable[..., Adapter]
 ) -> None:
-    with terminal_on(air, tmp_path / "t4", look=ENCRYPTED) as terminal:
+    # This terminal does not ask for encryption: the machine does, as with everything that it is paired with.
+    with terminal_on(air, tmp_path / "t4") as terminal:
         pair_with(ADDRESS, questions=Person(None), seconds=40)
         terminal.put(b"just works")
         assert taken(bridge(encrypted=True), 1) == [b"just works"]
         assert terminal.server.was_encrypted
+    forget()
+
+
+def test_a_terminal_that_lost_its_bond_is_told_nothing_and_is_paired_again(
+    air: Air, tmp_path: Path, bridge: Callable[..., Adapter]
+) -> None:
+    with terminal_on(air, tmp_path / "t5"):
+        pair_with(ADDRESS, questions=Person(None), seconds=40)
+    # Another device under the same address, or the same one after a reset: it has the key of the line, and no bond.
+    with terminal_on(air, tmp_path / "t6") as terminal:
+        terminal.put(b"paired again")
+        without_bond = bridge(encrypted=True, look_s=4.0)
+        with pytest.raises((SourceUnavailableError, SourceNeedsPersonError)):
+            without_bond.check()
+        without_bond.close()
+        assert terminal.server.written_sizes == []
+        pair_with(ADDRESS, questions=Person(None), seconds=40, again=True)
+        assert taken(bridge(encrypted=True), 1) == [b"paired again"]
     forget()
 
 

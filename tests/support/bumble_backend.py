@@ -66,7 +66,7 @@ class Machine:
         return PairingConfig(mitm=self.delegate is not None, delegate=self.delegate)
 
     @asynccontextmanager
-    async def agent(self, questions: Questions) -> AsyncIterator[None]:
+    async def agent(self, questions: Questions, _address: str) -> AsyncIterator[None]:
         """Have a person asked while this machine pairs, as by an agent of BlueZ."""
         self.delegate = _Asking(questions)
         try:

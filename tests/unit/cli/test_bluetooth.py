@@ -85,6 +85,11 @@ def test_a_mistake_in_the_call_is_told(call: list[str], told: str, capsys: pytes
     assert told in capsys.readouterr().err
 
 
+def test_a_service_that_is_no_identifier_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_program(["bluetooth", "scan", "--service", "uart"]) == 4
+    assert "'uart' is no UUID" in capsys.readouterr().err
+
+
 def test_a_terminal_that_is_not_there_is_away(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     assert machine.missing is None
     assert run_program(["bluetooth", "pair", "C4:7C:8D:00:00:99", "--seconds", "1"]) == 6

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.unit.adapters.bluetooth_bridge.conftest import Place
 
 ADDRESS = "C4:7C:8D:00:00:01"
+DEVICE = "/org/bluez/hci0/dev_C4_7C_8D_00_00_01"
+OTHER_DEVICE = "/org/bluez/hci0/dev_C4_7C_8D_00_00_66"
 ENCRYPTED = Look(encrypted=True)
 Io = PairingDelegate.IoCapability
 
@@ -211,7 +213,7 @@ def asked(member: str, signature: str = "", *body: Any) -> Message:
 
 
 def answer(person: Person, question: Message) -> Message:
-    reply = asyncio.run(Agent(person).answer(question))
+    reply = asyncio.run(Agent(person, ADDRESS).answer(question))
     assert reply.reply_serial == 7
     return reply
 
@@ -227,28 +229,34 @@ class Typing(Person):
 
 def test_the_agent_answers_what_bluez_asks() -> None:
     # doc/org.bluez.Agent.rst of BlueZ 5.66 names the methods and their signatures.
-    device = "/org/bluez/hci0/dev_C4_7C_8D_00_00_01"
     person = Person()
-    typed = answer(Typing("012345"), asked("RequestPasskey", "o", device))
+    typed = answer(Typing("012345"), asked("RequestPasskey", "o", DEVICE))
     assert (typed.message_type, typed.signature, typed.body) == (MessageType.METHOD_RETURN, "u", [12345])
     for digits in (0, 1, 2):
-        shown = answer(person, asked("DisplayPasskey", "ouq", device, 4711, digits))
+        shown = answer(person, asked("DisplayPasskey", "ouq", DEVICE, 4711, digits))
         assert shown.message_type is MessageType.METHOD_RETURN
     assert person.was_shown == ["004711"]
-    assert answer(person, asked("RequestConfirmation", "ou", device, 99)).message_type is MessageType.METHOD_RETURN
+    assert answer(person, asked("RequestConfirmation", "ou", DEVICE, 99)).message_type is MessageType.METHOD_RETURN
     assert person.was_shown == ["004711", "000099"]
-    for member in ("RequestAuthorization", "Cancel", "Release"):
+    for member in ("Cancel", "Release"):
         assert answer(person, asked(member)).message_type is MessageType.METHOD_RETURN
+    allowed = answer(person, asked("RequestAuthorization", "o", DEVICE))
+    assert allowed.message_type is MessageType.METHOD_RETURN
 
 
 @pytest.mark.parametrize(
     ("person", "question"),
     [
-        (Typing(None), asked("RequestPasskey", "o", "/x")),
-        (Typing("12345x"), asked("RequestPasskey", "o", "/x")),
-        (Typing("1234567"), asked("RequestPasskey", "o", "/x")),
-        (Person(agrees=False), asked("RequestConfirmation", "ou", "/x", 99)),
-        (Person(), asked("RequestPinCode", "o", "/x")),
+        (Typing(None), asked("RequestPasskey", "o", DEVICE)),
+        (Typing("12345x"), asked("RequestPasskey", "o", DEVICE)),
+        (Typing("1234567"), asked("RequestPasskey", "o", DEVICE)),
+        (Person(agrees=False), asked("RequestConfirmation", "ou", DEVICE, 99)),
+        (Person(), asked("RequestPinCode", "o", DEVICE)),
+        (Person(), asked("AuthorizeService", "os", DEVICE, "0000ffe0-0000-1000-8000-00805f9b34fb")),
+        (Person(), asked("RequestAuthorization", "o", OTHER_DEVICE)),
+        (Person(), asked("RequestConfirmation", "ou", OTHER_DEVICE, 99)),
+        (Typing("012345"), asked("RequestPasskey", "o", OTHER_DEVICE)),
+        (Person(), asked("RequestAuthorization")),
     ],
 )
 def test_the_agent_agrees_to_nothing_else(person: Person, question: Message) -> None:
