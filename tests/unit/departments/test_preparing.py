@@ -77,7 +77,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def is_ready(worker: Worker) -> bool:
         """Tell whether the worker has started, once it has."""
-        return worker._line is not None and worker._line.has_news(READY_WITHIN_S) and honest(worker)
+        if worker._is_ready or worker._line is None:
+            return honest(worker)
+        return worker._line.has_news(READY_WITHIN_S) and honest(worker)
 
     monkeypatch.setattr(Worker, "is_ready", is_ready)
 
