@@ -192,6 +192,7 @@ def test_a_forgery_is_refused_with_its_reason(written: bytes, name: str) -> None
     assert expected in REASONS
 
 
+@pytest.mark.slow
 def test_the_verifier_alone_refuses_every_forgery_for_the_same_reason(written: bytes, alone: Path) -> None:
     names = list(FORGERIES)
     for number, name in enumerate(names):
