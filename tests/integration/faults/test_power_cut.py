@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-ROWS = 8_000
+ROWS = 16_000
 COPIES = 5
+COPIES_MIN = 2
+"""A fast machine may be done with the rows before the last copy is made."""
 DISK_MB = 7_000
 """More than a province keeps free; only what is written takes room."""
 DATABASE = "yizhan.sqlite"
@@ -87,11 +89,11 @@ def test_every_copy_made_in_mid_write_is_whole(ours: Disk, tmp_path: Path) -> No
         while len(copies) < COPIES and writing.poll() is None:
             threading.Event().wait(chance.number(20, 300) / 1000)
             seen = committed(home.folder)
-            copies.append((ours.copy(f"copy-{len(copies)}"), seen))
-        busy = writing.poll() is None
+            copy = ours.copy(f"copy-{len(copies)}")
+            if writing.poll() is None:
+                copies.append((copy, seen))
     assert writing.returncode == 0
-    assert copies
-    assert busy, "the last copy was not made in mid-write: take more rows"
+    assert len(copies) >= COPIES_MIN, "too few copies were made in mid-write: take more rows"
     for copy, seen in copies:
         with ours.opened(copy, tmp_path / "copy") as place:
             found = read_whole(place / "home")
