@@ -48,21 +48,22 @@ def _run(root: Path, files: Path, only: str) -> int:
     machine = subprocess.Popen(_command(root, files, only), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     late = Timer(RUN_S, machine.kill)
     late.start()
-    status = 1
+    status, reason = 1, f"failed, or not done within {RUN_S} s: see above"
     try:
         assert machine.stdout is not None
         for line in machine.stdout:
             sys.stdout.write(line)
             sys.stdout.flush()
-            found = re.match(r"bluez-vm: exit (\d+)", line)
-            if found:
+            if found := re.match(r"bluez-vm: exit (\d+)", line):
                 status = int(found[1])
+            if found := re.search(r"kernel BUG at \S+|Kernel panic - .*", line):
+                reason = f"the kernel of the virtual machine failed, which no program may bring about: {found[0]}"
     finally:
         late.cancel()
         machine.kill()
         machine.wait()
     if status:
-        sys.stderr.write(f"bluez-vm: failed, or not done within {RUN_S} s: see above\n")
+        sys.stderr.write(f"bluez-vm: {reason}\n")
     return status
 
 
@@ -71,7 +72,7 @@ def _command(root: Path, files: Path, only: str) -> list[str]:
     command += ["-serial", "stdio", "-monitor", "none", "-nic", "none"]
     command += ["-kernel", str(kernel_file(root)), "-initrd", str(files)]
     # The kernel's tests of its own ciphers take long under emulation.
-    arguments = "console=ttyS0 quiet loglevel=3 panic=-1 cryptomgr.notests=1"
+    arguments = "console=ttyS0 quiet loglevel=3 panic=-1 oops=panic cryptomgr.notests=1"
     command += ["-append", f"{arguments} bluez_vm.only={only}"]
     for tag, folder in (("root", root), ("checkout", CHECKOUT)):
         command += ["-virtfs", f"local,path={folder},mount_tag={tag},security_model=none,readonly=on,multidevs=remap"]

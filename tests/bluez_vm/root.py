@@ -24,7 +24,10 @@ SUITE = "bookworm"
 PYTHON = "3.11"
 """Of that suite."""
 PACKAGES = ("bluez", "dbus", "python3", "busybox-static")
-KERNEL = "linux-image-amd64"
+KERNEL = os.environ.get("YIZHAN_BLUEZ_VM_KERNEL", "linux-image-6.1.0-50-amd64")
+"""Of Debian 12's last point release: its update 6.1.192 stops at lib/list_debug.c:56 when a terminal that lost its bond
+is connected to, in hci_chan_del; 6.1.170, 6.1.176 and 6.1.190 do not.
+"""
 LIBRARIES = (
     "bleak",
     "bumble",
@@ -95,9 +98,8 @@ def _depends(module: Path) -> list[str]:
 def _make(folder: Path) -> None:
     _run("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(folder))
     with TemporaryDirectory(prefix="bluez-vm-") as place:
-        kernel = _dependency(KERNEL)
         # The unprivileged account of apt cannot write into a folder that only we may read.
-        _run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", kernel, cwd=Path(place))
+        _run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", KERNEL, cwd=Path(place))
         (package,) = Path(place).glob("*.deb")
         unpacked = Path(place) / "unpacked"
         _run("dpkg-deb", "-x", str(package), str(unpacked))
@@ -139,14 +141,6 @@ def _libraries(target: Path) -> None:
         )
 
 
-def _dependency(package: str) -> str:
-    said = subprocess.run(["apt-cache", "depends", package], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"Depends: (linux-image-\S+)", said)
-    if not found:
-        raise CannotError(f"apt knows no {package}: run apt-get update, on Debian or a system with its packages")
-    return found[1]
-
-
 def _run(*command: str, cwd: Path | None = None) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=MAKING_S, cwd=cwd)
@@ -157,7 +151,9 @@ def _run(*command: str, cwd: Path | None = None) -> None:
 
 
 def _name() -> str:
-    made_of = "\n".join((SUITE, *PACKAGES, *MODULES, *BOOT_MODULES, *LIBRARIES, LOCK.read_text(encoding="utf-8")))
+    made_of = "\n".join(
+        (SUITE, KERNEL, *PACKAGES, *MODULES, *BOOT_MODULES, *LIBRARIES, LOCK.read_text(encoding="utf-8"))
+    )
     return hashlib.sha256(made_of.encode()).hexdigest()[:16]
 
 

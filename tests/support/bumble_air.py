@@ -78,6 +78,33 @@ class AirLink(LocalLink):
                     asyncio.get_running_loop().call_later(SUPERVISION_S, _time_out, end, silent)
 
 
+class AirController(Controller):
+    """bumble's controller, which can give up connecting: that of 0.0.236 says so, and goes on for ever."""
+
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        """End what was begun as the Core Specification has it (volume 4, part E, 7.8.13)."""
+        begun = self.pending_le_connection
+        if begun is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        self.pending_le_connection = None
+        given_up = hci.HCI_LE_Connection_Complete_Event(
+            status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+            connection_handle=0,
+            role=hci.Role.CENTRAL,
+            peer_address_type=begun.peer_address.address_type,
+            peer_address=begun.peer_address,
+            connection_interval=0,
+            peripheral_latency=0,
+            supervision_timeout=0,
+            central_clock_accuracy=0,
+        )
+        # The command is complete first.
+        asyncio.get_running_loop().call_soon(self.send_hci_packet, given_up)
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+
 def _stop_advertising(controller: Controller) -> None:
     controller.le_legacy_advertiser.stop()
     for advertising_set in controller.advertising_sets.values():
@@ -130,7 +157,7 @@ class Air:
     def controller(self, public_address: str, **options: Any) -> Controller:
         """Put one more controller on the air; only in its loop."""
         address = hci.Address(public_address, hci.Address.PUBLIC_DEVICE_ADDRESS)
-        made = Controller(public_address, link=self.link, public_address=address, **options)
+        made = AirController(public_address, link=self.link, public_address=address, **options)
         made.le_acl_data_packet_length = ACL_BYTES
         self.controllers[public_address] = made
         return made
