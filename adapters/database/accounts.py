@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, text
 
 from adapters.contract import SourceNeedsPersonError
+from adapters.database.connecting import transaction
 from adapters.database.statements import MYSQL, POSTGRESQL
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def check_account(connection: Connection, plan: Plan) -> None:
     """Raise SourceNeedsPersonError when the account can change the table that is read (or, for a query, any)."""
     if plan["account_may_write"]:
         return
-    with connection.begin():
+    with transaction(connection, plan):
         writes = {MYSQL: _mysql_writes, POSTGRESQL: _postgresql_writes}.get(plan.system, _never)(connection, plan)
     if writes:
         raise SourceNeedsPersonError(

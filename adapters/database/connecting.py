@@ -42,7 +42,7 @@ def connected(plan: Plan, *, writing: bool = False) -> Iterator[Connection]:
     with told():
         connection = engine.connect()
         try:
-            with within(connection, plan["statement_timeout_s"] + ANSWER_MARGIN_S), connection.begin():
+            with transaction(connection, plan):
                 _prepare(connection, plan, writing=writing)
             yield connection
         finally:
@@ -52,7 +52,14 @@ def connected(plan: Plan, *, writing: bool = False) -> Iterator[Connection]:
 
 
 @contextmanager
-def within(connection: Connection, limit_s: float) -> Iterator[None]:
+def transaction(connection: Connection, plan: Plan) -> Iterator[None]:
+    """Give a transaction for one statement, or a few short ones, that does not outlast ``statement_timeout_s``."""
+    with _within(connection, plan["statement_timeout_s"] + ANSWER_MARGIN_S), connection.begin():
+        yield
+
+
+@contextmanager
+def _within(connection: Connection, limit_s: float) -> Iterator[None]:
     """Cut the connection to PostgreSQL when the block takes longer: libpq waits for a frozen server without an end."""
     if connection.dialect.name != POSTGRESQL:
         yield

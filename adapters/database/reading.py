@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import SourceNeedsPersonError
-from adapters.database.connecting import ANSWER_MARGIN_S, within
+from adapters.database.connecting import transaction
 from adapters.database.settings import ROW_CHARACTERS_MAX
 from adapters.database.statements import Place, page
 from adapters.database.values import SourceRow, row_of
@@ -56,6 +56,7 @@ def first_row(connection: Connection, plan: Plan, start: Place | None) -> Source
 
 def _pages(connection: Connection, plan: Plan, start: Place | None) -> Iterator[list[SourceRow]]:
     again_rows, longest = 0, ROW_CHARACTERS_MAX
+    before: frozenset[bytes] = frozenset()
     while True:
         rows_max = min(int(plan["page_rows"]), max(1, PAGE_CHARACTERS_MAX // longest)) + again_rows
         rows = _page(connection, plan, start, rows_max)
@@ -64,7 +65,13 @@ def _pages(connection: Connection, plan: Plan, start: Place | None) -> Iterator[
             return
         start = rows[-1].place
         longest = max(SHORT_ROW_CHARACTERS, *(row.characters for row in rows))
-        again_rows = sum(row.place == start for row in rows)
+        passed, before = before, frozenset(row.digest for row in rows)
+        shared_rows, again_rows = again_rows, sum(row.place == start for row in rows)
+        if before <= passed and again_rows <= shared_rows:
+            raise SourceNeedsPersonError(
+                "a page brings no rows but those of the page before: the database takes ids for equal that are not, so "
+                "name id_columns that it tells apart"
+            )
         if again_rows > SAME_PLACE_MAX:
             raise SourceNeedsPersonError(
                 f"more than {SAME_PLACE_MAX} rows share one watermark and id: name id_columns that tell them apart"
@@ -73,7 +80,7 @@ def _pages(connection: Connection, plan: Plan, start: Place | None) -> Iterator[
 
 def _page(connection: Connection, plan: Plan, start: Place | None, rows_max: int) -> list[SourceRow]:
     statement = page(plan, start, rows_max)
-    with within(connection, plan["statement_timeout_s"] + ANSWER_MARGIN_S), connection.begin():
+    with transaction(connection, plan):
         found = connection.execute(statement)
         names = _names(list(found.keys()), plan)
         rows = found.all()

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from adapters.contract import DeliveryRejectedError, SourceNeedsPersonError
-from adapters.database.connecting import connected
+from adapters.database.connecting import connected, transaction
 from adapters.database.statements import of_table
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def check_tables(connection: Connection, plan: Plan) -> None:
     for name, columns in ((plan["deliver_table"], DELIVER_COLUMNS), (plan["answers_table"], ANSWERS_COLUMNS)):
         if name:
             table = of_table(name, *columns)
-            with connection.begin():
+            with transaction(connection, plan):
                 connection.execute(select(*table.c).limit(0)).all()
 
 
 def _insert(plan: Plan, name: str, row: Mapping[str, Any]) -> None:
     """Insert a row unless its ``delivery_key`` is there; raises DeliveryRejectedError when the table never takes it."""
     table = of_table(name, *row)
-    with connected(plan, writing=True) as connection, connection.begin():
+    with connected(plan, writing=True) as connection, transaction(connection, plan):
         there = select(table.c.delivery_key).where(table.c.delivery_key == row["delivery_key"]).limit(1)
         if connection.execute(there).first() is not None:
             return

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.engine import Engine
 
 from adapters.contract import (
     Document,
@@ -30,6 +31,7 @@ from tests.support.mariadb import mariadb_server
 from tests.support.postgres import NoServerError, PostgresServer, postgres_server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from adapters.contract import Adapter
@@ -130,6 +132,16 @@ def test_a_long_id_needs_a_person(department: DepartmentDatabase, tmp_path: Path
     department.run("INSERT INTO long_ids VALUES (:id, '2026-11-03 09:00:00')", id="x" * 401)
     department.let_read("long_ids")
     assert "401 characters" in refused(department.open(tmp_path / "kept", table="long_ids"))
+
+
+@pytest.mark.parametrize("empty", ["mariadb"], indirect=True)
+def test_ids_that_the_database_takes_for_equal_end_the_round(empty: DepartmentDatabase, tmp_path: Path) -> None:
+    empty.run("CREATE TABLE cases (id VARCHAR(9) COLLATE utf8mb4_general_ci, changed_at DATETIME)")
+    empty.let_read("cases")
+    empty.run("INSERT INTO cases VALUES ('A', '2026-11-03 09:00:00'), ('a', '2026-11-03 09:00:00')")
+    fetched = empty.open(tmp_path / "kept", page_rows=1).fetch(100)
+    with pytest.raises(SourceNeedsPersonError, match="id_columns"):
+        list(fetched)
 
 
 def test_two_columns_of_one_name_need_a_person(department: DepartmentDatabase, tmp_path: Path) -> None:
@@ -240,6 +252,47 @@ def test_a_frozen_postgres_is_left_within_the_time_limit(tmp_path: Path) -> None
             adapter.close()
     except NoServerError as error:
         pytest.skip(f"no PostgreSQL here: {error}")
+
+
+@pytest.mark.parametrize(
+    ("at", "does"),
+    [
+        ("clock_timestamp", lambda adapter: list(adapter.fetch(1))),
+        ("has_table_privilege", lambda adapter: adapter.check()),
+        ("INSERT INTO", lambda adapter: adapter.deliver(NOTICE, "key-1")),
+    ],
+)
+def test_a_postgres_that_freezes_at_any_statement_is_left(
+    postgres_server_here: PostgresServer, tmp_path: Path, at: str, does: Callable[[Adapter], object]
+) -> None:
+    department = postgres_department(postgres_server_here)
+    department.make_cases()
+    department.run(
+        "CREATE TABLE notices (delivery_key TEXT, record_type TEXT, organisation TEXT, content TEXT,"
+        " text TEXT, delivered_at TIMESTAMP)"
+    )
+    department.let_read("notices", "SELECT, INSERT")
+    frozen: list[int] = []
+
+    def freeze(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if at in statement and not frozen:
+            frozen.append(connection.connection.driver_connection.info.backend_pid)
+            os.kill(frozen[0], signal.SIGSTOP)
+
+    adapter = department.open(tmp_path / "kept", statement_timeout_s=1, deliver_table="notices")
+    event.listen(Engine, "before_cursor_execute", freeze)
+    begun_s = time.monotonic()
+    try:
+        with pytest.raises(SourceUnavailableError):
+            does(adapter)
+    finally:
+        event.remove(Engine, "before_cursor_execute", freeze)
+        for process in frozen:
+            os.kill(process, signal.SIGCONT)
+        adapter.close()
+    assert frozen
+    # One second for the statement, five more for the answer.
+    assert time.monotonic() - begun_s < 30
 
 
 def test_an_sqlite_file_that_is_not_there_is_away_and_not_made(tmp_path: Path) -> None:
