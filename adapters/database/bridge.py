@@ -14,7 +14,7 @@ from adapters.database.handing_over import BATCH_CHARACTERS_MAX, Parcel, parcels
 from adapters.database.reading import first_row, rows_from
 from adapters.database.settings import plan_of
 from adapters.database.values import sortable
-from adapters.database.watermarks import Mark, beginning, cursor_of, mark_of, present
+from adapters.database.watermarks import Mark, Present, beginning, cursor_of, mark_of, no_later, present_of
 from adapters.database.writing import check_tables, write_answer, write_document
 from adapters.pulling.remembered import Remembered
 
@@ -44,12 +44,13 @@ class DatabaseAdapter:
         self._plan = plan_of(opening)
         self._mark = mark_of(opening.cursor, self._plan)
         self._kept: Remembered | None = None
-        self._present = opening.now()
+        self._present = Present(at=opening.now())
         self._unanswered: dict[str, _Unanswered] = {}
 
     def check(self) -> None:
         """Read one row, see that the account cannot write what it reads, and that the tables to write are there."""
         with connected(self._plan) as connection:
+            present_of(connection, self._plan, self._opening.now())
             first_row(connection, self._plan, None)
             check_account(connection, self._plan)
             check_tables(connection, self._plan)
@@ -58,7 +59,7 @@ class DatabaseAdapter:
         """Yield rows that were not answered, at most ``page_rows`` a delivery, in the order of the watermark."""
         self._unanswered.clear()
         with connected(self._plan) as connection:
-            self._present = present(connection, self._plan, self._opening.now())
+            self._present = present_of(connection, self._plan, self._opening.now())
             start = beginning(self._mark, self._plan, self._present)
             kept = self._remembered()
             if start is not None:
@@ -109,7 +110,7 @@ class DatabaseAdapter:
             yield from parcels(batch, self._plan)
 
     def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
-        mark = window.advance(parcel.reached, self._plan)
+        mark = window.advance(no_later(parcel.reached, self._plan, self._present), self._plan)
         key = parcel.key()
         # Only what the next round reads again has to be remembered.
         again = beginning(mark, self._plan, self._present)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -339,8 +338,8 @@ def _check_beginning(text: str, *, timed: bool) -> None:
 
 def _check_encoding(name: str) -> None:
     try:
-        codecs.lookup(name or "utf-8")
-    except LookupError:
+        bytes(4).decode(name or "utf-8")
+    except (LookupError, UnicodeError):
         raise SourceNeedsPersonError(f"text_encoding is {name!r}; write for example gb18030") from None
 
 

@@ -73,6 +73,12 @@ def page(plan: Plan, start: Place | None, rows_max: int) -> Select[Any]:
     return statement.order_by(mark, *ids).limit(rows_max)
 
 
+def watermark_alone(plan: Plan) -> Select[Any]:
+    """Return a statement that tells of what type the watermark is, and reads no row."""
+    rows = _rows(plan, None)
+    return select(rows.c[plan["watermark"]]).select_from(rows).limit(0)
+
+
 def of_table(name: str, *columns: str) -> TableClause:
     """Return a table by its name, SCHEMA.TABLE or TABLE, with columns; every name is quoted."""
     schema, _, bare = name.rpartition(".")

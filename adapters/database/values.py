@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -27,6 +28,7 @@ ID_LENGTH_MAX: Final = 400
 NUMBER_CHARACTERS: Final = 20
 """What a value that is no text counts as: more than most have. Our own choice."""
 _ZERO_DATES: Final = frozenset({"0000-00-00", "0000-00-00 00:00:00"})
+_LONG_YEAR: Final = re.compile(r"\d{5,}-")
 _json: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
@@ -102,8 +104,11 @@ def text_of(value: Any, plan: Plan) -> str | None:
 
 def sortable(at: str | int) -> str:
     """Return a watermark as a text that sorts as the watermark does."""
+    if isinstance(at, str):
+        # A year after 9999 sorts behind the others, as it does in the database.
+        return f"~{at}" if _LONG_YEAR.match(at) else at
     # An offset that makes every number that databases count with positive and of equal length.
-    return at if isinstance(at, str) else f"{at + 10**39:040d}"
+    return f"{at + 10**39:040d}"
 
 
 def _place(found: Mapping[str, Any], plan: Plan) -> Place:

@@ -2,27 +2,38 @@
 
 A round begins before the end of the last one, because a row may become visible late: its watermark was set when its
 transaction wrote it, and others that committed earlier are newer. The beginning is counted back from the newest row or
-from the present, whichever is earlier: a row dated into the future does not hide the rows that come after it.
+from the present of the round that read it, whichever is earlier: a row dated into the future hides no row that comes
+after it, however long nobody reads.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from pymysql.constants import FIELD_TYPE
 from sqlalchemy import text
 
 from adapters.contract import CURSOR_LENGTH_MAX, SourceNeedsPersonError
-from adapters.database.statements import MYSQL, POSTGRESQL, SQLITE, Place
+from adapters.database.connecting import transaction
+from adapters.database.statements import MYSQL, POSTGRESQL, SQLITE, Place, watermark_alone
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from adapters.database.settings import Plan
 
+_TIME_TYPES: Final = {
+    MYSQL: {FIELD_TYPE.TIMESTAMP: True, FIELD_TYPE.DATETIME: False, FIELD_TYPE.DATE: False},
+    POSTGRESQL: {1184: True, 1114: False, 1082: False},
+}
+"""Types of columns by their numbers in the drivers (PostgreSQL: in pg_type), and whether their times have a zone."""
+_BEYOND: Final = re.compile(r"(infinity|\d{5,}-.*[^C])\Z")
+"""A time of PostgreSQL later than Python's last year; those before Christ end with BC."""
 _NOW: Final = {MYSQL: "SELECT UTC_TIMESTAMP(6)", POSTGRESQL: "SELECT clock_timestamp() AT TIME ZONE 'UTC'"}
 _SECONDS: Final = 19
 """Characters of a time up to its seconds."""
@@ -30,8 +41,16 @@ _DAY: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """The present of a round, aware UTC, and whether the times of the watermark have a zone (None: not known)."""
+
+    at: datetime
+    is_zoned: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """How far a source was answered: the newest place, and the number of answers.
+    """How far a source was answered: the newest place that was not in the future, and the number of answers.
 
     ``floor`` is the place before which rows are not read again, because they are more than can be remembered.
     """
@@ -68,24 +87,38 @@ def mark_of(cursor: str | None, plan: Plan) -> Mark | None:
     return Mark(place=Place(at=at, ids=tuple(ids)), serial=document["serial"], floor=floor)
 
 
-def beginning(mark: Mark | None, plan: Plan, now: datetime) -> Place | None:
+def beginning(mark: Mark | None, plan: Plan, present: Present) -> Place | None:
     """Return the place from which a round reads, itself included; None for everything there is."""
     if mark is None:
         text = plan["begin_at"]
-        return None if not text else Place(at=text if plan.timed else int(text))
-    start = _counted_back(mark.place, plan, now)
+        return None if not text else _as_column(Place(at=text if plan.timed else int(text)), plan, present)
+    start = _counted_back(mark.place, plan, present)
     if mark.floor is not None and order(mark.floor.at, plan) >= order(start.at, plan):
-        return mark.floor
-    return start
+        start = mark.floor
+    return _as_column(start, plan, present)
 
 
-def present(connection: Connection, plan: Plan, now: datetime) -> datetime:
-    """Return the earlier of the server's time and ours, aware UTC: either clock may be ahead, or be set back."""
+def present_of(connection: Connection, plan: Plan, now: datetime) -> Present:
+    """Return the earlier of the server's time and ours: either clock may be ahead, or be set back."""
     if plan.system == SQLITE or not plan.timed:
-        return now
-    with connection.begin():
+        return Present(at=now)
+    with transaction(connection, plan):
         there: datetime = connection.execute(text(_NOW[plan.system])).scalar_one()
-    return min(now, there.replace(tzinfo=UTC))
+        described = connection.execute(watermark_alone(plan)).cursor.description
+    return Present(at=min(now, there.replace(tzinfo=UTC)), is_zoned=_TIME_TYPES[plan.system].get(described[0][1]))
+
+
+def no_later(place: Place, plan: Plan, present: Present) -> Place:
+    """Return a place, or the present where that is earlier."""
+    if isinstance(place.at, int):
+        return place
+    newest = _moment(place.at)
+    if newest is None and not (plan.system == POSTGRESQL and _BEYOND.match(place.at)):
+        return place
+    zone = newest.tzinfo if newest is not None else UTC if present.is_zoned else None
+    limit = present.at.astimezone(zone or plan.zone)
+    limit = limit if zone is not None else limit.replace(tzinfo=None)
+    return place if newest is not None and newest <= limit else Place(at=_written(limit, place.at, plan))
 
 
 def order(at: str | int, plan: Plan) -> Any:
@@ -95,24 +128,43 @@ def order(at: str | int, plan: Plan) -> Any:
     if plan.system == SQLITE:
         return at
     moment = _moment(at)
-    return datetime.min.replace(tzinfo=UTC) if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
+    return datetime.min.replace(tzinfo=UTC) if moment is None else moment.replace(tzinfo=moment.tzinfo or plan.zone)
 
 
-def _counted_back(place: Place, plan: Plan, now: datetime) -> Place:
+def _counted_back(place: Place, plan: Plan, present: Present) -> Place:
     if isinstance(place.at, int):
         steps = int(plan["overlap_steps"])
         return Place(at=place.at - steps) if steps else place
-    newest = _moment(place.at)
+    place = no_later(place, plan, present)
+    newest = _moment(str(place.at))
     if newest is None:
         return place
-    local = now.astimezone(newest.tzinfo or plan.zone)
-    limit = local if newest.tzinfo is not None else local.replace(tzinfo=None)
-    if not plan["overlap_s"] and newest <= limit:
-        return place
     try:
-        return Place(at=_written(min(newest, limit) - timedelta(seconds=plan["overlap_s"]), place.at, plan))
+        back = timedelta(seconds=plan["overlap_s"]) + _put_back(newest, plan, present)
+        return Place(at=_written(newest - back, str(place.at), plan)) if back else place
     except OverflowError:
         return place
+
+
+def _put_back(newest: datetime, plan: Plan, present: Present) -> timedelta:
+    """Return by how much the clocks of the zone were put back since a time that does not tell its own.
+
+    At the end of summer time an hour comes twice, and what is written the second time looks older than it is.
+    """
+    if newest.tzinfo is not None:
+        return timedelta()
+    before, now = newest.replace(tzinfo=plan.zone).utcoffset(), present.at.astimezone(plan.zone).utcoffset()
+    return max(timedelta(), before - now) if before is not None and now is not None else timedelta()
+
+
+def _as_column(place: Place, plan: Plan, present: Present) -> Place:
+    """Return a place as the column has it now: its type may have changed, and ``begin_at`` is what a person wrote."""
+    moment = _moment(place.at) if isinstance(place.at, str) and present.is_zoned is not None else None
+    if moment is None or (moment.tzinfo is UTC if present.is_zoned else moment.tzinfo is None):
+        return place
+    local = moment if moment.tzinfo is not None else moment.replace(tzinfo=plan.zone)
+    moment = local.astimezone(UTC) if present.is_zoned else local.astimezone(plan.zone).replace(tzinfo=None)
+    return Place(at=moment.isoformat(" ", "microseconds"))
 
 
 def _written(moment: datetime, like: str, plan: Plan) -> str:

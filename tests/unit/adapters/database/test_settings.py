@@ -46,6 +46,8 @@ def test_every_system_is_opened_without_asking_it(tmp_path: Path, scheme: str) -
         ({"begin_at": "yesterday"}, "begin_at is 'yesterday'"),
         ({"begin_at": "2026-11-03", "watermark_form": "number"}, "a whole number"),
         ({"text_encoding": "gb99"}, "gb18030"),
+        ({"text_encoding": "rot13"}, "gb18030"),
+        ({"text_encoding": "undefined"}, "gb18030"),
         ({"time_zone": "Asia/Nowhere"}, "Asia/Shanghai"),
         ({"time_zone": "../etc/passwd"}, "Asia/Shanghai"),
         ({"table": "", "query": "DELETE FROM cases"}, "begin with SELECT"),
