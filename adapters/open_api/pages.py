@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
-from adapters.pulling.http_client import joined, origin_of
+from adapters.pulling.http_values import joined, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

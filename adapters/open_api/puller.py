@@ -109,9 +109,10 @@ class OpenApiAdapter:
                 serial += 1
                 state = after if number == len(batches) else _State(step=step)
                 yield self._delivery(batch, answer, state, serial)
-            if not self._unanswered and (page.items or self._plan["resume"] == "start"):
+            is_passed = bool(page.items) or page.following is not None or self._plan["resume"] == "start"
+            if not self._unanswered and is_passed:
                 # Everything on this page is answered: the next round goes on behind it, in this opening at least. Where
-                # there was nothing, the page before may still get longer.
+                # there was nothing, and nothing behind it, the page before may still get longer.
                 self._state = _numbered(after, self._state.serial)
             if page.following is None or (page.following == step and not batches):
                 self._see_progress(page, batches)

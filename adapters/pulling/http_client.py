@@ -11,17 +11,14 @@ import os
 import socket
 import ssl
 import threading
-from base64 import b64encode
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
+from adapters.pulling.http_values import basic, joined, origin_of, retry_after_s
 from adapters.pulling.oauth_tokens import Tokens
 
 if TYPE_CHECKING:
@@ -34,8 +31,6 @@ REDIRECTS_MAX: Final = 3
 CONNECT_S: Final = 10.0
 KEPT_S: Final = 2.0
 """How long a connection is kept for the next page: less than servers usually wait before they close it themselves."""
-RETRY_AFTER_S_MAX: Final = 86_400.0
-"""A source that asks us to wait longer is asked again after a day. Our own choice."""
 _UNAUTHORISED: Final = 401
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _KEEPING_METHOD: Final = frozenset({307, 308})
@@ -238,47 +233,11 @@ class _Watch:
                 line.shutdown(socket.SHUT_RDWR)
 
 
-def basic(user: str, password: str) -> str:
-    """Return the value of Authorization for an account (RFC 7617, in UTF-8)."""
-    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
-
-
-def joined(address: str, reference: str) -> str:
-    """Return where a reference in an answer leads; one that is no address leads nowhere ("")."""
-    try:
-        return urljoin(address, reference)
-    except ValueError:
-        return ""
-
-
 def _with(address: str, parameters: Mapping[str, str]) -> str:
     try:
         return str(httpx.URL(address).copy_merge_params(dict(parameters)))
     except httpx.InvalidURL as error:
         raise SourceNeedsPersonError(f"the address cannot be asked ({str(error)[:60]})") from error
-
-
-def origin_of(address: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of an address; of one that is none, one that equals no other."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
-    except ValueError:
-        return "", address, 0
-    return parts.scheme, parts.hostname or "", port
-
-
-def retry_after_s(value: str, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After asks for (RFC 9110, 10.2.3: seconds, or a date); None for none."""
-    value = value.strip()
-    if value.isdecimal() and value.isascii():
-        return min(float(value), RETRY_AFTER_S_MAX)
-    try:
-        until = parsedate_to_datetime(value)
-        moment = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
-        return min(max(0.0, (moment - now).total_seconds()), RETRY_AFTER_S_MAX)
-    except (ValueError, OverflowError):
-        return None
 
 
 def tls_context(plan: HttpPlan) -> ssl.SSLContext:

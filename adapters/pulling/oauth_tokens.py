@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote_plus, urlencode
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
+from adapters.pulling.http_values import basic, retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ class Tokens:
 
     def __init__(self, plan: HttpPlan, opening: Opening) -> None:
         self._plan = plan
+        self._now = opening.now
         self._monotonic_s = opening.monotonic_s
         self._token = ""
         self._ends_s = 0.0
@@ -55,13 +57,12 @@ class Tokens:
         if plan["token_auth"] == "body":  # noqa: S105 - where the secret goes, not what it is.
             form |= {"client_id": plan["client_id"], "client_secret": plan.credential}
         else:
-            from adapters.pulling.http_client import basic  # noqa: PLC0415 - it imports this module.
-
             # RFC 6749, 2.3.1: both are form-encoded before they are put together.
             headers["Authorization"] = basic(quote_plus(plan["client_id"]), quote_plus(plan.credential))
         answer = ask("POST", plan["token_url"], headers, urlencode(form).encode())
         if answer.status >= 500 or answer.status == 429:  # noqa: PLR2004 - RFC 9110.
-            raise SourceUnavailableError(f"no token is handed out now ({answer.status})")
+            wait_s = retry_after_s(answer.headers.get("retry-after", ""), self._now())
+            raise SourceUnavailableError(f"no token is handed out now ({answer.status})", retry_after_s=wait_s)
         document = _document(answer.content)
         token = document.get("access_token")
         if answer.status != 200 or not isinstance(token, str) or not _fits(token):  # noqa: PLR2004 - RFC 6749, 5.1.

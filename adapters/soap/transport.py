@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zeep.transports import Transport
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
-from adapters.pulling.http_client import origin_of
+from adapters.pulling.http_values import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

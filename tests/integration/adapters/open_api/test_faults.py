@@ -367,3 +367,10 @@ def test_a_token_that_is_not_handed_out(node_of: Callable[..., Node], grant: byt
             assert "token_url" in needs_person(node)
         else:
             assert "no token" in str(away(node))
+
+
+def test_an_issuer_of_tokens_says_when_to_come_again_too(node_of: Callable[..., Node]) -> None:
+    issuer = Issuer()
+    issuer.grant = answer(429, Retry_After="120")
+    with RawServer(issuer) as server:
+        assert away(oauth_node(node_of, server)).retry_after_s == 120

@@ -221,6 +221,21 @@ def test_the_number_of_pages_of_a_round_is_bounded_and_the_next_round_goes_on(no
         assert ids(node.items()) == [7]
 
 
+def test_more_empty_pages_than_a_round_asks_for_are_passed(node_of: Callable[..., Node]) -> None:
+    # A server that looks through its list for what is ours hands out pages without an item, and a cursor.
+    def script(asked: Asked) -> bytes:
+        here = int(asked.parameters.get("after", "0"))
+        return json_answer(
+            {"rows": items(*[1] * (here == 0), *[8] * (here == 8)), "next": str(here + 1 if here < 8 else "")}
+        )
+
+    with RawServer(script) as server:
+        node = node_of(
+            server.address, paging="cursor", items="rows", cursor_path="next", cursor_parameter="after", pages_max=3
+        )
+        assert [ids(node.items()) for _ in range(4)] == [[1], [], [8], []]
+
+
 def test_a_cursor_that_is_the_same_again_ends_the_round_with_its_reason(node_of: Callable[..., Node]) -> None:
     with RawServer(lambda _: json_answer({"rows": items(len(server.asked)), "next": "again"})) as server:
         node = node_of(server.address, paging="cursor", items="rows", cursor_path="next")
