@@ -164,7 +164,8 @@ class SoapAdapter:
         now = self._opening.now()
         begin = self._state.until
         if begin != plan.begin_at:
-            begin -= timedelta(seconds=plan["overlap_s"])
+            # What a clock that was ahead has asked for is no answer about the time since it was set back.
+            begin = min(begin, now) - timedelta(seconds=plan["overlap_s"])
         while True:
             end = min(begin + timedelta(seconds=plan["window_s"]), now)
             written = (moment.astimezone(plan.zone).strftime(plan["time_form"]) for moment in (begin, max(begin, end)))

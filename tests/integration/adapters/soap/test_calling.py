@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -145,6 +145,16 @@ def test_windows_of_time_follow_each_other_up_to_now_with_an_overlap(service: So
     node.round()
     again = datetime.fromisoformat(service.calls[3].arguments["from"])
     assert abs(again - (last - timedelta(hours=1))) < timedelta(seconds=2)
+
+
+def test_a_clock_that_was_ahead_hides_nothing_once_it_is_set_back(service: SoapService, tmp_path: Path) -> None:
+    settings = {"wsdl": service.wsdl, "operation": "getDataXml", "result": "xml", "arguments": {"from": "{from}"}}
+    opened = opening(KIND, tmp_path, {**settings, "begin_at": "2026-11-01", "overlap_s": 600, "time_zone": "UTC"})
+    clock = iter([datetime(2026, 11, 20, 9, tzinfo=UTC), *[datetime(2026, 11, 2, 9, tzinfo=UTC)] * 9])
+    adapter = KIND.open(replace(opened, now=lambda: next(clock)))
+    assert list(adapter.fetch(100)) == list(adapter.fetch(100)) == []
+    assert service.calls[-1].arguments["from"] == "2026-11-02 08:50:00"
+    adapter.close()
 
 
 def test_a_window_whose_answer_was_lost_is_asked_again(service: SoapService, tmp_path: Path) -> None:
