@@ -123,5 +123,9 @@ def _meaning(fault: Fault) -> AdapterError:
     if code.lower() in _LOCKED_OUT:
         return SourceNeedsPersonError(f"the service does not let us in ({said}): check the secret security_password")
     if code.lower().partition(".")[0] in _OURS:
-        return SourceNeedsPersonError(f"the service refuses the call ({said}): check the arguments")
+        # Many services tell this of a wrong password too.
+        return SourceNeedsPersonError(
+            f"the service refuses the call ({said}): check the arguments, and where it asks for one the secret "
+            "security_password"
+        )
     return SourceUnavailableError(f"the service cannot answer now ({said})")

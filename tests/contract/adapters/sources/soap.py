@@ -1,4 +1,4 @@
-"""The real source of the kind ``soap``: a web service from a WSDL in the field's form."""
+"""The real source of the kind ``soap``: a web service on a SOAP server that others wrote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from adapters.soap import KIND
-from tests.support.soap_service import PASSWORD, USER, SoapService
+from tests.support.soapbar_service import PASSWORD, USER, SoapbarService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ class SoapSource:
     entry = "adapters.soap:KIND"
 
     def __init__(self) -> None:
-        self._service = SoapService()
+        self._service = SoapbarService()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -38,11 +38,9 @@ class SoapSource:
             "wsdl": self._service.wsdl,
             "operation": "getDataXml",
             "arguments": {"page": "{page}"},
-            "result": "xml",
-            "security": "text",
+            "security": "digest",
             "security_user": USER,
             "deliver_operation": "setDataXmlToFocus",
-            "deliver_result": "code",
             "deliver_success": ["1"],
             "answer_operation": "confirm",
         }
@@ -69,7 +67,7 @@ class SoapSource:
         return "security_password"
 
     def refusals(self) -> Sequence[str]:
-        return [one["reason"] for one in self._service.confirmed]
+        return [reason for _, reason in self._service.confirmed]
 
     def delivered(self) -> Sequence[tuple[str, bytes]]:
         return [(key, xml.encode()) for key, xml in self._service.taken.items()]
