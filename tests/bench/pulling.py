@@ -29,6 +29,7 @@ from node.departments.doors.adapters_file import AdapterConfig
 from node.departments.doors.doorway import Doorway, Place
 from node.departments.doors.taking_in import take_in
 from node.departments.importing import import_file
+from node.departments.preparing import Preparer
 from node.departments.sources import OPERATOR
 from node.standard.compose import compose
 from tests.bench.homes import open_node
@@ -171,11 +172,12 @@ class _Pulls:
         door_begun_s = _processor_s(doorway.process_id)
         begun_s = perf_counter()
         brought = doorway.fetch(self._rows)
-        while brought is not None:
-            outcome = take_in(self._node.intake, OPERATOR, config, brought).outcome
-            accepted += outcome.accepted
-            doorway.acknowledge(outcome)
-            brought = doorway.next()
+        with Preparer() as preparer:
+            while brought is not None:
+                outcome = take_in(self._node.intake, OPERATOR, config, brought, preparer).outcome
+                accepted += outcome.accepted
+                doorway.acknowledge(outcome)
+                brought = doorway.next()
         taken_s = perf_counter() - begun_s
         self.door_s.setdefault(name, []).append((_processor_s(doorway.process_id) - door_begun_s) / self._rows)
         doorway.close()
