@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from adapters.contract import SourceNeedsPersonError
+from adapters.database.mysql_rows import QuickConnection
 from adapters.database.refusals import told
 from adapters.database.statements import MYSQL, POSTGRESQL
 
@@ -82,7 +83,9 @@ def _cut(number: int) -> None:
 def _engine(plan: Plan, *, writing: bool) -> Engine:
     url = plan.url.set(password=plan.password) if plan.password else plan.url
     if plan.system == MYSQL:
-        return create_engine(url, poolclass=NullPool, connect_args=_mysql(plan))
+        engine = create_engine(url, poolclass=NullPool, connect_args=_mysql(plan))
+        event.listen(engine, "do_connect", lambda _dialect, _record, _, arguments: QuickConnection(**arguments))
+        return engine
     if plan.system == POSTGRESQL:
         engine = create_engine(url, poolclass=NullPool, connect_args=_postgresql(plan))
         event.listen(engine, "connect", _load_any_time)

@@ -27,6 +27,7 @@ from adapters.conforming import conform
 from adapters.contract import AdapterError, Document, Opening
 from node.beside import Line
 from node.clock import MachineClock
+from node.collector import collect_seldom
 from node.departments.doors.kinds import find_kind
 from node.departments.doors.messages import (
     INLINE_BYTES_MAX,
@@ -308,6 +309,7 @@ def main() -> None:
     """Serve one adapter, and leave."""
     faulthandler.enable()
     os.nice(NICENESS)
+    collect_seldom()
     Served(_line_of_process(), ends=_end_group, bounds=_bound_memory, watches=_watch).serve()
     # Threads of an adapter that were not let go must not keep the process.
     logging.shutdown()
