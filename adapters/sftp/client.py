@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from paramiko.sftp import (
@@ -39,6 +41,7 @@ READ_BYTES: Final = 32_768
 _REQUESTS_MAX: Final = 64
 """Requests that are on their way at once: 2 MiB, which fills 100 Mbit/s at 160 ms."""
 _TEXT_MAX: Final = 200
+_DOTS: Final = frozenset({b".", b".."})
 
 
 class StatusError(Exception):
@@ -51,23 +54,15 @@ class SftpClient(SFTPClient):  # type: ignore[misc]
     def listed(self, path: bytes, limit: int) -> list[tuple[bytes, Any]]:
         """Return at most ``limit`` names in a folder with their attributes, as the server gives them."""
         handle = self._answer(CMD_HANDLE, CMD_OPENDIR, path).get_binary()
-        found: list[tuple[bytes, Any]] = []
-        while len(found) < limit:
-            try:
-                names = self._answer(CMD_NAME, CMD_READDIR, handle)
-            except EOFError:
-                break
-            for _ in range(names.get_int()):
-                name = names.get_binary()
-                if not name:
-                    # Behind the end of a message paramiko reads nothing for ever.
-                    raise SFTPError("a name is empty, or fewer came than were promised")
-                names.get_binary()
-                attributes = SFTPAttributes._from_msg(names)  # noqa: SLF001  # The one reader of attributes.
-                if name not in {b".", b".."}:
-                    found.append((name, attributes))
+        try:
+            found = list(islice(self._names(handle, limit), limit))
+        except (StatusError, PermissionError, FileNotFoundError):
+            # The connection goes on: what the server holds for us must not pile up there.
+            with suppress(StatusError, PermissionError, FileNotFoundError):
+                self._request(CMD_CLOSE, handle)
+            raise
         self._request(CMD_CLOSE, handle)
-        return found[:limit]
+        return found
 
     def blocks(self, handle: bytes, begin: int, end: int) -> Iterator[bytes]:
         """Yield the bytes of an open file from ``begin`` to ``end``; fewer when the file ends before."""
@@ -94,6 +89,29 @@ class SftpClient(SFTPClient):  # type: ignore[misc]
     def bring_to_disk(self, handle: bytes) -> None:
         """Have the server write an open file to its disk; StatusError where it does not know this request."""
         self._request(CMD_EXTENDED, "fsync@openssh.com", handle)
+
+    def _names(self, handle: bytes, limit: int) -> Iterator[tuple[bytes, Any]]:
+        """Yield the names in an open folder, ``limit`` of them at least where there are so many."""
+        left = limit + len(_DOTS)
+        while left > 0:
+            try:
+                page = self._answer(CMD_NAME, CMD_READDIR, handle)
+            except EOFError:
+                return
+            count = page.get_int()
+            left -= count
+            if not count:
+                # A server that has nothing more to say and does not say so would be asked for ever.
+                return
+            for _ in range(count):
+                name = page.get_binary()
+                if not name:
+                    # Behind the end of a message paramiko reads nothing for ever.
+                    raise SFTPError("a name is empty, or fewer came than were promised")
+                page.get_binary()
+                attributes = SFTPAttributes._from_msg(page)  # noqa: SLF001  # The one reader of attributes.
+                if name not in _DOTS:
+                    yield name, attributes
 
     def _answer(self, kind: int, *request: Any) -> Any:
         got, message = self._request(*request)

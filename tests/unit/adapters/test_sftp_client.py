@@ -148,6 +148,33 @@ def test_a_server_that_promises_names_without_end_is_not_believed() -> None:
         client.listed(b"/", 10)
 
 
+def test_a_server_that_never_says_that_a_folder_ends_is_asked_no_more() -> None:
+    handle = bytes([HANDLE]) + b"%b" + text(b"h")
+    nothing = bytes([NAME]) + b"%b" + struct.pack(">I", 0)
+    with client_of(folder=[handle, nothing]) as client:
+        assert client.listed(b"/", 10) == []
+    dots = bytes([NAME]) + b"%b" + struct.pack(">I", 2) + (text(b".") + text(b"") + struct.pack(">I", 0)) * 2
+    with client_of(folder=[handle, *[dots] * 6]) as client:
+        assert client.listed(b"/", 10) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_closed_all_the_same() -> None:
+    handle = bytes([HANDLE]) + b"%b" + text(b"h")
+    with client_of(folder=[handle, status(FAILURE, b"bad disk"), handle, status(END)]) as client:
+        asked = client._request
+        kinds = []
+
+        def noted(kind: int, *rest: object) -> object:
+            kinds.append(kind)
+            return asked(kind, *rest)
+
+        client._request = noted
+        with pytest.raises(StatusError, match="bad disk"):
+            client.listed(b"/", 10)
+        assert kinds == [OPEN_FOLDER, READ_FOLDER, CLOSE]
+        assert client.listed(b"/", 10) == []
+
+
 def test_a_block_of_more_than_was_asked_for_is_refused() -> None:
     with client_of() as client, pytest.raises(SFTPError, match="2 bytes came where 1 were asked for"):
         client._data(1, DATA, Message(text(b"ab")))
