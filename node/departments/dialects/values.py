@@ -27,6 +27,9 @@ NOT_A_DATE: Final = "this is not a date; write it as 2026-11-03"
 _STANDARD_TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})\Z", re.ASCII
 )
+_POWER: Final = "E+"
+_ROUNDED: Final = re.compile(r"-?\d(?:\.\d+)?E\+0?(?:1[1-9]|[2-9]\d|[1-9]\d\d)", re.ASCII)
+"""What spreadsheets write into a text for a number of more than eleven digits: two identifiers become one."""
 _FULL_WIDTH: Final = re.compile("[０-９]")
 _BRACKETS: Final = re.compile(r"\[[^\]]*\]|\\[^SDW]")
 _NUMBERS: Final = frozenset({"int", "long", "decimal"})
@@ -40,9 +43,13 @@ class CellError(Exception):
 
 
 def value_of(cell: str) -> str:
-    """Return a cell that is no formula; its result would be another one tomorrow."""
+    """Return a cell that is no formula, whose result would be another one tomorrow, and no number without its end."""
     if cell.startswith(FORMULA_MARK):
         raise CellError("a formula stands where a value should be; copy the column and paste it as values")
+    if _POWER in cell and _ROUNDED.fullmatch(cell):
+        raise CellError(
+            "a long number that a spreadsheet rounded, such as 3.69902E+17; format the column as text, enter it again"
+        )
     return cell
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from node.departments.dialects.csv_mapping import columns_of, date_of, time_of
 from node.departments.dialects.csv_table import read_csv
-from node.departments.dialects.values import CellError, zone_offset
+from node.departments.dialects.values import CellError, value_of, zone_offset
 from node.standard.facts import TREE_ZONE
 from tests.support.csv_candidates import HEADINGS, ROW, rows
 from tests.support.intake import offer
@@ -107,3 +107,16 @@ def test_a_value_that_only_looks_right_is_refused(intake: Intake, heading: str, 
 def test_two_forms_of_times_in_one_table_are_each_understood(intake: Intake) -> None:
     second = ROW.format(2).replace("2026-11-03 09:12", "2026年11月3日 9时12分")
     assert offer(intake, f"{HEADINGS}\n{rows(1)}{second}\n".encode(), "csv").accepted == 2
+
+
+@pytest.mark.parametrize("cell", ["3.69902E+17", "3.69902202611030E+17", "1E+11", "-2.5E+012", "4.2E+100"])
+def test_a_number_that_a_spreadsheet_rounded_is_refused(cell: str) -> None:
+    with pytest.raises(CellError, match="rounded"):
+        value_of(cell)
+
+
+@pytest.mark.parametrize(
+    "cell", ["1.5E+5", "E+17", "A3.7E+17", "3.7E+17号", "3.7e17", "369902202611030004", "", "1E-12"]
+)
+def test_what_only_looks_like_a_rounded_number_is_taken(cell: str) -> None:
+    assert value_of(cell) == cell
