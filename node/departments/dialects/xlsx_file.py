@@ -25,7 +25,7 @@ from node.departments.candidates import RULE_EMPTY, RULE_HALF_WRITTEN, RULE_NOT_
 from node.standard.codec import RULE_FORBIDDEN, RULE_TOO_LARGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 PARTS_MAX: Final = 2_000
 """Members of the file. Our own choice, like every limit here."""
@@ -51,8 +51,11 @@ _STRINGS: Final = "xl/sharedstrings.xml"
 _STYLES: Final = "xl/styles.xml"
 _DAY_FORMATS: Final = (range(14, 23), range(27, 37), range(45, 48), range(50, 59))
 """Formats of days and times that every spreadsheet has, those for Chinese among them (ECMA-376 Part 1, 18.8.30)."""
+_A_DAY: Final = "yyyy-mm-dd"
 _QUOTED: Final = re.compile(r'"[^"]*"|\[[^\]]*\]|[\\_*].')
 _DAY_LETTERS: Final = re.compile(r"[ymdhs]", re.IGNORECASE)
+_ZEROS: Final = re.compile(r"(0{2,15})(?:;.*)?")
+"""A format by which people keep the zeros before a number."""
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _BROKEN: Final = (
     zipfile.BadZipFile,
@@ -87,7 +90,8 @@ class SheetPart:
 class SpreadsheetFile:
     """An open spreadsheet; use it as a context manager.
 
-    ``days_1904``: its serial days count from 1904-01-01; ``day_styles`` are the styles that show a number as a day.
+    ``days_1904``: its serial days count from 1904-01-01; ``day_styles`` are the styles that show a number as a day,
+    ``zero_styles`` those that show it with so many digits at least.
 
     Raises SpreadsheetError for a file that is none, is damaged, protected by a password, or expands beyond the limits.
     """
@@ -100,7 +104,7 @@ class SpreadsheetFile:
                 raise SpreadsheetError(RULE_NOT_TEXT, "this is no .xlsx spreadsheet; save it as .xlsx or CSV")
             self.days_1904 = False
             self.sheets = self._read_workbook()
-            self.day_styles = self._read_styles()
+            self.day_styles, self.zero_styles = self._read_styles()
             strings = held.enter_context(SpooledTemporaryFile(max_size=_STRINGS_IN_MEMORY_BYTES))
             part = next((name for name in self._parts if name.lower() == _STRINGS), "")
             self._strings = _Strings(strings, self._elements(part, "si") if part else iter(()))
@@ -148,21 +152,24 @@ class SpreadsheetFile:
             raise SpreadsheetError(RULE_EMPTY, "the spreadsheet has no sheet")
         return tuple(sheets)
 
-    def _read_styles(self) -> frozenset[str]:
-        """Return the numbers of the cell styles whose format is one of days or times."""
+    def _read_styles(self) -> tuple[frozenset[str], Mapping[str, int]]:
+        """Return the numbers of the cell styles of days or times, and digits by number of those that show zeros."""
         if _STYLES not in self._parts:
-            return frozenset()
-        formats = {str(number): True for group in _DAY_FORMATS for number in group}
-        found, count = set(), 0
+            return frozenset(), {}
+        formats = {str(number): _A_DAY for group in _DAY_FORMATS for number in group}
+        days, zeros, count = set(), {}, 0
         for element in self._elements(_STYLES, "numFmt", "xf", limit=SMALL_PART_BYTES_MAX):
             parent = etree.QName(element.getparent()).localname if element.getparent() is not None else ""
             if parent == "numFmts":
-                formats[element.get("numFmtId", "")] = shows_days(element.get("formatCode", ""))
+                formats[element.get("numFmtId", "")] = element.get("formatCode", "")
             elif parent == "cellXfs":
-                if formats.get(element.get("numFmtId", "")):
-                    found.add(str(count))
+                form = formats.get(element.get("numFmtId", ""), "")
+                if shows_days(form):
+                    days.add(str(count))
+                elif shown := _ZEROS.fullmatch(form):
+                    zeros[str(count)] = len(shown[1])
                 count += 1
-        return frozenset(found)
+        return frozenset(days), zeros
 
     def _targets(self) -> dict[str, str]:
         """Return the parts that the workbook refers to, by reference."""

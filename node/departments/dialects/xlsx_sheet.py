@@ -138,10 +138,16 @@ class Sheet:
         if kind == "s":
             return self.file.string(_counted(value))
         if kind == "n":
-            return Special(DAY if element.get("s") in self.file.day_styles else NUMBER, value)
+            return self._number(value, element.get("s"))
         if kind == "b":
             return Special(TRUTH, "TRUE" if value == "1" else "FALSE")
         return Special(FAULT, value) if kind == "e" else value
+
+    def _number(self, value: str, style: str | None) -> Cell:
+        if style in self.file.day_styles:
+            return Special(DAY, value)
+        digits = self.file.zero_styles.get(style or "", 0)
+        return value.zfill(digits) if len(value) < digits and value.isdecimal() else Special(NUMBER, value)
 
     def _merge(self, number: int, cells: dict[int, Cell], place: int) -> int:
         """Let merged values stand in this row too; return how many merges have begun."""

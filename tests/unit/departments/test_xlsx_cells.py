@@ -152,3 +152,20 @@ def test_a_format_of_the_users_own_may_replace_one_that_every_spreadsheet_has() 
     rows = raw_row(1, "办件编号", "证件有效期限", "办结结果描述") + row
     found = content(raw_spreadsheet(rows, parts={"xl/styles.xml": styles}), record_type="办结")
     assert (found["CertificateValidity"], found["ResultText"]) == ("2026-11-03", "46329")
+
+
+def test_a_format_of_zeros_keeps_the_zeros_that_people_see() -> None:
+    styles = (
+        b'<styleSheet xmlns="urn:x"><numFmts><numFmt numFmtId="164" formatCode="000000;-000000"/>'
+        b'<numFmt numFmtId="165" formatCode="0"/></numFmts>'
+        b'<cellXfs><xf numFmtId="164"/><xf numFmtId="165"/></cellXfs></styleSheet>'
+    )
+    numbers = (("0", "123"), ("1", "123"), ("0", "1234567"), ("0", "-123"), ("0", "12.5"))
+    rows = raw_row(1, "办件编号", "办结结果描述") + "".join(
+        raw_row(place, "A1", f'<c s="{style}"><v>{number}</v></c>')
+        for place, (style, number) in enumerate(numbers, start=2)
+    )
+    found = [
+        one.content or {} for one in read(raw_spreadsheet(rows, parts={"xl/styles.xml": styles}), record_type="办结")
+    ]
+    assert [one["ResultText"] for one in found] == ["000123", "123", "1234567", "-123", "12.5"]
