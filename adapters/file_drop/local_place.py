@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from adapters.contract import AdapterError, SourceNeedsPersonError, SourceUnavailableError
-from adapters.folders.place import Entry, UnreadableFileError
+from adapters.folders.place import BusyFileError, Entry, UnreadableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,10 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK_BYTES: Final = 1 << 20
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
+_BUSY: Final = frozenset({errno.EBUSY, errno.ETXTBSY, errno.EIO})
+"""What concerns one file: a share answers so for one that a program on another machine holds open."""
+_LOCKED: Final = _BUSY | {errno.EACCES, errno.EAGAIN}
+"""The same where a file was opened already: on a share a part of it may be locked."""
 _NO_FOLDER: Final = {errno.ELOOP, errno.ENOTDIR, errno.EXDEV}
 
 
@@ -65,13 +69,13 @@ class LocalPlace:
 
     def copy(self, shelf: str, entry: Entry, target: BinaryIO, offset: int) -> None:
         """Append a file's bytes from ``offset`` on to ``target``."""
-        with self._at(shelf, absent=True) as folder:
+        with self._at(shelf, absent=True) as folder, self._one_file(entry.raw):
             file = _opened(entry.raw, folder)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise FileNotFoundError(errno.ENOENT, "not a file any more")
             while offset < entry.size:
-                with self._told():
+                with self._told(), self._one_file(entry.raw, _LOCKED):
                     block = os.pread(file, min(_BLOCK_BYTES, entry.size - offset), offset)
                 if not block:
                     return
@@ -83,7 +87,7 @@ class LocalPlace:
     def move(self, shelf: str, raw: bytes, to_shelf: str, to_raw: bytes) -> bool:
         """Move a file in one step."""
         with suppress(FileNotFoundError), self._at(shelf, absent=True) as source:
-            with self._at(to_shelf, absent=True) as target:
+            with self._at(to_shelf, absent=True) as target, self._one_file(raw):
                 os.rename(raw, to_raw, src_dir_fd=source, dst_dir_fd=target)
             return True
         return False
@@ -177,6 +181,16 @@ class LocalPlace:
             if absent and isinstance(error, FileNotFoundError):
                 raise
             raise self._error(error) from error
+
+    @contextmanager
+    def _one_file(self, raw: bytes, numbers: frozenset[int] = _BUSY) -> Iterator[None]:
+        """Tell an error that concerns one file, not the folder, in words of its own."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in numbers:
+                raise
+            raise BusyFileError(raw.decode(self._encoding, "replace"), str(error.strerror)) from error
 
     def _error(self, error: OSError) -> AdapterError:
         if error.errno in _FORBIDDEN:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from adapters.contract import AdapterError, Delivery, SourceUnavailableError
+from adapters.contract import AdapterError, Delivery, SourceNeedsPersonError, SourceUnavailableError
 from adapters.folders import answers, names
 from adapters.folders.kept import Kept
-from adapters.folders.place import UnreadableFileError
+from adapters.folders.place import BusyFileError, UnreadableFileError
 from adapters.folders.settings import DELETE, NO_RESULTS, OLDEST
 from adapters.folders.settling import Settling
 from adapters.folders.spool import Spool, UnfinishedCopyError
@@ -33,13 +33,16 @@ RESULTS: Final = "results"
 SHELVES: Final = (CLAIMED, DONE, REJECTED, RESULTS)
 ENTRIES_MAX: Final = 100_000
 """Names that are looked at in one round; the others wait until these are gone."""
-_SPARE: Final = 100
-"""Files beyond those asked for that a round keeps in mind, in place of those that turn out not to be taken."""
+_SPARE: Final = 1000
+"""Files beyond those asked for that a round keeps in mind: in place of those that turn out not to be taken, and so that
+those of the next rounds have settled when their turn comes."""
 _WAIT_MAX_S: Final = 10.0
 """Longest wait within a round for files to settle; where they need longer, a later round takes them."""
 _INLINE_BYTES_MAX: Final = 65_536
 """Up to this size a file is handed over as it is, beyond by its copy."""
 _NAMED_MAX: Final = 1000
+_REASON: Final = ".reason.txt"
+"""Ends the name of the file beside a rejected one: no rejected file itself may have such a name."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -79,16 +82,24 @@ class FolderAdapter:
     def fetch(self, limit: int) -> Iterator[Delivery]:
         """Yield at most ``limit`` whole files: those claimed before, then the others in the order of the rules."""
         self._begin()
+        taken, busy = 0, None
         for shelf, entry in self._waiting(limit):
-            if limit == 0:
+            if taken == limit:
                 return
             try:
                 delivery = self._take(shelf, entry)
             except UnfinishedCopyError:
                 return
+            except BusyFileError as error:
+                # One that cannot be had now holds up no other one.
+                busy = busy or error
+                self._tell_once(entry.raw, "file cannot be had now, passed over")
+                continue
             if delivery is not None:
-                limit -= 1
+                taken += 1
                 yield delivery
+        if busy is not None and not taken:
+            raise busy
 
     def acknowledge(self, delivery: Delivery, outcome: Outcome) -> None:
         """Write what became of the records, and put the file away."""
@@ -173,49 +184,60 @@ class FolderAdapter:
         return f"{CLAIMED}/{self._kept.claimer()}"
 
     def _waiting(self, limit: int) -> Iterator[tuple[str, Entry]]:
-        """Yield what may be taken, with the shelf on which it stands."""
-        claimed, offered = self._look(limit)
-        left_s = max((self._left_s(entry) for entry in (*claimed, *offered)), default=0.0)
-        if 0 < left_s <= _WAIT_MAX_S:
-            if self._opening.wait(left_s):
-                return
-            claimed, offered = self._look(limit)
-        self._spool.keep_only([*claimed, *offered, *(held.entry for held in self._held.values())])
-        waiting = [*((self._own_shelf(), entry) for entry in claimed), *((HERE, entry) for entry in offered)]
-        yield from ((shelf, entry) for shelf, entry in waiting if self._left_s(entry) == 0)
+        """Yield what may be taken, with the shelf on which it stands; after a wait what has settled meanwhile."""
+        found = self._look(limit)
+        self._spool.keep_only([*(entry for _, entry in found), *(held.entry for held in self._held.values())])
+        passed = set()
+        for shelf, entry in found:
+            if self._left_s(entry) == 0:
+                passed.add(entry)
+                yield shelf, entry
+        left_s = max((self._left_s(entry) for _, entry in found if entry not in passed), default=_WAIT_MAX_S + 1)
+        if left_s > _WAIT_MAX_S or self._opening.wait(left_s):
+            return
+        for shelf, entry in self._look(limit):
+            if self._left_s(entry) == 0 and entry not in passed:
+                yield shelf, entry
 
-    def _look(self, limit: int) -> tuple[list[Entry], list[Entry]]:
-        """Return the files that come next as they are now: those that are claimed, those that are offered."""
+    def _look(self, limit: int) -> list[tuple[str, Entry]]:
+        """Return the files that come next as they are now, with their shelves: the claimed ones, then the others."""
         claimed = self._chosen(self._own_shelf(), limit) if self._claims is not None else []
         offered = self._chosen(HERE, limit)
         self._settling.look([*claimed, *offered], self._opening.monotonic_s())
-        return claimed, offered
+        return [*((self._own_shelf(), entry) for entry in claimed), *((HERE, entry) for entry in offered)]
 
     def _left_s(self, entry: Entry) -> float:
         return 0.0 if self._rules.marker else self._settling.left_s(entry, self._opening.monotonic_s())
 
     def _chosen(self, shelf: str, limit: int) -> list[Entry]:
         """Return the files of a shelf that come next, in order."""
-        entries = [entry for entry in islice(self._place.entries(shelf), ENTRIES_MAX) if not entry.folder]
+        every = list(islice(self._place.entries(shelf), ENTRIES_MAX))
+        entries = [entry for entry in every if not entry.folder]
         if shelf == HERE:
             entries = self._wanted(entries)
+            if not entries and len(every) == ENTRIES_MAX:
+                raise SourceNeedsPersonError(
+                    f"the folder holds {ENTRIES_MAX} names or more, and none of those that were looked at is to be "
+                    "taken: take away what does not belong there, or correct patterns and marker"
+                )
         return heapq.nsmallest(limit + _SPARE, entries, key=self._order)
 
     def _wanted(self, entries: list[Entry]) -> list[Entry]:
         encoding, marker = self._rules.name_encoding, self._rules.marker
         wanted = [entry for entry in entries if self._rules.wants(entry.raw.decode(encoding, "replace"))]
-        self._pass_over([entry for entry in wanted if not entry.regular])
+        for entry in wanted:
+            if not entry.regular:
+                self._tell_once(entry.raw, "not a file, passed over")
         there = {entry.raw for entry in entries} if marker else set()
         return [
             entry for entry in wanted if entry.regular and (not marker or entry.raw + marker.encode(encoding) in there)
         ]
 
-    def _pass_over(self, strange: list[Entry]) -> None:
-        """Say once of each name that it is no file."""
-        for entry in strange:
-            if entry.raw not in self._passed_over and len(self._passed_over) < _NAMED_MAX:
-                self._passed_over.add(entry.raw)
-                _LOG.warning("not a file, passed over", extra={"file": names.shown_name(entry.raw)})
+    def _tell_once(self, raw: bytes, what: str) -> None:
+        """Say once of each name why it is not taken."""
+        if raw not in self._passed_over and len(self._passed_over) < _NAMED_MAX:
+            self._passed_over.add(raw)
+            _LOG.warning(what, extra={"file": names.shown_name(raw)})
 
     def _order(self, entry: Entry) -> tuple[int, bytes]:
         return (entry.modified_ns if self._rules.order == OLDEST else 0, entry.raw)
@@ -281,6 +303,7 @@ class FolderAdapter:
 
     def _forget(self, key: str, held: _Held) -> None:
         self._only_tried = False
+        self._passed_over.discard(held.entry.raw)
         self._spool.drop(held.entry)
         del self._held[key]
 
@@ -308,8 +331,14 @@ class FolderAdapter:
     def _refuse(self, shelf: str, entry: Entry, name: str, reason: str) -> None:
         self._mark()
         name = self._free_name(REJECTED, name)
-        self._write(REJECTED, f"{name}.reason.txt", answers.reason_text(name, reason))
-        self._move(shelf, entry, REJECTED, name)
+        beside = f"{name}{_REASON}"
+        self._write(REJECTED, beside, answers.reason_text(name, reason))
+        try:
+            self._move(shelf, entry, REJECTED, name)
+        except AdapterError:
+            with suppress(AdapterError):
+                self._place.remove(REJECTED, self._raw(beside))
+            raise
         self._remove_marker(entry)
 
     def _put_away(self, held: _Held) -> None:
@@ -339,7 +368,8 @@ class FolderAdapter:
 
     def _free_name(self, shelf: str, name: str) -> str:
         """Return the name, or one made of it when a file has it already: nothing is ever overwritten there."""
-        if self._place.find(shelf, self._raw(name)) is None:
+        is_ours = shelf == REJECTED and name.endswith(_REASON)
+        if not is_ours and self._place.find(shelf, self._raw(name)) is None:
             return name
         return names.with_mark(name, f"{self._opening.now():%Y%m%dT%H%M%S}-{self._opening.token(3).hex()}")
 

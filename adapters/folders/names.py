@@ -11,6 +11,8 @@ NAME_BYTES_MAX: Final = 200
 """Longest name that is taken, in bytes: file systems end at 255, and names with endings are made of it."""
 _KEY_NAME_LENGTH: Final = 110
 """Characters of a name in a delivery key, which with two digests stays below the contract's 200; of a key in a name."""
+_BLANKS: Final = {0x3000: " ", 0xA0: " "}
+"""Blanks that people type: that of Chinese input, and the one at which no line is broken."""
 _MEDIA_TYPES: Final = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -29,7 +31,7 @@ def readable_name(raw: bytes, encoding: str) -> str | None:
         name = raw.decode(encoding)
     except UnicodeDecodeError:
         return None
-    return name if name.isprintable() and len(raw) <= NAME_BYTES_MAX else None
+    return name if name.translate(_BLANKS).isprintable() and len(raw) <= NAME_BYTES_MAX else None
 
 
 def shown_name(raw: bytes) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from adapters.contract import SourceUnavailableError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,16 @@ class UnreadableFileError(Exception):
     """One file may not be read by this account, though its folder may."""
 
 
+class BusyFileError(SourceUnavailableError):
+    """One file cannot be read or moved now, though its folder can: a program holds it, or its disk is bad there."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"the file {name} cannot be read or moved now ({why}): "
+            "close the program that holds it open, or take it away"
+        )
+
+
 class Place(Protocol):
     """A folder with shelves (folders in it, "" is the folder itself), somewhere.
 
@@ -51,12 +63,12 @@ class Place(Protocol):
     def copy(self, shelf: str, entry: Entry, target: BinaryIO, offset: int) -> None:
         """Append a file's bytes from ``offset`` on to ``target``, at most up to ``entry.size``.
 
-        A slow place may stop before the end: the copy goes on in a later round. Raises UnreadableFileError, and
-        FileNotFoundError when the file is gone or no file any more.
+        A slow place may stop before the end: the copy goes on in a later round. Raises UnreadableFileError,
+        BusyFileError, and FileNotFoundError when the file is gone or no file any more.
         """
 
     def move(self, shelf: str, raw: bytes, to_shelf: str, to_raw: bytes) -> bool:
-        """Move a file in one step, over one that has the new name; False when it is gone."""
+        """Move a file in one step, over one that has the new name; False when it is gone. Raises BusyFileError."""
 
     def write(self, shelf: str, raw: bytes, content: bytes) -> None:
         """Write a file so that its name appears only when it is whole and on the disk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,9 @@ class Spool:
             path.unlink(missing_ok=True)
             return None
         except OSError as error:
+            # The node itself needs the room: a copy that does not fit must not hold it until somebody makes more.
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             raise no_room(error) from error
         if place.find(shelf, entry.raw) != entry:
             path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from paramiko.sftp import SFTPError
 
 from adapters.contract import AdapterError, SourceNeedsPersonError, SourceUnavailableError
 from adapters.folders.adapter import ENTRIES_MAX
-from adapters.folders.place import Entry, UnreadableFileError
+from adapters.folders.place import BusyFileError, Entry, UnreadableFileError
 from adapters.sftp.client import StatusError
 from adapters.sftp.session import connect
 
@@ -65,7 +65,7 @@ class RemotePlace:
     def copy(self, shelf: str, entry: Entry, target: BinaryIO, offset: int) -> None:
         """Append a file's bytes from ``offset`` on to ``target``, for COPY_S at most."""
         until_s = self._monotonic_s() + COPY_S
-        for block in self._blocks(self._path(shelf, entry.raw), offset, entry.size):
+        for block in self._blocks(shelf, entry, offset):
             target.write(block)
             if self._monotonic_s() > until_s:
                 return
@@ -121,17 +121,25 @@ class RemotePlace:
 
     def _look(self) -> None:
         with self._told() as client:
-            if not stat.S_ISDIR(client.stat(self._path("")).st_mode or stat.S_IFDIR):
+            if stat.S_IFMT(client.stat(self._path("")).st_mode or 0) not in {0, stat.S_IFDIR}:
                 raise SourceNeedsPersonError(f"{self._shown()} is no folder: correct the setting folder")
 
-    def _blocks(self, path: bytes, begin: int, end: int) -> Iterator[bytes]:
+    def _blocks(self, shelf: str, entry: Entry, begin: int) -> Iterator[bytes]:
         with self._told(absent=True) as client:
             try:
-                file = client.open(path, "rb")
+                file = client.open(self._path(shelf, entry.raw), "rb")
             except PermissionError as error:
                 raise UnreadableFileError from error
+            except StatusError as error:
+                raise self._busy(entry, error) from error
             with file:
-                yield from client.blocks(file.handle, begin, end)
+                try:
+                    yield from client.blocks(file.handle, begin, entry.size)
+                except StatusError as error:
+                    raise self._busy(entry, error) from error
+
+    def _busy(self, entry: Entry, error: StatusError) -> BusyFileError:
+        return BusyFileError(entry.raw.decode(self._encoding, "replace"), f"{self._login.address} says: {error}")
 
     def _path(self, shelf: str, raw: bytes = b"") -> bytes:
         folder = posixpath.join(self._root, shelf) if shelf else self._root
@@ -182,11 +190,12 @@ def _rename(client: SftpClient, path: bytes, to_path: bytes, *, over: bool = Fal
 
 
 def _entry(raw: bytes, attributes: Any) -> Entry:
-    mode = attributes.st_mode
+    kind = stat.S_IFMT(attributes.st_mode or 0)
     return Entry(
         raw=raw,
         size=attributes.st_size or 0,
         modified_ns=(attributes.st_mtime or 0) * 1_000_000_000,
-        regular=mode is None or stat.S_ISREG(mode),
-        folder=mode is not None and stat.S_ISDIR(mode),
+        # Some servers tell permissions and no type, or nothing: then it shows when it is read.
+        regular=kind in {0, stat.S_IFREG},
+        folder=kind == stat.S_IFDIR,
     )

@@ -171,11 +171,33 @@ def test_a_full_disk_of_the_node_loses_nothing(drop: Drop) -> None:
         adapter = drop.open()
         with pytest.raises(SourceUnavailableError, match="make room on the disk of the node"):
             drop.take(adapter)
+        # What did not fit does not take the room that the node itself needs.
+        assert list((drop.kept / "spool").iterdir()) == []
+        with pytest.raises(OSError, match="No space"):
+            (drop.kept / "filler").write_bytes(bytes(2_000_000))
         with pytest.raises(SourceUnavailableError, match="make room on the disk of the node"):
             adapter.deliver(NOTICE, "k")
         subprocess.run(["mount", "-o", "remount,size=8m", drop.kept], check=True)
         assert list(drop.take(adapter)) == ["cases.csv"]
         adapter.deliver(NOTICE, "k")
+
+
+def test_a_file_that_the_system_does_not_let_go_is_passed_over_until_it_does(drop: Drop) -> None:
+    """A file on which another one is mounted cannot be moved, as one on a share that somebody has open."""
+    require_root()
+    held = drop.put("held.csv", "held")
+    drop.put("cases.csv", "cases")
+    adapter = drop.open()
+    subprocess.run(["mount", "--bind", held, held], check=True)
+    try:
+        assert drop.take(adapter) == {"cases.csv": b"cases"}
+        with pytest.raises(SourceUnavailableError, match=r"the file held\.csv cannot be read or moved now"):
+            drop.take(adapter)
+        drop.put("more.csv", "more")
+        assert drop.take(adapter) == {"more.csv": b"more"}
+    finally:
+        subprocess.run(["umount", held], check=True)
+    assert drop.take(adapter) == {"held.csv": b"held"}
 
 
 def test_a_disk_mounted_within_the_folder_is_told(drop: Drop) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.contract import Document, SourceNeedsPersonError, SourceUnavailableError
 from adapters.folders.spool import OVERLAP_BYTES
-from adapters.sftp.client import SftpClient
+from adapters.sftp.client import SftpClient, StatusError
 from node.randomness import SeededRandomness
 from tests.support.adapter_openings import content_of, gather
 from tests.support.adapter_working import work_and_be_killed
@@ -279,6 +279,32 @@ def test_a_folder_that_may_only_be_read_needs_a_person(tmp_path: Path) -> None:
         with pytest.raises(SourceNeedsPersonError, match="let the account read it, write to it"):
             adapter.deliver(NOTICE, "k")
         assert site.names() == ["cases.csv"]
+
+
+@pytest.mark.parametrize("method", ["open", "blocks"])
+def test_a_file_that_the_server_does_not_give_now_holds_up_no_other_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """As servers on Windows answer for a file that a program holds open."""
+    for number, name in enumerate(("held.csv", "cases.csv"), start=1):
+        (site.folder / name).write_text(name)
+        os.utime(site.folder / name, (number, number))
+    real = getattr(SftpClient, method)
+    refusals = iter([True])
+
+    def refused(client: SftpClient, what: bytes, *args: Any) -> Any:
+        if (method == "blocks" and next(refusals, False)) or (method == "open" and what.endswith(b"/held.csv")):
+            raise StatusError("used by another process")
+        return real(client, what, *args)
+
+    monkeypatch.setattr(SftpClient, method, refused)
+    adapter = site.open()
+    assert site.take(adapter) == {"cases.csv": b"cases.csv"}
+    refusals = iter([True])
+    with pytest.raises(SourceUnavailableError, match=r"the file held\.csv .*another process"):
+        site.take(adapter)
+    monkeypatch.undo()
+    assert site.take(adapter) == {"held.csv": b"held.csv"}
 
 
 def test_a_file_in_the_way_of_a_folder_needs_a_person(site: Site) -> None:
