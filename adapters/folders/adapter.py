@@ -243,12 +243,17 @@ class FolderAdapter:
         return (entry.modified_ns if self._rules.order == OLDEST else 0, entry.raw)
 
     def _take(self, shelf: str, entry: Entry) -> Delivery | None:
-        """Make a delivery of a file; None when it cannot be one (it is put away) or not now."""
+        """Make a delivery of a file; None when it cannot be one, or was one (it is put away), or not now."""
         name = names.readable_name(entry.raw, self._rules.name_encoding)
         if name is None:
             self._refuse_here(
                 shelf, entry, "its name cannot be read: control characters, another encoding, or too long"
             )
+            return None
+        if self._spool.is_answered(entry):
+            # The node holds it, and the source was told; only putting it away did not succeed then.
+            self._put_away(_Held(shelf=shelf, entry=entry, name=name))
+            self._spool.drop(entry)
             return None
         if entry.size > self._rules.bytes_max:
             self._refuse_here(shelf, entry, f"it has {entry.size} bytes, more than bytes_max = {self._rules.bytes_max}")

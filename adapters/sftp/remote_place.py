@@ -73,7 +73,10 @@ class RemotePlace:
     def move(self, shelf: str, raw: bytes, to_shelf: str, to_raw: bytes) -> bool:
         """Move a file in one step."""
         with suppress(FileNotFoundError), self._told(absent=True) as client:
-            _rename(client, self._path(shelf, raw), self._path(to_shelf, to_raw))
+            try:
+                _rename(client, self._path(shelf, raw), self._path(to_shelf, to_raw))
+            except StatusError as error:
+                raise self._busy(raw, error) from error
             return True
         return False
 
@@ -131,15 +134,15 @@ class RemotePlace:
             except PermissionError as error:
                 raise UnreadableFileError from error
             except StatusError as error:
-                raise self._busy(entry, error) from error
+                raise self._busy(entry.raw, error) from error
             with file:
                 try:
                     yield from client.blocks(file.handle, begin, entry.size)
                 except StatusError as error:
-                    raise self._busy(entry, error) from error
+                    raise self._busy(entry.raw, error) from error
 
-    def _busy(self, entry: Entry, error: StatusError) -> BusyFileError:
-        return BusyFileError(entry.raw.decode(self._encoding, "replace"), f"{self._login.address} says: {error}")
+    def _busy(self, raw: bytes, error: StatusError) -> BusyFileError:
+        return BusyFileError(raw.decode(self._encoding, "replace"), f"{self._login.address} says: {error}")
 
     def _path(self, shelf: str, raw: bytes = b"") -> bytes:
         folder = posixpath.join(self._root, shelf) if shelf else self._root

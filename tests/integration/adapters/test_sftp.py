@@ -358,3 +358,26 @@ def test_killed_at_any_moment_nothing_is_lost_and_no_key_changes(site: Site, tmp
     assert len(set(came)) == len(names)
     assert len(came) <= len(names) + 4
     assert site.names("done") == names
+
+
+def test_a_file_that_the_server_does_not_let_go_is_answered_once_and_holds_up_no_other_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.folder / "held.csv").write_text("held.csv")
+    rename = SftpClient.posix_rename
+
+    def refused(client: SftpClient, path: bytes, to_path: bytes) -> None:
+        if path.endswith(b"/held.csv"):
+            raise StatusError("used by another process")
+        rename(client, path, to_path)
+
+    monkeypatch.setattr(SftpClient, "posix_rename", refused)
+    monkeypatch.setattr(SftpClient, "rename", refused)
+    adapter = site.open()
+    with pytest.raises(SourceUnavailableError, match=r"the file held\.csv .*another process"):
+        site.take(adapter)
+    (site.folder / "cases.csv").write_text("cases.csv")
+    assert site.take(adapter) == {"cases.csv": b"cases.csv"}
+    monkeypatch.undo()
+    assert site.take(adapter) == {}
+    assert site.names("done") == ["cases.csv", "held.csv"]

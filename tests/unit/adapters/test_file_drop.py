@@ -168,14 +168,30 @@ def test_results_may_be_left_out(drop: Drop) -> None:
     assert not (drop.folder / "results").exists()
 
 
-def test_the_first_result_stays_when_a_file_has_to_be_answered_again(drop: Drop) -> None:
+def test_a_file_whose_results_were_written_is_only_put_away(drop: Drop) -> None:
     drop.put("cases.csv")
     (drop.folder / "done").write_text("in the way")
     adapter = drop.open(after="move")
     with pytest.raises(SourceNeedsPersonError, match="take it away"):
         adapter.acknowledge(first(adapter), outcome(accepted=5))
     (drop.folder / "done").unlink()
-    assert drop.take(drop.open(), accepted=0, repeated=5)
+    adapter = drop.open()
+    assert drop.take(adapter) == {}
+    assert (drop.result("cases.csv")["accepted"], drop.result("cases.csv")["repeated"]) == (5, 0)
+    assert drop.names("done") == ["cases.csv"]
+    drop.put("cases.csv")
+    assert list(drop.take(adapter)) == ["cases.csv"]
+
+
+def test_the_first_result_stays_when_a_file_is_answered_again(drop: Drop) -> None:
+    drop.put("cases.csv")
+    (drop.folder / "done").write_text("in the way")
+    adapter = drop.open()
+    delivery = first(adapter)
+    with pytest.raises(SourceNeedsPersonError, match="take it away"):
+        adapter.acknowledge(delivery, outcome(accepted=5))
+    (drop.folder / "done").unlink()
+    adapter.acknowledge(delivery, outcome(accepted=0, repeated=5))
     assert (drop.result("cases.csv")["accepted"], drop.result("cases.csv")["repeated"]) == (5, 0)
     assert drop.names("done") == ["cases.csv"]
 

@@ -138,8 +138,11 @@ def test_a_file_that_cannot_be_put_away_now_is_answered_once(drop: Drop, monkeyp
     with pytest.raises(SourceUnavailableError, match=r"cases\.csv cannot be read or moved now"):
         adapter.reject(delivery, "reason")
     assert drop.names("rejected") == []
+    drop.put("more.csv")
+    assert list(drop.take(adapter)) == ["more.csv"]
     monkeypatch.undo()
-    assert list(drop.take(adapter, repeated=5)) == ["cases.csv"]
+    assert drop.take(adapter) == {}
+    assert drop.names("done") == ["cases.csv", "more.csv"]
     assert drop.result("cases.csv")["accepted"] == 5
 
 

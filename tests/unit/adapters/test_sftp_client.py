@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from paramiko.message import Message
 from paramiko.sftp import SFTPError
+from paramiko.sftp_attr import SFTPAttributes
 
 from adapters.sftp.client import SftpClient, StatusError
+from adapters.sftp.remote_place import _entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,3 +180,24 @@ def test_a_folder_that_cannot_be_listed_is_closed_all_the_same() -> None:
 def test_a_block_of_more_than_was_asked_for_is_refused() -> None:
     with client_of() as client, pytest.raises(SFTPError, match="2 bytes came where 1 were asked for"):
         client._data(1, DATA, Message(text(b"ab")))
+
+
+@pytest.mark.parametrize(
+    ("mode", "regular", "folder"),
+    [
+        (0o100644, True, False),
+        (0o040755, False, True),
+        (0o120777, False, False),
+        (0o644, True, False),
+        (None, True, False),
+    ],
+)
+def test_a_server_may_tell_permissions_without_a_type_or_nothing(
+    mode: int | None,
+    regular: bool,  # noqa: FBT001 - what is expected.
+    folder: bool,  # noqa: FBT001
+) -> None:
+    attributes = SFTPAttributes()
+    attributes.st_mode = mode
+    found = _entry(b"cases.csv", attributes)
+    assert (found.size, found.regular, found.folder) == (0, regular, folder)
