@@ -19,11 +19,17 @@ from node.randomness import SeededRandomness
 from tests.support.adapter_openings import outcome
 from tests.support.adapter_working import work_and_be_killed
 from tests.support.drops import Drop, first
+from tests.support.folder_halls import hall_on
+from tests.support.intake import NODE, generated, table
+from tests.support.stores import file_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from adapters.contract import Adapter
+    from node.journal.store import Store
+
+__all__ = ["file_store"]
 
 pytestmark = pytest.mark.integration
 NOTICE = Document(content=b"<Notice/>", record_type="SupervisionNotice")
@@ -162,6 +168,29 @@ def test_a_full_disk_loses_nothing(drop: Drop) -> None:
         adapter.deliver(NOTICE, "k")
         assert drop.names("done") == ["cases.csv"]
         assert drop.names("deliver") == ["SupervisionNotice.k.xml"]
+
+
+def test_results_for_which_there_was_no_room_are_written_whole_later(file_store: Store, tmp_path: Path) -> None:
+    """From the folder into a node: the second time its records are there already; failed rows are told again."""
+    right = table(generated(4))
+    lines = right.splitlines(keepends=True)
+    damaged = "".join([*lines, lines[-1].replace(NODE, "123456")])
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    with mounted(folder), hall_on(file_store, tmp_path) as hall:
+        (folder / "cases.csv").write_text(damaged, encoding="utf-8")
+        filler = folder / ".filler"
+        with pytest.raises(OSError, match="No space"):
+            filler.write_bytes(bytes(2_000_000))
+        hall.keeper.turn()
+        assert (hall.keeper.state, len(hall.records())) == ("away", 4)
+        filler.unlink()
+        hall.keeper.turn()
+        assert (hall.keeper.state, len(hall.records())) == ("waiting", 4)
+        told = hall.result("cases.csv")
+        assert (told["accepted"], told["repeated"], told["refused"]) == (0, 4, 1)
+        assert hall.failed("cases.failed.csv").decode().splitlines()[1].endswith(damaged.splitlines()[-1])
+        assert (folder / "done/cases.csv").read_text(encoding="utf-8") == damaged
 
 
 def test_a_full_disk_of_the_node_loses_nothing(drop: Drop) -> None:

@@ -8,23 +8,11 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
-import os
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.clock import MachineClock
-from node.departments.doors.adapters_file import read_adapter
-from node.departments.doors.folders import make_folder
-from node.departments.doors.keeper import Keeper
-from node.departments.sources import add_source
-from node.standard.codec import parse_record
-from node.standard.compose import content_of
-from node.standard.seals import StreamName
-from tests.support.intake import NODE, intake_on
+from tests.support.folder_halls import FolderHall, hall_on
 from tests.support.office_samples import HEADINGS, SAMPLES, UTF_8_TEXT, converted, make_samples, soffice
 from tests.support.stores import file_store
 
@@ -32,50 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from node.departments.accept import Intake
     from node.journal.store import Store
 
 __all__ = ["file_store"]
 
 pytestmark = pytest.mark.integration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hall:
-    """A node with a door to a folder, and LibreOffice's files."""
-
-    intake: Intake
-    keeper: Keeper
-    folder: Path
-    samples: Path
-
-    def hand_in(self, sample: str, *, content: bytes | None = None) -> dict[str, Any]:
-        """Put a file into the folder, have the node take a round, and return the result file, {} for none."""
-        (self.folder / sample).write_bytes((self.samples / sample).read_bytes() if content is None else content)
-        self.keeper.turn()
-        assert self.keeper.state == "waiting"
-        assert not (self.folder / sample).exists()
-        result = self.folder / "results" / f"{sample}.result.json"
-        told: dict[str, Any] = json.loads(result.read_bytes()) if result.exists() else {}
-        return told
-
-    def failed(self, name: str) -> bytes:
-        return (self.folder / "results" / name).read_bytes()
-
-    def reason(self, sample: str) -> str:
-        return (self.folder / "rejected" / f"{sample}.reason.txt").read_text(encoding="utf-8-sig")
-
-    def records(self) -> list[dict[str, Any]]:
-        """Return the contents of what stands in the journal, in order."""
-        journal = self.intake.journal
-        with self.intake.store.reading() as connection:
-            held = journal.held(connection, StreamName(NODE, "ancestors"))
-            stored = [] if held is None else journal.stored(connection, held.stream, 1, held.size)
-            return [content_of(parse_record(one.body or b"")) for one in stored]
-
-    def held(self, element: str) -> dict[str, Any]:
-        """Return what the records hold in one element, by the last character of their case number."""
-        return {str(one["CaseNo"])[-1]: one.get(element) for one in self.records()}
 
 
 @pytest.fixture(scope="session")
@@ -97,36 +46,17 @@ def samples(request: pytest.FixtureRequest) -> Path:
     return SAMPLES if request.param == "kept" else request.getfixturevalue("made_anew")
 
 
-@contextmanager
-def hall_on(store: Store, place: Path, samples: Path, **keys: Any) -> Iterator[Hall]:
-    """Give a node with a door to a folder; ``keys`` are further ones of ``adapters.toml``."""
-    intake = intake_on(store)
-    intake.clock = MachineClock()
-    add_source(store, "hall", clock=intake.clock, randomness=intake.randomness)
-    folder = place / "drop"
-    folder.mkdir()
-    table = {"kind": "file_drop", "source": "hall", "settings": {"folder": str(folder), "settle_s": 0.0}, **keys}
-    listed = read_adapter(place, "hall", table, {}, secrets={})
-    assert listed.config is not None, listed.mistake
-    make_folder(place, "hall")
-    keeper = Keeper(intake, listed.config, place, zone="Asia/Shanghai", environment=dict(os.environ))
-    try:
-        yield Hall(intake=intake, keeper=keeper, folder=folder, samples=samples)
-    finally:
-        keeper.let_go()
-
-
 @pytest.fixture
-def hall(file_store: Store, tmp_path: Path, samples: Path) -> Iterator[Hall]:
+def hall(file_store: Store, tmp_path: Path) -> Iterator[FolderHall]:
     """A door to which spreadsheets come, whose sheets are named after record types."""
-    with hall_on(file_store, tmp_path, samples) as made:
+    with hall_on(file_store, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-def text_hall(file_store: Store, tmp_path: Path, samples: Path) -> Iterator[Hall]:
+def text_hall(file_store: Store, tmp_path: Path) -> Iterator[FolderHall]:
     """A door to which tables as text come, which do not say their record type."""
-    with hall_on(file_store, tmp_path, samples, record_type="办结") as made:
+    with hall_on(file_store, tmp_path, record_type="办结") as made:
         yield made
 
 
@@ -139,8 +69,8 @@ def problems(told: dict[str, Any]) -> list[tuple[int | None, int, str | None]]:
     return [(one["row"], one["line"], one["element"]) for one in told["problems"]]
 
 
-def test_a_formula_costs_its_row_whatever_it_shows_and_comes_back_as_none(hall: Hall) -> None:
-    told = hall.hand_in("formulas.xlsx")
+def test_a_formula_costs_its_row_whatever_it_shows_and_comes_back_as_none(hall: FolderHall, samples: Path) -> None:
+    told = hall.hand_in("formulas.xlsx", (samples / "formulas.xlsx").read_bytes())
     assert counts(told) == (2, 0, 4)
     assert problems(told) == [
         (2, 3, "ResultText"), (3, 4, "EventTime"), (4, 5, "CertificateNo"), (5, 6, "DivisionCode"),
@@ -148,26 +78,26 @@ def test_a_formula_costs_its_row_whatever_it_shows_and_comes_back_as_none(hall: 
     assert all("a formula stands where a value should be" in one["text"] for one in told["problems"])
     assert sorted(hall.held("ResultText")) == ["1", "6"]
     failed = hall.failed(told["failed_rows"])
-    again = hall.hand_in("formulas.failed.xlsx", content=failed)
+    again = hall.hand_in("formulas.failed.xlsx", failed)
     assert (counts(again), problems(again)) == (
         (0, 0, 4),
         [(1, 2, "ResultText"), (2, 3, "EventTime"), (3, 4, "CertificateNo"), (4, 5, "DivisionCode")],
     )
 
 
-def test_merged_cells_are_what_people_see_or_refused(hall: Hall) -> None:
-    told = hall.hand_in("merged.xlsx")
+def test_merged_cells_are_what_people_see_or_refused(hall: FolderHall, samples: Path) -> None:
+    told = hall.hand_in("merged.xlsx", (samples / "merged.xlsx").read_bytes())
     assert (counts(told), problems(told)) == ((5, 0, 1), [(4, 7, "ResultCode")])
     assert "a merged cell lies over several columns" in told["problems"][0]["text"]
     assert set(hall.held("OrgName").values()) == {"测试局"}
     assert {case: actor["Role"] for case, actor in hall.held("Actor").items()} == {
         "1": "科员", "2": "科员", "3": "科长", "5": "科长", "6": "科长",
     }  # fmt: skip
-    assert counts(hall.hand_in("merged.failed.xlsx", content=hall.failed("merged.failed.xlsx"))) == (0, 0, 1)
+    assert counts(hall.hand_in("merged.failed.xlsx", hall.failed("merged.failed.xlsx"))) == (0, 0, 1)
 
 
-def test_days_and_numbers_are_taken_as_meant_and_what_was_lost_is_refused(hall: Hall) -> None:
-    told = hall.hand_in("numbers.xlsx")
+def test_days_and_numbers_are_taken_as_meant_and_what_was_lost_is_refused(hall: FolderHall, samples: Path) -> None:
+    told = hall.hand_in("numbers.xlsx", (samples / "numbers.xlsx").read_bytes())
     assert (counts(told), problems(told)) == (
         (6, 0, 3),
         [(3, 4, "EventTime"), (4, 5, "CaseNo"), (9, 10, "CertificateNo")],
@@ -184,8 +114,8 @@ def test_days_and_numbers_are_taken_as_meant_and_what_was_lost_is_refused(hall: 
     assert {str(one["CaseNo"]) for one in hall.records()} >= {"20261103001", "A20261103002"}
 
 
-def test_hidden_rows_are_read_and_hidden_tables_are_told(hall: Hall) -> None:
-    told = hall.hand_in("hidden.xlsx")
+def test_hidden_rows_are_read_and_hidden_tables_are_told(hall: FolderHall, samples: Path) -> None:
+    told = hall.hand_in("hidden.xlsx", (samples / "hidden.xlsx").read_bytes())
     assert (counts(told), problems(told)) == ((4, 0, 1), [(None, 1, None)])
     assert told["problems"][0]["text"] == (
         "sheet 4: the sheet is hidden and has headings of the standard; show it, or delete it"
@@ -193,8 +123,8 @@ def test_hidden_rows_are_read_and_hidden_tables_are_told(hall: Hall) -> None:
     assert sorted(hall.held("ResultText")) == ["1", "2", "3", "4"]
 
 
-def test_a_million_empty_rows_between_two_full_ones_do_no_harm(hall: Hall) -> None:
-    assert counts(hall.hand_in("empty-rows.xlsx")) == (3, 0, 0)
+def test_a_million_empty_rows_between_two_full_ones_do_no_harm(hall: FolderHall, samples: Path) -> None:
+    assert counts(hall.hand_in("empty-rows.xlsx", (samples / "empty-rows.xlsx").read_bytes())) == (3, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -207,11 +137,11 @@ def test_a_million_empty_rows_between_two_full_ones_do_no_harm(hall: Hall) -> No
     ],
 )
 def test_tables_as_text_are_read_in_their_encoding_and_so_are_their_failed_rows(
-    text_hall: Hall, sample: str, encoding: str, delimiter: str, mark: bytes
+    text_hall: FolderHall, samples: Path, sample: str, encoding: str, delimiter: str, mark: bytes
 ) -> None:
-    data = (text_hall.samples / sample).read_bytes()
+    data = (samples / sample).read_bytes()
     assert data.decode(encoding).splitlines()[0].startswith(f'"办件编号"{delimiter}')
-    told = text_hall.hand_in(sample, content=mark + data)
+    told = text_hall.hand_in(sample, mark + data)
     assert (counts(told), problems(told)) == ((3, 0, 1), [(3, 5, "ResultCode")])
     assert text_hall.held("CertificateNo") == {"1": "ZJ1", "2": "ZJ2", "4": "000123"}
     assert text_hall.held("ResultText")["2"] == "准予，\n“许可”"
@@ -220,11 +150,11 @@ def test_tables_as_text_are_read_in_their_encoding_and_so_are_their_failed_rows(
     assert "办结结果代码 ResultCode" in problem
     assert dict(zip(HEADINGS, cells, strict=True))["办结结果"] == "也许"
     corrected = failed.replace("也许", "准予").encode(encoding)
-    assert counts(text_hall.hand_in(told["failed_rows"], content=corrected)) == (1, 0, 0)
+    assert counts(text_hall.hand_in(told["failed_rows"], corrected)) == (1, 0, 0)
 
 
-def test_an_identifier_that_became_a_power_of_ten_in_a_text_is_refused(text_hall: Hall) -> None:
-    told = text_hall.hand_in("numbers.csv")
+def test_an_identifier_that_became_a_power_of_ten_in_a_text_is_refused(text_hall: FolderHall, samples: Path) -> None:
+    told = text_hall.hand_in("numbers.csv", (samples / "numbers.csv").read_bytes())
     assert (counts(told), problems(told)) == (
         (5, 0, 4),
         [(3, 4, "EventTime"), (4, 5, "CaseNo"), (8, 9, "EventTime"), (9, 10, "CertificateNo")],
@@ -240,17 +170,17 @@ def test_an_identifier_that_became_a_power_of_ten_in_a_text_is_refused(text_hall
         ("plain-utf16.csv", "not text in UTF-8 or GB18030"),
     ],
 )
-def test_other_forms_are_rejected_with_what_to_do(hall: Hall, sample: str, why: str) -> None:
-    assert hall.hand_in(sample) == {}
+def test_other_forms_are_rejected_with_what_to_do(hall: FolderHall, samples: Path, sample: str, why: str) -> None:
+    assert hall.hand_in(sample, (samples / sample).read_bytes()) == {}
     assert why in hall.reason(sample)
-    assert (hall.folder / "rejected" / sample).read_bytes() == (hall.samples / sample).read_bytes()
+    assert (hall.folder / "rejected" / sample).read_bytes() == (samples / sample).read_bytes()
     assert hall.records() == []
 
 
 @pytest.mark.nightly
 def test_libreoffice_opens_failed_rows_as_they_were(file_store: Store, tmp_path: Path) -> None:
-    with hall_on(file_store, tmp_path, SAMPLES) as hall:
-        told = hall.hand_in("formulas.xlsx")
+    with hall_on(file_store, tmp_path) as hall:
+        told = hall.hand_in("formulas.xlsx", (SAMPLES / "formulas.xlsx").read_bytes())
         converted(installed(), hall.folder / "results" / told["failed_rows"], UTF_8_TEXT, tmp_path)
     with (tmp_path / "formulas.failed.csv").open(encoding="utf-8", newline="") as stream:
         heading, *rows = csv.reader(stream)
