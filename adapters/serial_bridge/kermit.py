@@ -8,6 +8,7 @@ What broke off it throws away, and the sender begins again: Kermit's recovery tr
 from __future__ import annotations
 
 import binascii
+import os
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -126,8 +127,9 @@ class ReceivingTap:
     def finish(self) -> bytes:
         """Put what came whole into the inbox; raises TransferRefusedError for names that are not taken."""
         for path in sorted(self._done.iterdir()):
-            name = decoded_name(path.name.encode("utf-8", "surrogateescape"), self._settings["encoding"])
-            refusal = refusal_of(name, self._settings["names"])
+            written = os.fsencode(path.name)
+            name = decoded_name(written, self._settings["encoding"])
+            refusal = refusal_of(written, self._settings["encoding"], self._settings["names"])
             if not refusal and not path.stat().st_size:
                 refusal = "the file is empty"
             if refusal:

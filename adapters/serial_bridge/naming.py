@@ -45,12 +45,14 @@ def media_type(name: str) -> str:
     return MEDIA_TYPES.get(end, "application/octet-stream")
 
 
-def refusal_of(name: str, patterns: Iterable[str]) -> str:
-    """Return why a file of this name is not received, "" when it is.
+def refusal_of(written: bytes, encoding: str, patterns: Iterable[str]) -> str:
+    """Return why a file of the name that came as bytes is not received, "" when it is.
 
     A sender may ask for any path; only plain names are taken, as their last part would be another file than was asked.
+    The bytes are what becomes a path: read in another encoding they may well show no slash.
     """
-    if not name or "/" in name or "\\" in name or ":" in name or name.startswith("."):
+    name = decoded_name(written, encoding)
+    if b"/" in written or not name or "/" in name or "\\" in name or ":" in name or name.startswith("."):
         return "only plain file names are received, no paths and no hidden files"
     if not any(fnmatch.fnmatch(name.lower(), pattern.lower()) for pattern in patterns):
         return "files of this name are not expected here"

@@ -211,8 +211,8 @@ class ReceivingTap:
         """Make ready for a file; adds nothing to the stream."""
         if offer == self._current:
             return b""
-        name = decoded_name(offer.name, self._settings["encoding"])
-        refusal = refusal_of(name, self._settings["names"]) or self._room_refusal(offer)
+        settings = self._settings
+        refusal = refusal_of(offer.name, settings["encoding"], settings["names"]) or self._room_refusal(offer)
         if refusal:
             raise TransferRefusedError(refusal)
         for left in self._work.iterdir():

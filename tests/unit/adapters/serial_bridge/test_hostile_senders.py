@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.serial_bridge import naming, zmodem
+from adapters.serial_bridge.capture_mode import ENCODINGS
 from adapters.serial_bridge.inbox import Inbox, InboxUnwritableError
 from adapters.serial_bridge.kermit import KermitFiles
 from adapters.serial_bridge.programs import BegunAnewError, TransferRefusedError
@@ -78,18 +79,29 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../escaped.xml", "/tmp/escaped.xml", "a/b.xml", ".hidden.xml", "C:\\X.XML", "x" * 150]
+    "name",
+    [
+        b"../../escaped.xml",
+        b"/tmp/escaped.xml",
+        b"a/b.xml",
+        b".hidden.xml",
+        b"C:\\X.XML",
+        b"x" * 150,
+        b"../x\xff\xff.xml",
+    ],
 )
-def test_no_path_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
-    settings = settings_of(mode="zmodem")
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_no_path_leads_out_of_the_folder(tmp_path: Path, name: bytes, encoding: str) -> None:
+    settings = settings_of(mode="zmodem", encoding=encoding)
     inbox = Inbox(tmp_path, MachineClock().now)
     work = tmp_path / "work"
     work.mkdir()
     tap = ReceivingTap(settings, inbox, Partials(tmp_path / "partial"), work)
-    offer = FileOffer(name=name.encode(), size=10, modified=1_700_000_000, as_it_is=True)
+    offer = FileOffer(name=name, size=10, modified=1_700_000_000, as_it_is=True)
     with pytest.raises(TransferRefusedError, match=r"plain file names|longer than"):
         tap.heard(frame_of(offer))
     assert list(work.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir() if "inbox" not in path.name) == ["files", "partial", "work"]
     inbox.close()
 
 
