@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from adapters.contract import DeliveryRejectedError
 from adapters.serial_bridge.capture_mode import CaptureTalk
-from adapters.serial_bridge.control_text import plain
+from adapters.serial_bridge.control_text import on_the_line, plain
 from adapters.serial_bridge.inbox import Inbox, as_delivery
 from adapters.serial_bridge.listening import Listener
 from adapters.serial_bridge.port_keeper import PortKeeper
@@ -116,8 +116,7 @@ class SerialBridge:
         line = plain(self._settings[form])
         for name, value in (("accepted", accepted), ("repeated", repeated), ("refused", refused), ("reason", shown)):
             line = line.replace(f"{{{name}}}", str(value))
-        encoding = self._settings["encoding"]
-        answer = line.encode("latin-1" if encoding == "bytes" else encoding, "replace")
+        answer = on_the_line(line, self._settings["encoding"])
         inbox, listener = self._started()
         if inbox.remove(delivery.delivery_key, answer if accepted + repeated and not refused else None):
             listener.say(answer)

@@ -38,6 +38,14 @@ def plain(written: str) -> str:
     return "".join(pieces)
 
 
+def on_the_line(text: str, encoding: str) -> bytes:
+    """Return a text as it goes over a line of this encoding; what the encoding lacks becomes a question mark.
+
+    ``bytes`` is none: such a line gets ISO 8859-1, whose characters are single bytes.
+    """
+    return text.encode("latin-1" if encoding == "bytes" else encoding, "replace")
+
+
 def _character(name: str) -> str:
     if name.startswith("0x"):
         code = int(name, 16)

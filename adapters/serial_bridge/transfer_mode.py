@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
 from adapters.contract import SourceUnavailableError
+from adapters.serial_bridge.control_text import on_the_line
 from adapters.serial_bridge.inbox import InboxUnwritableError
 from adapters.serial_bridge.kermit import KermitFiles
 from adapters.serial_bridge.naming import document_name
@@ -122,17 +123,14 @@ class TransferTalk:
 
     def send(self, port: Port, document: Document, key: str) -> None:
         """Send a document as a file; raises SourceUnavailableError when nobody receives it."""
-        work = self._fresh("sending")
-        as_text = self._settings["deliver"] == "text"
-        name = document_name(key, ".TXT" if as_text else ".XML")
-        content = document.text.encode(self._settings["encoding"], "replace") if as_text else document.content
-        (work / name).write_bytes(content)
-        session = self._protocol.send(work, name)
         try:
+            session = self._outgoing(document, key)
             status = self._run(port, session, b"", self._settings["deliver_wait_s"])
         except TransferRefusedError as refusal:
             port.write(self._protocol.refusal(str(refusal)))
             raise SourceUnavailableError(f"nobody takes the file: {refusal}") from refusal
+        except OSError as error:
+            raise SourceUnavailableError(f"this machine cannot send the file: {error}") from error
         if status:
             raise SourceUnavailableError(f"nobody takes the file: {session.argv[0]} ended with {status}")
 
@@ -143,6 +141,16 @@ class TransferTalk:
     def stop(self) -> None:
         """End the transfer that goes on; its beginning is kept."""
         self._stopped.set()
+
+    def _outgoing(self, document: Document, key: str) -> Session:
+        """Put a document into a folder, and return how it is sent from there."""
+        work = self._fresh("sending")
+        if self._settings["deliver"] == "text":
+            name, content = document_name(key, ".TXT"), on_the_line(document.text, self._settings["encoding"])
+        else:
+            name, content = document_name(key, ".XML"), document.content
+        (work / name).write_bytes(content)
+        return self._protocol.send(work, name)
 
     def _receive(self, port: Port, begun: bytes) -> None:
         if self._inbox.waiting() >= WAITING_MAX:

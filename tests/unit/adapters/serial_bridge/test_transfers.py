@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import time
 from contextlib import contextmanager
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -204,6 +206,34 @@ def test_a_document_goes_down_as_a_file(tmp_path: Path, protocol: str, deliver: 
         assert len(name) == 12
         assert name.endswith(f".{end}")
         assert content == (NOTICE.content if deliver == "xml" else NOTICE.text.encode("gb18030"))
+
+
+def test_a_text_goes_down_whatever_the_encoding_of_the_line(tmp_path: Path) -> None:
+    with (
+        machine_on(tmp_path, bits_per_s=921_600) as (line, machine),
+        bridge(line, tmp_path / "kept", mode="zmodem", deliver="text", encoding="bytes") as adapter,
+    ):
+        adapter.deliver(Document(content=b"", record_type="Notice", text="café 催办"), "310000/3-1/7")
+        wait_for(machine.received)
+        assert list(machine.received().values()) == [b"caf\xe9 ??"]
+
+
+def test_a_document_that_finds_no_room_on_the_disk_is_tried_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with (
+        machine_on(tmp_path, bits_per_s=921_600) as (line, machine),
+        bridge(line, tmp_path / "kept", mode="zmodem", deliver="xml") as adapter,
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(FilePath, "write_bytes", full)
+            with pytest.raises(SourceUnavailableError, match=r"cannot send the file: .*No space left"):
+                adapter.deliver(NOTICE, "310000/3-1/7")
+        adapter.deliver(NOTICE, "310000/3-1/7")
+        wait_for(machine.received)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
