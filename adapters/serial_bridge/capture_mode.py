@@ -7,9 +7,10 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import SourceUnavailableError
-from adapters.serial_bridge.control_text import plain
+from adapters.serial_bridge.control_text import on_the_line, plain
 from adapters.serial_bridge.framing import Flaw, Found, Frame, Framer, ParityMarks
 from adapters.serial_bridge.inbox import InboxUnwritableError
+from adapters.serial_bridge.ports import marks_parity_errors
 from adapters.serial_bridge.refused_pieces import RefusedPieces
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def frame_of(settings: Mapping[str, Any]) -> Frame:
 
 def encoded(written: str, encoding: str) -> bytes:
     """Return a text of the settings as it goes over the line; what the encoding lacks becomes a question mark."""
-    return plain(written).encode("latin-1" if encoding == "bytes" else encoding, "replace")
+    return on_the_line(plain(written), encoding)
 
 
 class CaptureTalk:
@@ -73,8 +74,7 @@ class CaptureTalk:
         self._refused = RefusedPieces(name, folder / "refused", now, monotonic_s)
         self._heading = plain(settings["heading"]).encode("utf-8")
         self._not_taken = encoded(settings["answer_damaged"], self._encoding)
-        marked = settings["parity"] != "none" and settings["parity_errors"] != "ignore"
-        self._marks = ParityMarks() if marked else None
+        self._marks = ParityMarks() if marks_parity_errors(settings) else None
         self._heard_s = monotonic_s()
         self._unkept: list[Found] = []
         self._told_unwritable = False
@@ -104,8 +104,7 @@ class CaptureTalk:
 
     def send(self, port: Port, document: Document, key: str) -> None:  # noqa: ARG002 - a device knows no keys.
         """Write what a display or printer shows of a document, and wait until the line has taken it."""
-        line = document.text.encode("latin-1" if self._encoding == "bytes" else self._encoding, "replace")
-        port.write(line + encoded(self._settings["deliver_end"], self._encoding))
+        port.write(on_the_line(document.text, self._encoding) + encoded(self._settings["deliver_end"], self._encoding))
         until_s = self._monotonic_s() + self._settings["deliver_wait_s"]
         while port.unsent():
             if self._monotonic_s() > until_s or self._stopped.wait(_DRAIN_S):

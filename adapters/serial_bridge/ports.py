@@ -178,6 +178,15 @@ class Port:
             raise SourceUnavailableError("the port is closed")
 
 
+def marks_parity_errors(settings: Mapping[str, Any]) -> bool:
+    """Tell whether the driver marks bytes with parity errors in what it hands over.
+
+    Only capture takes the marks apart; in any other mode they would spoil every 0xFF of what is sent.
+    """
+    is_checked = settings["parity"] != "none" and settings["parity_errors"] != "ignore"
+    return bool(settings["mode"] == "capture" and is_checked)
+
+
 def open_port(settings: Mapping[str, Any]) -> Port:
     """Open the port of an adapter with its settings.
 
@@ -188,12 +197,13 @@ def open_port(settings: Mapping[str, Any]) -> Port:
     device = _device(settings)
     device.port = path
     device.dtr = settings["dtr"]
-    device.rts = settings["rts"]
+    # On RS-485 this wire says who speaks: at the other level nothing would be heard before something was sent.
+    device.rts = settings["rts"] if settings["rs485"] == "off" else settings["rs485_rts_receiving"]
     try:
         if settings["rs485"] != "off":
             device.rs485_mode = _rs485(settings)
         device.open()
-        if settings["parity"] != "none" and settings["parity_errors"] != "ignore":
+        if marks_parity_errors(settings):
             _mark_parity_errors(device.fileno())
     except ValueError as error:
         _close_quietly(device)

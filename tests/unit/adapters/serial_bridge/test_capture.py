@@ -151,7 +151,9 @@ class MarkedPort:
 def test_parity_errors_that_the_driver_marks_are_treated_as_set(
     tmp_path: Path, parity_errors: str, records: list[bytes], refused: list[bytes], said: bytes
 ) -> None:
-    settings = settings_of(parity="even", parity_errors=parity_errors, encoding="ascii", answer_damaged="<NAK>")
+    settings = settings_of(
+        mode="capture", parity="even", parity_errors=parity_errors, encoding="ascii", answer_damaged="<NAK>"
+    )
     inbox = Inbox(tmp_path, MachineClock().now)
     talk = CaptureTalk("hall", settings, tmp_path, inbox, now=MachineClock().now, monotonic_s=time.monotonic)
     port = MarkedPort(b"g\xff\x00Xod\ngood\n")

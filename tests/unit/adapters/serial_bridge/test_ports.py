@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
+from adapters.serial_bridge.mode_settings import MODES
 from adapters.serial_bridge.port_owners import group_of, holder_of
 from adapters.serial_bridge.ports import GONE, Port, list_ports, open_port, path_of
 from tests.support.line_simulator import simulated_line
@@ -118,6 +119,7 @@ def test_every_setting_of_the_line_reaches_the_driver(line: Line) -> None:
     port = open_port(
         settings_of(
             port=str(line.near),
+            mode="capture",
             baudrate=9600,
             bytesize="7",
             parity="odd",
@@ -142,7 +144,10 @@ def test_every_setting_of_the_line_reaches_the_driver(line: Line) -> None:
 
 
 def test_parity_errors_are_marked_only_where_they_are_looked_at(line: Line) -> None:
-    for given in ({"parity": "none"}, {"parity": "even", "parity_errors": "ignore"}):
+    unmarked: list[dict[str, str]] = [{"mode": "capture", "parity": "none"}]
+    unmarked += [{"mode": "capture", "parity": "even", "parity_errors": "ignore"}]
+    unmarked += [{"mode": mode, "parity": "even"} for mode in MODES if mode != "capture"]
+    for given in unmarked:
         line.unplug("near")
         line.replug("near")
         port = open_port(settings_of(port=str(line.near), **given))
@@ -196,6 +201,22 @@ def test_something_else_than_a_port_needs_a_person(tmp_path: Path) -> None:
 def test_rs485_that_the_driver_cannot_do_needs_a_person(line: Line) -> None:
     with pytest.raises(SourceNeedsPersonError, match=r"(?i)rs485"):
         open_port(settings_of(port=str(line.near), rs485="driver", rs485_delay_before_s=0.01))
+
+
+@pytest.mark.parametrize(
+    ("settings", "level"),
+    [
+        ({"rts": True}, True),
+        ({"rts": False}, False),
+        ({"rts": True, "rs485": "program"}, False),
+        ({"rts": False, "rs485": "program", "rs485_rts_receiving": True, "rs485_rts_sending": False}, True),
+    ],
+)
+def test_a_port_that_was_just_opened_listens_on_rs485(line: Line, settings: dict[str, Any], *, level: bool) -> None:
+    # A pseudo-terminal has no RTS: what the wire is asked to be is known to pyserial only.
+    port = open_port(settings_of(port=str(line.near), **settings))
+    assert port._device.rts is level
+    port.close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another account needs root")

@@ -105,6 +105,17 @@ def test_a_bad_line_changes_no_byte(tmp_path: Path, protocol: str, noise: Noise)
         assert damage["flipped"] + damage["dropped"] > 0
 
 
+def test_a_parity_bit_on_the_line_changes_no_byte(tmp_path: Path) -> None:
+    content = b"\xff" * 2_000
+    with (
+        machine_on(tmp_path, bits_per_s=921_600) as (line, machine),
+        bridge(line, tmp_path / "kept", mode="zmodem", parity="even") as adapter,
+    ):
+        machine.put("REPORT.XML", content)
+        (came,) = fetched(adapter, 1)
+        assert content_of(came) == content
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_unplugged_in_the_middle_the_file_arrives_once(tmp_path: Path, protocol: str) -> None:
     content = some_bytes(60_000)
