@@ -33,6 +33,7 @@ CALL_BYTES = 64
 WAITS_FOR_US = {"zmodem": re.compile(rb"\*\*\x18B00"), "kermit": re.compile(rb"\x01[\x20-\x7e] S")}
 PROGRAMS = {"zmodem": ("sz", "rz"), "kermit": ("kermit",)}
 SESSION = """\
+set delay 0
 set transfer display none
 set parity none
 set flow none

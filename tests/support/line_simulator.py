@@ -92,6 +92,11 @@ class Line:
         """Mend the cable."""
         self._set_whole(whole=True)
 
+    def is_open(self, end: End) -> bool:
+        """Tell whether somebody has an end open, which a real cable tells the other one by its DSR wire."""
+        with self._lock:
+            return self._ends[end].is_open()
+
     def carried(self, sender: End) -> int:
         """Return how many bytes left an end so far, those that were lost on the way too."""
         return self._ways[sender].carried

@@ -39,7 +39,7 @@ OTHER = Document(content=b"<SupervisionNotice>other</SupervisionNotice>", record
 
 def test_every_kind_that_we_ship_has_a_real_source() -> None:
     ours = {one.name for one in entry_points(group=GROUP) if one.value.startswith("adapters.")}
-    assert ours == SOURCES.keys()
+    assert ours == {name.partition(".")[0] for name in SOURCES}
 
 
 def test_a_check_passes_and_changes_nothing(door: Door) -> None:
@@ -150,7 +150,8 @@ def test_a_source_that_lets_us_in_no_more_is_told_with_what_to_do(door: Door) ->
     door.open()
     door.take(TEXTS[:1], limit=1)
     word = door.source.lock_out()
-    for ask in (lambda: door.open().check(), lambda: list(door.open().fetch(10))):
+    # A door that hears a line knows it once somebody calls: it is asked again and again, as the node does.
+    for ask in (lambda: door.open().check(), lambda: gather(door.open(), bool)):
         with pytest.raises(SourceNeedsPersonError) as caught:
             ask()
         assert word in str(caught.value)
