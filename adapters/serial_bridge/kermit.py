@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SENDING: Final = re.compile(rb"\x01[\x20-\x7e] S")
 """Beginning of a Send-Init packet: mark, length, number 0, type (Frank da Cruz, "Kermit: A File Transfer Protocol")."""
 _SESSION: Final = """\
+set delay 0
 set transfer display none
 set command bytesize 8
 set parity {parity}

@@ -46,8 +46,8 @@ class RecordBridge:
         """Try that the port opens, and that a terminal calls and proves its key."""
         line = self._started()
         until_s = self._opening.monotonic_s() + CALLING_S
-        while line.state.standing not in {Standing.OPEN, Standing.UNPROVEN} and self._keeper.problem is None:
-            if self._opening.monotonic_s() > until_s or self._opening.wait(LOOK_S):
+        while self._may_be_called(line) and self._opening.monotonic_s() < until_s:
+            if self._opening.wait(LOOK_S):
                 break
         self._refuse_when_away(line, grace_s=0.0)
 
@@ -70,8 +70,12 @@ class RecordBridge:
         self._started().refuse(message_of(delivery), reason)
 
     def deliver(self, document: Document, key: str) -> None:
-        """Put a document on the terminal's disk."""
-        self._started().deliver(document, key, wait_s=self._settings["deliver_wait_s"])
+        """Put a document on the terminal's disk; one that has only just had the time to call is waited for."""
+        line = self._started()
+        while self._may_be_called(line) and self._silent_s(line) < CALLING_S:
+            if self._opening.wait(LOOK_S):
+                break
+        line.deliver(document, key, wait_s=self._settings["deliver_wait_s"])
 
     def close(self) -> None:
         """Say good-bye to the terminal and let go of the port; calling it twice is harmless."""
@@ -123,6 +127,14 @@ class RecordBridge:
             self._tried.set()
             self._stopped.wait(max(LOOK_S, self._keeper.pause_s()))
 
+    def _may_be_called(self, line: RecordLine) -> bool:
+        """Tell whether no terminal has called yet on a port that is there."""
+        return line.state.standing not in {Standing.OPEN, Standing.UNPROVEN} and self._keeper.problem is None
+
+    def _silent_s(self, line: RecordLine) -> float:
+        """Return for how long the line has stood as it does."""
+        return self._opening.monotonic_s() - line.state.since_s
+
     def _refuse_when_away(self, line: RecordLine, *, grace_s: float) -> None:
         """Raise when the port is away, or no terminal is there for ``grace_s``."""
         problem: Any = self._keeper.problem
@@ -132,7 +144,7 @@ class RecordBridge:
         if port is not None:
             port.unsent()
         state = line.state
-        silent_s = self._opening.monotonic_s() - state.since_s
+        silent_s = self._silent_s(line)
         if state.standing is Standing.UNPROVEN:
             raise SourceNeedsPersonError(
                 f"{state.text}: compare the terminal's name and key with terminals and terminal_keys"
