@@ -146,11 +146,14 @@ class CaptureTalk:
             _log.warning("records wait for room on the disk", extra={"adapter": self._name, "reason": reason})
 
     def _decoded(self, record: Found) -> Found:
-        """Return a record in UTF-8: guessing the encoding of so short a text, as for files, would go wrong."""
+        """Return a record in UTF-8: guessing the encoding of so short a text, as for files, would go wrong.
+
+        Where CR or LF alone is the end mark, the other half of a line's end stands before or behind the record.
+        """
         if self._encoding == "bytes":
             return record
         try:
             text = record.content.decode(self._encoding)
         except UnicodeDecodeError:
             return Found(content=record.content, flaw=Flaw.NOT_TEXT)
-        return Found(content=text.removesuffix("\r").encode("utf-8"))
+        return Found(content=text.removeprefix("\n").removesuffix("\r").encode("utf-8"))

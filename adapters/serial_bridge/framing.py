@@ -11,6 +11,7 @@ from functools import reduce
 from operator import xor
 from typing import Final
 
+_BLANK: Final = b"\r\n \x00"
 DAMAGED: Final = 0x3F
 """What a byte with a parity error is replaced by: a question mark."""
 
@@ -47,7 +48,7 @@ class Frame:
 
     ``start`` and ``end`` are marks in bytes, empty for none; ``unit`` is how many bytes a character has at least, marks
     stand at multiples of it. ``check`` is "none" or how the check is computed, over the record and its end mark when
-    ``check_end_mark``; it stands behind the end mark, or before it when ``check_before_end``; as two hexadecimal digits
+    ``check_end_mark``; it stands behind the end mark, or before it when ``check_before_end``, or at the end when there is none; as two hexadecimal digits
     when ``check_hexadecimal``, else as one byte.
     """
 
@@ -86,8 +87,8 @@ class Framer:
 
     @property
     def holds(self) -> bool:
-        """Whether something came that is not whole."""
-        return bool(self._held)
+        """Whether something came that is not whole, or has left a state behind that silence ends."""
+        return bool(self._held) or self._skipping or (self._inside and bool(self._frame.start))
 
     def feed(self, data: bytes, damaged: tuple[int, ...] = ()) -> list[Found]:
         """Take bytes, of which those at the places ``damaged`` came with parity errors; return what is whole."""
@@ -101,13 +102,13 @@ class Framer:
     def silence(self) -> list[Found]:
         """Return what the line's silence ends: a record when it needs no end mark, else one that broke off."""
         found: list[Found] = []
-        if not self._held:
-            return found
-        if not self._inside:
+        if self._skipping:
+            self._cut(found, len(self._held), Flaw.TOO_LONG)
+        elif not self._inside:
             self._cut(found, len(self._held), Flaw.JUNK)
         elif self._frame.end:
             self._cut(found, len(self._held), Flaw.BROKEN_OFF)
-        else:
+        elif self._held:
             self._whole(found, len(self._held), 0)
         self._inside = not self._frame.start
         self._skipping = False
@@ -185,7 +186,7 @@ class Framer:
         content = bytes(self._held[:length])
         ended = bytes(self._held[length : length + len(frame.end)])
         told = bytes(self._held[length + len(frame.end) : length + behind])
-        if frame.check != "none" and frame.check_before_end:
+        if frame.check != "none" and (frame.check_before_end or not frame.end):
             size = 1 + frame.check_hexadecimal
             content, told = content[:-size], content[-size:]
         flaw = None
@@ -194,7 +195,7 @@ class Framer:
         elif frame.check != "none" and not self._check_fits(content, ended, told):
             flaw = Flaw.CHECK
         self._drop(length + behind)
-        if content.strip(b"\r\n \x00") or flaw:
+        if content.strip(_BLANK) or flaw:
             found.append(Found(content=content, flaw=flaw))
 
     def _check_fits(self, content: bytes, ended: bytes, told: bytes) -> bool:
@@ -206,7 +207,8 @@ class Framer:
     def _cut(self, found: list[Found], length: int, flaw: Flaw) -> None:
         if length:
             content = bytes(self._held[:length])
-            if flaw is not Flaw.JUNK or content.strip(b"\r\n \x00"):
+            # Blanks and line ends between records, or the LF behind a CR that ends one, are nothing that was lost.
+            if flaw is Flaw.TOO_LONG or content.strip(_BLANK):
                 found.append(Found(content=content, flaw=flaw))
             self._drop(length)
 

@@ -55,6 +55,22 @@ def test_every_line_is_a_record_in_utf8_whatever_the_device_writes(line: Line, t
         assert {one.media_type for one in came} == {"text/csv"}
 
 
+@pytest.mark.parametrize("mark", ["<CR>", "<LF>", "<CR><LF>"])
+def test_whichever_half_of_a_lines_end_is_the_mark_the_device_is_told_of_no_damage(
+    line: Line, tmp_path: Path, mark: str
+) -> None:
+    settings: dict[str, Any] = {"mode": "capture", "record_end": mark, "answer_damaged": "<NAK>", "record_idle_s": 0.3}
+    with bridge(line, tmp_path / "kept", **settings) as adapter, far_end(line) as device:
+        assert list(adapter.fetch(10)) == []
+        os.write(device, b"1001,A\r\n1002,B\r\n")
+        assert contents(adapter, 2) == [b"1001,A", b"1002,B"]
+        time.sleep(0.6)  # noqa: TID251 - the silence after which a record would have broken off.
+        os.write(device, b"1003,C\r\n")
+        assert contents(adapter, 3)[2:] == [b"1003,C"]
+        with pytest.raises(BlockingIOError):
+            os.read(device, 100)
+
+
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [("utf-8", "申请"), ("gbk", "办结"), ("utf-16-le", "办结"), ("utf-16-be", "申请"), ("ascii", "case 7")],

@@ -73,6 +73,50 @@ def test_a_record_that_is_too_long_is_refused_whole_and_the_next_one_taken() -> 
     assert flaws(found) == [(Flaw.TOO_LONG, b"y" * 20), (Flaw.JUNK, b"y" * 10 + b"\x03")]
 
 
+def test_silence_ends_a_record_that_was_too_long_and_none_is_made_of_its_rest() -> None:
+    timed = Framer(Frame(bytes_max=10))
+    found = timed.feed(b"x" * 15)
+    assert timed.holds
+    found += timed.silence()
+    assert flaws(found) == [(Flaw.TOO_LONG, b"x" * 10), (Flaw.TOO_LONG, b"x" * 5)]
+    assert records(found) == []
+    assert timed.feed(b"weight 12") == []
+    assert records(timed.silence()) == [b"weight 12"]
+    lines = Framer(Frame(end=b"\n", bytes_max=10))
+    # Nothing more comes of it: what comes after the silence is another record.
+    assert flaws(lines.feed(b"x" * 11)) == [(Flaw.TOO_LONG, b"x" * 10)]
+    lines.silence()
+    assert flaws(lines.feed(b"y" * 20)) != []
+    assert lines.holds
+    lines.silence()
+    assert records(lines.feed(b"next\n")) == [b"next"]
+
+
+def test_a_start_mark_is_forgotten_when_nothing_follows_it() -> None:
+    framer = Framer(MARKED)
+    framer.feed(b"\x02")
+    assert framer.holds
+    assert framer.silence() == []
+    assert flaws(framer.feed(b"noise\x02one\x03")) == [(Flaw.JUNK, b"noise")]
+
+
+def test_line_ends_behind_an_end_mark_are_no_record_that_broke_off() -> None:
+    framer = Framer(Frame(end=b"\r"))
+    assert records(framer.feed(b"one\r\n")) == [b"one"]
+    assert framer.silence() == []
+    assert records(framer.feed(b"\ntwo\r\n")) == [b"\ntwo"]
+
+
+def test_a_check_without_an_end_mark_stands_at_the_end() -> None:
+    # By hand: 0x31 ^ 0x32 ^ 0x33 = 0x30.
+    for before_end in (False, True):
+        timed = Framer(Frame(check="xor", check_before_end=before_end))
+        timed.feed(b"123\x30")
+        assert timed.silence() == [Found(content=b"123")]
+        timed.feed(b"124\x30")
+        assert flaws(timed.silence()) == [(Flaw.CHECK, b"124")]
+
+
 def test_a_record_without_end_never_holds_more_than_its_limit() -> None:
     for frame in (
         Frame(end=b"\n", bytes_max=100),
