@@ -48,8 +48,8 @@ class Frame:
 
     ``start`` and ``end`` are marks in bytes, empty for none; ``unit`` is how many bytes a character has at least, marks
     stand at multiples of it. ``check`` is "none" or how the check is computed, over the record and its end mark when
-    ``check_end_mark``; it stands behind the end mark, or before it when ``check_before_end``, or at the end when there is none; as two hexadecimal digits
-    when ``check_hexadecimal``, else as one byte.
+    ``check_end_mark``; it stands behind the end mark, or before it when ``check_before_end``, or at the end when there
+    is no such mark; as two hexadecimal digits when ``check_hexadecimal``, else as one byte.
     """
 
     start: bytes = b""

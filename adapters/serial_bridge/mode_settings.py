@@ -44,8 +44,8 @@ _SHARED: Final = (
         default=60.0,
         lowest=1,
         highest=400,
-        zh="下达时对方这么多秒没有动静即放弃，稍后重试",
-        en="A document is given up, and tried again later, when nothing is heard for so many seconds",
+        zh="下达时线路这么多秒没有动静即放弃，稍后重试",
+        en="A document is given up, and tried again later, when nothing moves on the line for so many seconds",
     ),
 )
 _RECORD_LINE: Final = (

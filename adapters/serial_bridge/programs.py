@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 1024
 """Passed on at once: a tenth of a second at 115,200 bit/s, so that the other direction is not kept waiting."""
 PENDING_BYTES_MAX: Final = 65_536
+CALL_BYTES_MAX: Final = 64
+"""A program that says more at once does not call for somebody any more: it sends, and the line takes it. A sender by
+ZMODEM hears nothing until the other side has the whole file."""
 TICK_S: Final = 0.5
 ENDING_S: Final = 2.0
 """How long a program may take to end once the line or its work is over."""
@@ -99,10 +102,17 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a session may take: ``idle_s`` without a byte from the line, ``whole_s`` altogether."""
+    """How long a session may take: ``idle_s`` with nothing from the line and no data to it, ``whole_s`` altogether."""
 
     idle_s: float
     whole_s: float
+
+    def refuse_when_over(self, idle_s: float, whole_s: float) -> None:
+        """Raise TransferRefusedError when a session has taken longer."""
+        if idle_s > self.idle_s:
+            raise TransferRefusedError(f"nothing came for {self.idle_s:g} s")
+        if whole_s > self.whole_s:
+            raise TransferRefusedError(f"not finished after {self.whole_s:g} s")
 
 
 class TransferRefusedError(Exception):
@@ -203,14 +213,15 @@ class Program:
             elif now_s - heard_s > TICK_S:
                 self._pending += self._tap.silent()
             self._hand_over()
-            if self._master in ready and not self._speak(port):
-                return self._status()
+            if self._master in ready:
+                said_bytes = self._speak(port)
+                if not said_bytes:
+                    return self._status()
+                if said_bytes > CALL_BYTES_MAX:
+                    heard_s = now_s
             if self._tap.is_over:
                 return 0
-            if now_s - heard_s > limits.idle_s:
-                raise TransferRefusedError(f"nothing came for {limits.idle_s:g} s")
-            if now_s - began_s > limits.whole_s:
-                raise TransferRefusedError(f"not finished after {limits.whole_s:g} s")
+            limits.refuse_when_over(now_s - heard_s, now_s - began_s)
 
     def _hand_over(self) -> None:
         """Give the program what is pending, as much as it takes."""
@@ -223,18 +234,18 @@ class Program:
             # It has ended; that is seen where it is read.
             self._pending.clear()
 
-    def _speak(self, port: Port) -> bool:
-        """Send what the program says; tell whether it still runs."""
+    def _speak(self, port: Port) -> int:
+        """Send what the program says; return how many bytes that were, 0 only when it has ended."""
         try:
             said = os.read(self._master, CHUNK_BYTES)
         except BlockingIOError:
-            return True
+            return 1
         except OSError:
             # Linux' way to say that nobody has the other side open any more.
-            return False
+            return 0
         if said and (out := self._tap.answered(said)):
             port.write(out)
-        return bool(said)
+        return len(said)
 
     def _status(self) -> int:
         """Return the exit status of a program that has let go of its terminal."""

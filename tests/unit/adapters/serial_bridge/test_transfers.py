@@ -248,6 +248,20 @@ def test_a_document_that_finds_no_room_on_the_disk_is_tried_later(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_long_document_on_a_slow_line_is_not_given_up_while_it_goes_over(tmp_path: Path, protocol: str) -> None:
+    # 20,000 bytes take 5.2 s at 38,400 bit/s; by ZMODEM the receiver says nothing until it has all of it.
+    long = Document(content=some_bytes(20_000), record_type="Notice")
+    with (
+        machine_on(tmp_path, protocol, bits_per_s=38_400) as (line, machine),
+        bridge(line, tmp_path / "kept", mode=protocol, deliver="xml", deliver_wait_s=2) as adapter,
+    ):
+        machine.patience_s = 30.0
+        adapter.deliver(long, "310000/3-1/7")
+        wait_for(machine.received)
+        assert list(machine.received().values()) == [long.content]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_document_that_nobody_takes_is_tried_later(tmp_path: Path, protocol: str) -> None:
     with (
         simulated_line(tmp_path / "line") as line,
