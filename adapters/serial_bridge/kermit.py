@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from adapters.serial_bridge.naming import decoded_name, media_type, refusal_of
-from adapters.serial_bridge.programs import Passing, Session, TransferRefusedError
+from adapters.serial_bridge.programs import Passing, Session, TransferRefusedError, refuse_without_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,11 @@ class KermitFiles:
                 ReceivingTap(self._settings, self._inbox, done).finish()
 
     def receive(self, work: Path) -> Session:
-        """Return how one transfer is received in the empty folder ``work``: whole files are moved to ``done``."""
+        """Return how one transfer is received in the empty folder ``work``: whole files are moved to ``done``.
+
+        Raises TransferRefusedError when the largest file that is taken would fill the disk: sizes are not told.
+        """
+        refuse_without_room(work, int(self._settings["file_bytes_max"]))
         files, done = work / "files", work / "done"
         files.mkdir()
         done.mkdir()

@@ -37,6 +37,8 @@ TICK_S: Final = 0.5
 ENDING_S: Final = 2.0
 """How long a program may take to end once the line or its work is over."""
 OPEN_FILES_MAX: Final = 64
+FREE_BYTES_MIN: Final = 64 * 1024 * 1024
+"""What a transfer must leave free on the disk, for the node's sake."""
 CONFINING: Final = ("setsid", "prlimit")
 CONFINING_PACKAGE: Final = "util-linux"
 """Programs that every other one is started by, and their package, which every Debian has."""
@@ -125,6 +127,12 @@ class BegunAnewError(Exception):
     def __init__(self, heard: bytes) -> None:
         super().__init__("the sender has begun anew")
         self.heard = heard
+
+
+def refuse_without_room(folder: Path, file_bytes: int) -> None:
+    """Raise TransferRefusedError when a file of this size would fill the disk."""
+    if shutil.disk_usage(folder).free < file_bytes + FREE_BYTES_MIN:
+        raise TransferRefusedError("there is no room on the disk")
 
 
 def require_program(name: str, package: str) -> str:

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from typing import TYPE_CHECKING, Final
 
 from adapters.serial_bridge.naming import decoded_name, media_type, refusal_of
-from adapters.serial_bridge.programs import BegunAnewError, Passing, Session, TransferRefusedError
+from adapters.serial_bridge.programs import BegunAnewError, Passing, Session, TransferRefusedError, refuse_without_room
 from adapters.serial_bridge.zmodem_frames import (
     CANCEL,
     FINISHED,
@@ -41,8 +40,6 @@ WRITTEN_BYTES: Final = 4096
 """``rz`` writes so much at once, the least that it can be told: what it holds is lost when a transfer breaks off."""
 ASKS_AGAIN_TENTHS: Final = 40
 """``rz`` asks again after so many tenths of a second without a byte; its own 10 s make a bad line a slow one."""
-FREE_BYTES_MIN: Final = 64 * 1024 * 1024
-"""What a transfer must leave free, for the node's sake."""
 
 _HEADERS: Final = re.compile(b"|".join(re.escape(header) for header in (READY, WANTED, FINISHED)))
 
@@ -212,9 +209,10 @@ class ReceivingTap:
         if offer == self._current:
             return b""
         settings = self._settings
-        refusal = refusal_of(offer.name, settings["encoding"], settings["names"]) or self._room_refusal(offer)
+        refusal = refusal_of(offer.name, settings["encoding"], settings["names"]) or self._size_refusal(offer)
         if refusal:
             raise TransferRefusedError(refusal)
+        refuse_without_room(self._work, int(settings["file_bytes_max"]) if offer.size is None else offer.size)
         for left in self._work.iterdir():
             left.unlink()
         self._current = offer
@@ -226,15 +224,12 @@ class ReceivingTap:
             self._path(offer).hardlink_to(self._kept)
         return b""
 
-    def _room_refusal(self, offer: FileOffer) -> str:
+    def _size_refusal(self, offer: FileOffer) -> str:
         most = int(self._settings["file_bytes_max"])
         if len(offer.name) > NAME_BYTES_MAX:
             return f"the name is longer than {NAME_BYTES_MAX} bytes"
         if offer.size is not None and offer.size > most:
             return f"{offer.size} bytes are more than {most}"
-        needed = most if offer.size is None else offer.size
-        if shutil.disk_usage(self._work).free < needed + FREE_BYTES_MIN:
-            return "there is no room on the disk"
         return ""
 
     def _path(self, offer: FileOffer) -> Path:

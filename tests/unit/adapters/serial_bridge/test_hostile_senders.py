@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.serial_bridge import naming, zmodem
+from adapters.serial_bridge import naming, programs
 from adapters.serial_bridge.capture_mode import ENCODINGS
 from adapters.serial_bridge.inbox import Inbox, InboxUnwritableError
 from adapters.serial_bridge.kermit import KermitFiles
@@ -198,10 +198,23 @@ def test_an_offer_that_is_repeated_begins_nothing_anew(tap: ReceivingTap, tmp_pa
 
 
 def test_without_room_on_the_disk_nothing_is_received(tap: ReceivingTap, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage("/")._replace(free=zmodem.FREE_BYTES_MIN)
+    usage = shutil.disk_usage("/")._replace(free=programs.FREE_BYTES_MIN)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(TransferRefusedError, match="no room"):
         tap.heard(frame_of(OFFER))
+
+
+def test_kermit_fills_no_disk_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = programs.FREE_BYTES_MIN + 1_000
+    usage = shutil.disk_usage("/")._replace(free=free)
+    with sender(tmp_path, "kermit", file_bytes_max=1_001) as (adapter, machine):
+        assert list(adapter.fetch(1)) == []
+        with monkeypatch.context() as patched:
+            patched.setattr(shutil, "disk_usage", lambda _: usage)
+            machine.put("A.XML", b"<x/>")
+            wait_for(lambda: machine.failures)
+            assert machine.waiting() == ["A.XML"]
+        assert [one.name for one in waiting(adapter, 1)] == ["A.XML"]
 
 
 def test_only_so_many_beginnings_are_kept(tmp_path: Path) -> None:
