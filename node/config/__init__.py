@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from node.config.database import resolved_database_url
 from node.config.files import close_to_others, make_home, write_safely
-from node.config.keys import LEVEL_KEYS, NODE_KEYS, checked_value, read_settings
+from node.config.keys import LEVEL_KEYS, NODE_KEYS, checked_value, read_settings, read_text
 from node.errors import ConfigurationError, NotInitialisedError
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def write_parent(home: Path, parent: ParentAddress) -> None:
     path = home / NODE_FILE
     kept: list[str] = []
     inside = False
-    for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
+    for line in read_text(path).rstrip("\n").split("\n"):
         if line.lstrip().startswith("["):
             inside = _PARENT_TABLE.match(line) is not None
         if not inside:

@@ -275,11 +275,24 @@ def read_settings(path: Path, keys: Sequence[Key]) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the tables of a file; raises ConfigurationError when it cannot be read or is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as cause:
-        raise ConfigurationError(f"{path} cannot be read", why=str(cause), action="Check the file") from cause
+        return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as cause:
         raise ConfigurationError(f"{path} is not TOML", why=str(cause), action="Correct that line") from cause
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of settings, without the byte order mark that editors of Windows write.
+
+    Raises ConfigurationError when it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as cause:
+        raise ConfigurationError(
+            f"{path} cannot be read", why="it is not UTF-8", action="Save it in the encoding UTF-8"
+        ) from cause
+    except OSError as cause:
+        raise ConfigurationError(f"{path} cannot be read", why=str(cause), action="Check the file") from cause
 
 
 def checked_value(path: Path, key: Key, given: Mapping[str, object]) -> Any:

@@ -232,7 +232,19 @@ def _asked(frame: Frame, name: str) -> str:
 
 def _in_file(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as stream:
-            return stream.read(SECRET_LENGTH_MAX).rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as cause:
+        # What editors of Windows put before a text is no part of a secret.
+        with path.open(encoding="utf-8-sig") as stream:
+            text = stream.read(SECRET_LENGTH_MAX + 1)
+    except UnicodeDecodeError as cause:
+        raise UsageError(
+            f"{path} cannot be read", why="it is not UTF-8", action="Save it in the encoding UTF-8"
+        ) from cause
+    except OSError as cause:
         raise UsageError(f"{path} cannot be read", why=str(cause), action="Check name and rights") from cause
+    if len(text) > SECRET_LENGTH_MAX:
+        raise UsageError(
+            f"{path} holds no secret",
+            why=f"it is longer than {SECRET_LENGTH_MAX:,} characters, and no secret is",
+            action="Name the file of the secret",
+        )
+    return text.rstrip("\r\n")

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete, select, update
 
 from node.departments.doors.rest import AWAY, BROKEN, HELD, NEEDS_PERSON
+from node.departments.sources import find_source
 from node.departments.tables import adapter as table
+from node.errors import NotFoundError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -106,13 +108,24 @@ def known_adapter(connection: Connection, name: str) -> KnownAdapter | None:
 def enter(transaction: Transaction, name: str, *, kind: str, source: str, at: datetime) -> KnownAdapter:
     """Make the row of an adapter when there is none, note its kind and source, and return it.
 
-    An adapter that has another kind or source than before begins anew: a cursor says nothing to another system.
+    An adapter that has another kind or source than before begins anew: a cursor says nothing to another system. But a
+    source that there is not is a mistake that somebody will mend: the row stays what it was.
     """
-    known = known_adapter(transaction.connection, name)
-    if known is not None and (known.kind, known.source) == (kind, source):
+    known = row_of(transaction, name, kind=kind, source=source, at=at)
+    if (known.kind, known.source) == (kind, source) or not _is_open_source(transaction.connection, source):
         return known
-    paused_at = None if known is None else known.paused_at
     forget(transaction, name)
+    row_of(transaction, name, kind=kind, source=source, at=at)
+    if known.paused_at is not None:
+        save(transaction, name, paused_at=known.paused_at)
+    return row_of(transaction, name, kind=kind, source=source, at=at)
+
+
+def row_of(transaction: Transaction, name: str, *, kind: str, source: str, at: datetime) -> KnownAdapter:
+    """Return the row of an adapter as it is; where there is none it is made, with this kind and source."""
+    known = known_adapter(transaction.connection, name)
+    if known is not None:
+        return known
     values: dict[str, Any] = {
         "name": name,
         "kind": kind,
@@ -121,14 +134,13 @@ def enter(transaction: Transaction, name: str, *, kind: str, source: str, at: da
         "since": at,
         "text": "",
         "failures": 0,
-        "paused_at": paused_at,
         "last_run": "",
         **Counts().as_json(),
     }
     transaction.connection.execute(table.insert().values(values))
-    entered = known_adapter(transaction.connection, name)
-    assert entered is not None  # noqa: S101 - it was inserted above.
-    return entered
+    made = known_adapter(transaction.connection, name)
+    assert made is not None  # noqa: S101 - it was inserted above.
+    return made
 
 
 def save(transaction: Transaction, name: str, **values: Any) -> None:
@@ -155,7 +167,7 @@ def set_paused(store: Store, name: str, *, kind: str, source: str, paused_at: da
     """Pause an adapter (``paused_at`` the moment) or let it go on (None); tell whether that changes anything."""
 
     def work(transaction: Transaction) -> bool:
-        known = enter(transaction, name, kind=kind, source=source, at=at)
+        known = row_of(transaction, name, kind=kind, source=source, at=at)
         if (known.paused_at is None) == (paused_at is None):
             return False
         save(transaction, name, paused_at=paused_at)
@@ -167,6 +179,14 @@ def set_paused(store: Store, name: str, *, kind: str, source: str, paused_at: da
 def forget(transaction: Transaction, name: str) -> None:
     """Drop the row of an adapter."""
     transaction.connection.execute(delete(table).where(table.c.name == name))
+
+
+def _is_open_source(connection: Connection, name: str) -> bool:
+    try:
+        find_source(connection, name)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _read(row: Row[Any]) -> KnownAdapter:

@@ -12,6 +12,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from node.config.files import write_safely
+from node.config.keys import read_text
 from node.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -109,12 +110,7 @@ def _without_empty(table: Any) -> Any:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as cause:
-        raise ConfigurationError(f"{path} cannot be read", why=str(cause), action="Check the file") from cause
+    return read_text(path) if path.exists() else ""
 
 
 def _read(path: Path, text: str) -> dict[str, Any]:

@@ -312,14 +312,14 @@ class Keeper:
         self._write({**self._unwritten, "run_done_at": asked, "last_run": self.last_run})
 
     def _enter(self) -> None:
-        """Make or find the adapter's row."""
+        """Make or find the adapter's row; what another source brought is asked after again at the next turn."""
         config = self.config
         known = self._intake.store.write(
             lambda transaction: book.enter(
                 transaction, config.name, kind=config.kind.name, source=config.source, at=self._clock.now()
             )
         )
-        self._is_entered = True
+        self._is_entered = (known.kind, known.source) == (config.kind.name, config.source)
         self._run_done_at = known.run_done_at
         self._state, self._text, self._failures = known.state, known.text, known.failures
 

@@ -1,0 +1,124 @@
+"""Mistakes that people make with doors: each is told, and what goes on once it is mended needs nobody."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from node.cli.home import RUN, alone_in
+from node.clock import MachineClock
+from node.demo.raising import wait_until
+from tests.support.homes import Answer, Home, applications
+from tests.support.scripted_adapters import install_scripted
+from tests.unit.cli.conftest import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET = "geheim/7&x"
+
+
+@pytest.fixture
+def hall(county: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A county with a source and the scripted kind installed; ``deliveries`` beside its home holds what waits."""
+    install_scripted(tmp_path / "site", monkeypatch)
+    (tmp_path / "deliveries").mkdir()
+    county.call("sources", "add", "hall")
+    return county
+
+
+@contextmanager
+def running(home: Home) -> Iterator[None]:
+    """The node of a home runs in this process, and its lock says so."""
+    with alone_in(home.folder, RUN), serving(home):
+        yield
+
+
+def deliveries(home: Home) -> Path:
+    return home.folder.parent / "deliveries"
+
+
+def add(home: Home, *options: str, code: int = 0, name: str = "door") -> Answer:
+    given = ("--kind", "scripted", "--source", "hall", "--set", f"folder={deliveries(home)}")
+    return home.call("adapters", "add", name, *given, *options, code=code)
+
+
+def shown(home: Home) -> dict[str, Any]:
+    return home.call("adapters", "show", "door").document
+
+
+def kept_state(home: Home) -> str:
+    """The state that the running node keeps, which no mistake seen from here stands before."""
+    (found,) = home.call("status", code=None).document["adapters"]
+    return str(found["state"])
+
+
+def test_a_file_of_secrets_that_is_closed_again_is_noticed_by_a_running_node(
+    hall: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))
+    add(hall, "--secret", "password")
+    path, clock = hall.folder / "adapters.secrets.toml", MachineClock()
+    path.chmod(0o644)
+    with running(hall):
+        assert wait_until(lambda: kept_state(hall) == "needs_person", 20, clock)
+        path.chmod(0o600)
+        assert wait_until(lambda: kept_state(hall) == "waiting", 20, clock)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ('kind = "scripted"', 'kind = "scribted"', "no installed package has a kind of this name"),
+        ('source = "hall"', 'source = "hal"', "There is no source named 'hal'"),
+    ],
+)
+def test_a_mistyped_kind_or_source_costs_an_adapter_neither_its_place_nor_its_counts(
+    hall: Home, right: str, wrong: str, words: str
+) -> None:
+    add(hall, "--every-s", "3600")
+    path, clock = hall.folder / "adapters.toml", MachineClock()
+    good = path.read_text(encoding="utf-8")
+    (deliveries(hall) / "a.csv").write_bytes(applications(2))
+    with running(hall):
+        assert wait_until(lambda: shown(hall)["accepted"] == 2, 20, clock)
+        path.write_text(good.replace(right, wrong), encoding="utf-8")
+        assert wait_until(lambda: words in shown(hall)["text"], 20, clock)
+        hall.call("adapters", "pause", "door")
+        hall.call("adapters", "resume", "door")
+        path.write_text(good, encoding="utf-8")
+        assert wait_until(lambda: kept_state(hall) == "waiting", 20, clock)
+    assert (shown(hall)["deliveries"], shown(hall)["accepted"]) == (1, 2)
+
+
+def test_files_that_an_editor_of_windows_saved_are_read(hall: Home, tmp_path: Path) -> None:
+    path = hall.folder / "adapters.toml"
+    path.write_text("\ufeff# 大厅\r\n", encoding="utf-8")
+    (tmp_path / "word").write_text(f"\ufeff{SECRET}\r\n", encoding="utf-8")
+    add(hall, "--secret-file", f"password={tmp_path / 'word'}")
+    secrets = tomllib.loads((hall.folder / "adapters.secrets.toml").read_text(encoding="utf-8"))
+    assert secrets["door"]["password"] == SECRET
+    assert hall.call("adapters", "run", "door").document["state"] == "waiting"
+
+
+def test_files_in_another_encoding_say_in_which_they_have_to_be(hall: Home, tmp_path: Path) -> None:
+    (hall.folder / "adapters.toml").write_bytes("# 大厅\n".encode("gb18030"))
+    for given in (("list",), ("show", "door")):
+        answer = hall.call("adapters", *given, code=4).document
+        assert (answer["why"], answer["action"]) == ("it is not UTF-8", "Save it in the encoding UTF-8")
+    assert add(hall, code=4).document["why"] == "it is not UTF-8"
+    (hall.folder / "adapters.toml").unlink()
+    (tmp_path / "word").write_bytes("口令".encode("gb18030"))
+    answer = add(hall, "--secret-file", f"password={tmp_path / 'word'}", code=2).document
+    assert (answer["why"], answer["action"]) == ("it is not UTF-8", "Save it in the encoding UTF-8")
+
+
+def test_a_file_that_is_longer_than_any_secret_is_refused(hall: Home, tmp_path: Path) -> None:
+    (tmp_path / "word").write_text("a" * 65_537, encoding="utf-8")
+    answer = add(hall, "--secret-file", f"password={tmp_path / 'word'}", code=2).document
+    assert answer["why"] == "it is longer than 65,536 characters, and no secret is"
