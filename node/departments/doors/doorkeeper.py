@@ -109,12 +109,19 @@ class Doorkeeper:
             self._take_up(read_adapters(self._home, self._environment))
             self._seen = seen
         if self._kept:
-            with self._intake.store.reading() as connection:
-                known = book.known_adapters(connection)
+            wishes = self._wishes()
             for name, kept in self._kept.items():
-                row = known.get(name)
-                if row is not None:
-                    kept.keeper.control(Control(is_paused=row.paused_at is not None, run_asked_at=row.run_asked_at))
+                if name in wishes:
+                    kept.keeper.control(wishes[name])
+
+    def _wishes(self) -> dict[str, Control]:
+        """Return what people ask of each adapter that was kept or paused before."""
+        with self._intake.store.reading() as connection:
+            known = book.known_adapters(connection)
+        return {
+            name: Control(is_paused=row.paused_at is not None, run_asked_at=row.run_asked_at)
+            for name, row in known.items()
+        }
 
     def _take_up(self, listed: Mapping[str, ListedAdapter]) -> None:
         """Keep what is listed: what went is ended, what changed is kept anew, mistakes are told."""
@@ -123,11 +130,12 @@ class Doorkeeper:
         for one in listed.values():
             if one.mistake is not None:
                 self._tell_mistake(one)
-        for name, config in wanted.items():
-            if name not in self._kept:
-                self._begin(config)
+        fresh = [config for name, config in wanted.items() if name not in self._kept]
+        wishes = self._wishes() if fresh else {}
+        for config in fresh:
+            self._begin(config, wishes.get(config.name, Control()))
 
-    def _begin(self, config: AdapterConfig) -> None:
+    def _begin(self, config: AdapterConfig, control: Control) -> None:
         keeper = Keeper(
             self._intake,
             config,
@@ -136,6 +144,8 @@ class Doorkeeper:
             environment=self._environment,
             delivering=self._delivering,
         )
+        # Before its first turn: one that is paused must not take a round first.
+        keeper.control(control)
         self._kept[config.name] = kept = _Kept(keeper=keeper, home=self._home)
         kept.thread.start()
 
@@ -153,7 +163,8 @@ class Doorkeeper:
         at = self._intake.clock.now()
 
         def work(transaction: Transaction) -> bool:
-            known = book.enter(transaction, listed.name, kind=listed.kind, source=listed.source, at=at)
+            # Not entered: a kind that is mistyped must not cost the adapter its cursor.
+            known = book.row_of(transaction, listed.name, kind=listed.kind, source=listed.source, at=at)
             state = book.OFF if listed.is_off else NEEDS_PERSON
             if (known.state, known.text) == (state, text[: book.TEXT_LENGTH_MAX]):
                 return False
@@ -196,10 +207,10 @@ class _Kept:
             self._stopping.wait(TAKEN_S)
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes when a file is written, None when there is none."""
+def _signature(path: Path) -> tuple[int, ...] | None:
+    """Return what changes when a file is written, or closed to other accounts; None when there is none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

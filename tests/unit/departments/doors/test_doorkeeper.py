@@ -18,6 +18,7 @@ from node.demo.raising import wait_until
 from node.departments.doors.book import ask_round, known_adapters, set_paused
 from node.departments.doors.doorkeeper import Doorkeeper
 from node.departments.doors.folders import folder_of, kept_by_us, make_folder
+from node.departments.doors.keeper import Keeper
 from node.departments.sources import add_source
 from node.randomness import SeededRandomness
 from tests.support.intake import generated, standard_records, wrapped
@@ -96,6 +97,28 @@ def test_adapters_are_kept_paused_asked_and_let_go_on_every_store(stored_door: D
         door.put("2.xml", delivery(2, "second"))
         assert wait_until(lambda: len(door.answers()) == 2, 20, CLOCK)
     assert door.records() == 4
+
+
+def test_an_adapter_that_is_paused_takes_no_round_when_the_node_starts_or_its_table_changes(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+    run = Keeper.run
+
+    def watched(keeper: Keeper) -> None:
+        begun.append(keeper._control.is_paused)
+        run(keeper)
+
+    monkeypatch.setattr("node.departments.doors.keeper.Keeper.run", watched)
+    door.put("1.xml", delivery(1))
+    set_paused(door.intake.store, "door", kind="scripted", source="hall", paused_at=CLOCK.now(), at=CLOCK.now())
+    write(door, "door", every_s=0.1)
+    with kept(door):
+        assert wait_until(lambda: begun == [True] and states(door) == {"door": "paused"}, 20, CLOCK)
+        write(door, "door", every_s=0.2)
+        assert wait_until(lambda: begun == [True, True], 20, CLOCK)
+        assert wait_until(lambda: states(door) == {"door": "paused"}, 20, CLOCK)
+    assert (door.answers(), door.records()) == ([], 0)
 
 
 def test_a_changed_table_restarts_its_adapter_alone(door: Door) -> None:
