@@ -33,6 +33,10 @@ FETCHED: Final = 5
 OPEN_S_MAX: Final = 1.0
 """Opening does no input or output, so it takes no time that anybody notices. Our own choice."""
 CLOCK_OFF_S_MAX: Final = 60.0
+AGAIN_S: Final = 10.0
+"""How long what was fetched may take to come again: on a line the other end sends it when it finds out that nobody
+has answered. Our own choice."""
+AGAIN_PAUSE_S: Final = 0.2
 _METHODS: Final = ("check", "fetch", "acknowledge", "reject", "deliver", "close")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*(?:;.*)?\Z")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -197,12 +201,23 @@ class _Trial:
         with self._told("stable_key"):
             adapter = self._kind.open(opening)
             try:
-                again = {one.delivery_key for one in islice(adapter.fetch(self._limit), self._limit)}
+                # Who comes by itself, such as a terminal on a line, has to come anew: the check waits for that.
+                adapter.check()
+                lost = self._lost(opening, adapter, before)
             finally:
                 adapter.close()
-            lost = [one.name or one.delivery_key for one in before if one.delivery_key not in again]
             text = f"did not come again: {', '.join(lost[:3])}" if lost else f"the same {len(before)} keys came again"
             self.note("stable_key", text, passed=not lost)
+
+    def _lost(self, opening: Opening, adapter: Adapter, before: Sequence[Delivery]) -> list[str]:
+        """Return the names of what does not come again, though it was asked for often enough."""
+        missing = {one.delivery_key: one.name or one.delivery_key for one in before}
+        deadline_s = opening.monotonic_s() + AGAIN_S
+        while True:
+            for one in islice(adapter.fetch(self._limit), self._limit):
+                missing.pop(one.delivery_key, None)
+            if not missing or opening.monotonic_s() >= deadline_s or opening.wait(AGAIN_PAUSE_S):
+                return list(missing.values())
 
     def _closed(self, adapter: Adapter) -> None:
         with self._told("closes"):

@@ -54,8 +54,8 @@ MESSAGE_BYTES_MAX: Final = INLINE_BYTES_MAX + 1024 * 1024
 TEXT_LENGTH_MAX: Final = 1000
 NAME_LENGTH_MAX: Final = 500
 FINDINGS_MAX: Final = 100
-REPORT_PATIENCES: Final = 4
-"""Times the kind's patience that a report may take: it checks once, fetches twice, and judges that by itself."""
+REPORT_PATIENCES: Final = 5
+"""Times the kind's patience that a report may take: it checks and fetches twice, and judges that by itself."""
 _LENGTH: Final = struct.Struct("!I")
 
 UNAVAILABLE: Final = "unavailable"

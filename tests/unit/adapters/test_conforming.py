@@ -83,6 +83,19 @@ def failing(error: Exception) -> type[Door]:
     return Failing
 
 
+class Called(Door):
+    """One that the other end calls: the first time the check waits for that, the second time it takes longer."""
+
+    def check(self) -> None:
+        is_first = self.opening.monotonic_s() == 0.0
+        self.opening.wait(1.0)
+        self.comes_at_s = self.opening.monotonic_s() + (0.0 if is_first else 3.0)
+
+    def fetch(self, limit: int) -> Iterator[Delivery]:
+        if self.opening.monotonic_s() >= self.comes_at_s:
+            yield from super().fetch(limit)
+
+
 class Unclosing(Door):
     def close(self) -> None:
         raise RuntimeError
@@ -154,6 +167,10 @@ def test_a_door_that_keeps_the_contract_passes_every_rule(tmp_path: Path) -> Non
         "secrets_masked": True,
         "stable_key": True,
     }
+
+
+def test_who_has_to_call_anew_is_given_the_time_for_it(tmp_path: Path) -> None:
+    assert texts(kind_of(Called, [GOOD]), tmp_path)["stable_key"] == "the same 1 keys came again"
 
 
 def test_where_nothing_waits_what_could_not_be_tried_is_left_open(tmp_path: Path) -> None:
