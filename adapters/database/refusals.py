@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 TEXT_MAX: Final = 200
 _ACCOUNT: Final = "check account and password (secret password), and that the account may read this database"
+_TABLE: Final = (
+    "check the name of the table: to an account without rights the server does not tell whether there is one; then "
+    "have the account allowed to read it (GRANT SELECT)"
+)
 _STRUCTURE: Final = (
     "the table, a column or the statement does not fit (any more): compare the settings with the database"
 )
@@ -25,7 +29,8 @@ _CERTIFICATE: Final = (
 )
 
 _MYSQL: Final = {
-    **dict.fromkeys((1044, 1045, 1130, 1142, 1143, 1227, 1820, 1862, 1698, 3118, 4151), _ACCOUNT),
+    **dict.fromkeys((1044, 1045, 1130, 1227, 1820, 1862, 1698, 3118, 4151), _ACCOUNT),
+    **dict.fromkeys((1142, 1143), _TABLE),
     **dict.fromkeys((1049, 1051, 1052, 1054, 1060, 1064, 1103, 1109, 1146, 1149, 1248, 1349, 1356), _STRUCTURE),
     1129: "the server blocked this machine after failed connections: its administrator runs FLUSH HOSTS",
     2026: _CERTIFICATE,
@@ -33,7 +38,7 @@ _MYSQL: Final = {
 """Numbers of https://mariadb.com/kb/en/mariadb-error-codes/; those not named here pass with time."""
 _POSTGRESQL: Final = {
     "28": _ACCOUNT,
-    "42501": _ACCOUNT,
+    "42501": _TABLE,
     "3D": _ACCOUNT,
     "3F": _STRUCTURE,
     "0A": _STRUCTURE,
@@ -48,6 +53,10 @@ _SQLITE: Final = {
     sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it",
     sqlite3.SQLITE_NOTADB: "the file is no SQLite database: correct url",
 }
+_NO_FILE: Final = (
+    "the file of the database cannot be opened: it is not there, or this account may not read it; mount its disk, "
+    "correct url, or give permission"
+)
 _FATAL: Final = ("FATAL", "致命错误")
 """How the server of PostgreSQL begins what ends a connection; libpq gives no code for it while connecting."""
 _PASSING: Final = (
@@ -86,6 +95,8 @@ def meaning(error: BaseException | None) -> AdapterError:
     """Return what an error of a driver means."""
     if isinstance(error, sqlite3.Error):
         code: Any = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        if code == sqlite3.SQLITE_CANTOPEN:
+            return SourceUnavailableError(f"{_NO_FILE} ({code})")
         return _answer(code, _SQLITE.get(code), error)
     if isinstance(error, psycopg.Error):
         code = error.sqlstate

@@ -200,7 +200,9 @@ class LocalPlace:
                 f"{self._root} holds a link, a file or another disk where a folder is needed "
                 f"({os.fsdecode(error.filename)}: {error.strerror}): take it away"
             )
-        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        if error.errno == errno.ENOTDIR:
+            return SourceUnavailableError(f"{self._root} is no folder: correct the setting folder, or mount the share")
+        if error.errno == errno.ENOENT:
             return SourceUnavailableError(
                 f"{self._root} is not there: mount it, make it, or correct the setting folder"
             )

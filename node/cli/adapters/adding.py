@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ from node.cli.arguments import DialectName
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import home_of, node_of
 from node.cli.output import say, write_json
-from node.errors import ConfigurationError, UsageError
+from node.errors import AdapterAwayError, AdapterBrokenError, AdapterRefusedError, ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from node.clock import Clock
     from node.departments.doors.adapters_file import AdapterConfig
     from node.departments.doors.kinds import FoundKind
 
@@ -82,7 +84,7 @@ def add(
     Secrets go into adapters.secrets.toml (mode 0600) and are never given as arguments.
     """
     from node.departments.doors.book import set_paused
-    from node.departments.doors.by_hand import add_adapter, check_live
+    from node.departments.doors.by_hand import add_adapter
     from node.departments.sources import find_source
 
     home, paused = home_of(frame), bool(keys.pop("paused"))
@@ -96,7 +98,7 @@ def add(
         if config.dialect != "auto":
             node.intake.dialects.find(config.dialect)
         if check:
-            check_live(config, home, clock=node.clock, environment=os.environ)
+            _tried(config, home, node.clock)
         if paused:
             # Before the file names it: a running node looks at the file every second.
             at = node.clock.now()
@@ -106,6 +108,26 @@ def add(
         added = {"name": name, "kind": kind, "source": source, "checked": check, "paused": paused}
         write_json({"schema": "yizhan.adapter-added/1", **added})
     _say_added(frame, name, check=check, paused=paused)
+
+
+def _tried(config: AdapterConfig, home: Path, clock: Clock) -> None:
+    """Have the adapter try its source; what stands in the way says also that nothing was saved."""
+    from node.departments.doors.by_hand import check_live
+
+    try:
+        check_live(config, home, clock=clock, environment=os.environ)
+    except (AdapterAwayError, AdapterRefusedError) as error:
+        raise type(error)(
+            error.what,
+            why=error.why,
+            action="Nothing was saved. Put that right, then add it again; with --no-check it is saved untried",
+        ) from error
+    except AdapterBrokenError as error:
+        raise AdapterBrokenError(
+            error.what,
+            why=error.why,
+            action="Nothing was saved. Tell whoever made the kind, with what its process said (above)",
+        ) from error
 
 
 def _say_added(frame: Frame, name: str, *, check: bool, paused: bool) -> None:
@@ -166,10 +188,15 @@ def _kind(name: str) -> FoundKind:
 
     found = find_kind(name)
     if found.kind is None:
-        raise UsageError(
-            f"The kind {name[:40]!r} cannot be used", why=found.reason, action="Choose one of `yizhan adapters kinds`"
-        )
+        raise UsageError(f"The kind {name[:40]!r} cannot be used", why=found.reason, action=_other_kind(name))
     return found
+
+
+def _other_kind(name: str) -> str:
+    from node.departments.doors.kinds import kind_names
+
+    meant = "".join(f"Did you mean {near}? " for near in difflib.get_close_matches(name, kind_names(), n=1))
+    return f"{meant}`yizhan adapters kinds` lists those that are installed"
 
 
 def _table(kind: FoundKind, source: str, settings: Sequence[tuple[str, str]], keys: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def checked_secrets(declared: Sequence[Setting], given: Mapping[str, Any]) -> di
             raise SettingError(
                 one.name,
                 "is a secret that is missing",
-                why="the kind does not work without it",
+                why=f"the kind does not work without it: {one.en}",
                 action="Give it in adapters.secrets.toml or in the environment (docs/reference/adapters.md)",
             )
     return found
@@ -152,7 +152,10 @@ def _value(setting: Setting, given: Mapping[str, Any]) -> Any:
         return _checked(setting, given[setting.name])
     if is_required(setting):
         raise SettingError(
-            setting.name, "is missing", why="it has no default", action=f"Give it: {allowed_words(setting)}"
+            setting.name,
+            "is missing",
+            why=f"it has no default, and the kind cannot do without it: {setting.en}",
+            action=f"Give it: {allowed_words(setting)}",
         )
     return setting.default
 

@@ -81,6 +81,11 @@ def find_kinds() -> dict[str, FoundKind]:
     return {name: _found(points) for name, points in by_name.items()}
 
 
+def kind_names() -> list[str]:
+    """Return the names of the kinds that installed packages have, importing none of them."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
 def find_kind(name: str) -> FoundKind:
     """Return one kind, importing only its own package; with a reason when there is none, or it cannot be used."""
     points = list(entry_points(group=GROUP, name=name))

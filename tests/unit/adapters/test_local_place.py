@@ -86,7 +86,9 @@ def test_a_shelf_with_something_on_it_is_not_taken_away(tmp_path: Path) -> None:
 
 def test_a_path_that_is_a_file_is_away_and_a_file_for_a_shelf_needs_a_person(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SourceUnavailableError, match="is not there"):
+    with pytest.raises(SourceUnavailableError, match="is no folder: correct the setting folder"):
         LocalPlace(str(tmp_path / "file")).begin()
+    with pytest.raises(SourceUnavailableError, match="is not there: mount it"):
+        LocalPlace(str(tmp_path / "share")).begin()
     with pytest.raises(SourceNeedsPersonError, match="a link, a file or another disk"):
         list(LocalPlace(str(tmp_path)).entries("file"))

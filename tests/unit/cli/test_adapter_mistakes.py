@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import tomllib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,3 +123,48 @@ def test_a_file_that_is_longer_than_any_secret_is_refused(hall: Home, tmp_path: 
     (tmp_path / "word").write_text("a" * 65_537, encoding="utf-8")
     answer = add(hall, "--secret-file", f"password={tmp_path / 'word'}", code=2).document
     assert answer["why"] == "it is longer than 65,536 characters, and no secret is"
+
+
+@pytest.mark.parametrize(
+    ("deed", "code", "action"),
+    [
+        ("away", 6, "Nothing was saved. Put that right, then add it again"),
+        ("person", 4, "Nothing was saved. Put that right, then add it again"),
+        ("leave", 1, "Nothing was saved. Tell whoever made the kind"),
+    ],
+)
+def test_who_adds_a_door_that_does_not_work_is_told_that_nothing_was_saved(
+    hall: Home, deed: str, code: int, action: str
+) -> None:
+    (deliveries(hall) / "script").write_text(f"check:{deed}", encoding="utf-8")
+    answer = add(hall, code=code).document
+    assert answer["action"].startswith(action)
+    assert answer["why"]
+    assert not (hall.folder / "adapters.toml").exists()
+
+
+def test_a_mistyped_kind_and_a_missing_setting_are_named_with_what_is_meant(hall: Home) -> None:
+    answer = hall.call("adapters", "add", "door", "--kind", "scribted", "--source", "hall", code=2).document
+    assert answer["action"] == "Did you mean scripted? `yizhan adapters kinds` lists those that are installed"
+    answer = hall.call("adapters", "add", "door", "--kind", "0", "--source", "hall", code=2).document
+    assert answer["action"] == "`yizhan adapters kinds` lists those that are installed"
+    answer = hall.call("adapters", "add", "door", "--kind", "sftp", "--source", "hall", code=4).document
+    assert answer["what"].endswith("adapters.toml: door.settings.host is missing")
+    assert answer["why"].endswith(": Host name or address of the server")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("url=sqlite:///{folder}/none.db", "table=a", "watermark=b"), "the file of the database cannot be opened"),
+        (("url=sqlite:///{folder}/hall.db", "table=b", "watermark=b"), "compare the settings with the database"),
+    ],
+)
+def test_a_database_that_is_not_there_is_told_in_words(
+    hall: Home, tmp_path: Path, settings: tuple[str, ...], words: str
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "hall.db")) as database:
+        database.execute("CREATE TABLE a (b TEXT)")
+    options = [word for one in settings for word in ("--set", one.format(folder=tmp_path))]
+    given = ("--kind", "database", "--source", "hall", *options)
+    assert words in hall.call("adapters", "add", "door", *given, code=None).document["why"]
