@@ -59,7 +59,7 @@ class Failures:
         self.count += 1
         places = self._pieces if verdict.row is None else self._rows
         places.add(self._told if verdict.row is None else verdict.row, self._end)
-        text = _for_people(verdict.problems).encode("utf-8", "replace")
+        text = text_for_people(verdict.problems).encode("utf-8", "replace")
         self._end += self._texts.write(len(text).to_bytes(4) + text)
 
     def of_row(self, number: int) -> str | None:
@@ -111,8 +111,8 @@ def problems_text(problems: Sequence[Problem]) -> str:
     return _on_one_line(f"{problem.rule}: {problem.text}" for problem in problems)
 
 
-def _for_people(problems: Sequence[Problem]) -> str:
-    """Return the same with what each rule means, in 中文, before it: clerks read it beside their rows."""
+def text_for_people(problems: Sequence[Problem]) -> str:
+    """Return the same with what each rule means, in 中文, before it: clerks read it beside their rows or files."""
     words = rule_words()
     return _on_one_line(
         f"{words[problem.rule].what[0] if problem.rule in words else ''} {problem.rule}: {problem.text}"

@@ -243,7 +243,7 @@ class Keeper:
         now_s = self._clock.monotonic_s()
         self._pace.took(taken.outcome.offered, now_s)
         if taken.unread:
-            self._events.note("WARNING", "delivery not readable", {"why": taken.unread[:300]})
+            self._events.note("WARNING", "delivery not readable", {"name": taken.name, "why": taken.unread[:300]})
         if now_s - self._round_began_s > WORKING_S:
             self._note(book.WORKING, "", failures=0, next_at=None)
         return not self._is_interrupted() and self._pace.deliveries(1, now_s) > 0

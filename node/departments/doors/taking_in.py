@@ -17,7 +17,7 @@ from adapters.contract import Outcome, RowProblem
 from node.departments.candidates import unreadable
 from node.departments.dialects import AUTO, DialectOptions, recognise
 from node.departments.failed_rows import failed_rows
-from node.departments.failures import Failures
+from node.departments.failures import Failures, text_for_people
 from node.errors import Problem
 
 if TYPE_CHECKING:
@@ -44,8 +44,12 @@ class FileGoneError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenIn:
-    """What became of a delivery: its ``outcome``, and why nothing of it could be read at all ("": something could)."""
+    """What became of a delivery: its ``outcome``, and why nothing of it could be read at all ("": something could).
 
+    ``name`` is what people know the delivery by.
+    """
+
+    name: str
     outcome: Outcome
     unread: str = ""
 
@@ -81,14 +85,14 @@ def take_in(
             told=failures.add,
             preparer=preparer,
         )
-        unread = report.problems[0].text if report.problems and not recognised else ""
+        unread = text_for_people(report.problems[:1]) if report.problems and not recognised else ""
         rows = None
         if not unread:
             delivered = delivery.content if delivery.file is None else delivery.file
             rows = failed_rows(
                 intake.dialects, dialect, delivered, failures, options=options, bytes_max=FAILED_BYTES_MAX
             )
-    return TakenIn(outcome=_outcome(report, rows), unread=unread)
+    return TakenIn(name=delivery.name or delivery.delivery_key, outcome=_outcome(report, rows), unread=unread)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from node.departments.doors.events import last_events
+from node.departments.doors.folders import folder_of
 from node.departments.refused import list_refused, show_refused
 from node.departments.source_changes import disable_source
 from node.journal.records import bodies
@@ -91,7 +93,8 @@ def test_a_delivery_that_is_too_large_is_kept_in_part_and_the_source_told(
     keeper = door.keeper(bytes_max=len(content) - 1, settings=settings)
     keeper.turn()
     answer, following = door.answers()
-    assert answer.startswith(f"1.xml rejected the delivery has {len(content):,} bytes, more than its adapter may bring")
+    said = f"超过大小上限 too-large: the delivery has {len(content):,} bytes, more than its adapter may bring"
+    assert answer.startswith(f"1.xml rejected {said}")
     assert following.startswith("2.xml accepted 1")
     with door.intake.store.reading() as connection:
         (kept,) = list_refused(connection)
@@ -104,8 +107,11 @@ def test_what_nobody_can_read_is_kept_whole_and_the_source_told(door: Door) -> N
     door.put("2.xml", delivery(2))
     door.keeper().turn()
     first, second = door.answers()
-    assert first.startswith("1.xml rejected ")
+    # Clerks of a department read why beside their file.
+    assert first.startswith("1.xml rejected 不是格式良好的 XML not-xml: it does not begin")
     assert second == "2.xml accepted 2 repeated 0 refused 0"
+    (event,) = last_events(folder_of(door.home, "door"), 10)
+    assert (event["event"], event["fields"]["name"]) == ("delivery not readable", "1.xml")
     with door.intake.store.reading() as connection:
         (kept,) = list_refused(connection)
         assert show_refused(connection, kept.id).content == b"\x00\x01\x02 no records at all"
