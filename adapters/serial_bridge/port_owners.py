@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Final
 
 _PROCESSES: Final = Path("/proc")
+_ADAPTER: Final = "node.departments.doors.door"
+"""The module that the process of every adapter runs."""
+_END: Final = "end it, or give this adapter another port"
 
 
 def group_of(path: str) -> str:
@@ -23,12 +26,18 @@ def group_of(path: str) -> str:
 
 
 def holder_of(path: str, processes: Path = _PROCESSES) -> str:
-    """Return which other process has a device open, as far as this account may see it."""
+    """Return which other process has a device open, as far as this account may see it, and what to do about it."""
     device = os.path.realpath(path)
     for process in processes.glob("[0-9]*"):
-        if process.name != str(os.getpid()) and device in _open_in(process):
-            return f"process {process.name} ({_name_of(process)})"
-    return "another program"
+        if process.name == str(os.getpid()) or device not in _open_in(process):
+            continue
+        if _ADAPTER in _read(process / "cmdline").split("\0"):
+            return (
+                f"an adapter of a running node (process {process.name}): pause that one first, "
+                "yizhan adapters pause NAME, or give this one another port"
+            )
+        return f"process {process.name} ({_read(process / 'comm').strip() or 'ended'}): {_END}"
+    return f"another program: {_END}"
 
 
 def _open_in(process: Path) -> set[str]:
@@ -38,8 +47,8 @@ def _open_in(process: Path) -> set[str]:
         return set()
 
 
-def _name_of(process: Path) -> str:
+def _read(path: Path) -> str:
     try:
-        return (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return "ended"
+        return ""

@@ -264,9 +264,7 @@ def _refusal(path: str, error: Exception) -> SourceUnavailableError | SourceNeed
             f"this account may not open {path}: add it to the group {group_of(path)} and start the node again"
         )
     if number in _TAKEN:
-        return SourceNeedsPersonError(
-            f"{path} is taken by {holder_of(path)}: end it, or give this adapter another port"
-        )
+        return SourceNeedsPersonError(f"{path} is taken by {holder_of(path)}")
     if number == errno.ENOTTY:
         return SourceNeedsPersonError(f"{path} is no serial port")
     return SourceNeedsPersonError(f"{path} does not take these settings: {error}")

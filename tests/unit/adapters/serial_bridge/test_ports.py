@@ -176,12 +176,15 @@ def test_who_has_a_port_is_told(line: Line, tmp_path: Path) -> None:
         other.stdout.readline()
         assert holder_of(str(line.near)).startswith(f"process {other.pid} (")
         other.kill()
-    assert holder_of(str(line.near)) == "another program"
+    assert holder_of(str(line.near)).startswith("another program: end it")
     ended = tmp_path / "proc" / "77"
     (ended / "fd").mkdir(parents=True)
     (ended / "fd" / "3").symlink_to(os.path.realpath(line.near))
     (tmp_path / "proc" / "78").mkdir()
-    assert holder_of(str(line.near), tmp_path / "proc") == "process 77 (ended)"
+    assert holder_of(str(line.near), tmp_path / "proc").startswith("process 77 (ended): end it")
+    (ended / "cmdline").write_text("python\0-P\0-m\0node.departments.doors.door\0")
+    told = holder_of(str(line.near), tmp_path / "proc")
+    assert told.startswith("an adapter of a running node (process 77): pause that one first")
 
 
 def test_a_port_that_is_not_there_is_away(tmp_path: Path) -> None:
