@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from node.departments.doors.book import AWAY, NEEDS_PERSON, WAITING
+from node.departments.doors.book import WAITING
+from node.departments.doors.rest import AWAY, NEEDS_PERSON
 from node.web.words import word
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to"

@@ -321,11 +321,13 @@ def test_an_adapter_of_another_kind_or_source_begins_anew(door: Door) -> None:
     store = door.intake.store
     store.write(lambda transaction: save(transaction, "door", source="another"))
     set_paused(store, "door", kind="scripted", source="hall", paused_at=CLOCK.now(), at=CLOCK.now())
-    assert door.row.cursor == "1.xml"
+    before = door.row
+    assert before.cursor == "1.xml"
     keeper = door.keeper()
     keeper.control(Control(is_paused=True))
     keeper.turn()
-    assert (door.row.cursor, door.row.counts.deliveries, door.row.state) == (None, 0, "paused")
+    anew = door.row
+    assert (anew.cursor, anew.counts.deliveries, anew.state) == (None, 0, "paused")
     assert door.row.paused_at is not None
     store.write(lambda transaction: save(transaction, "door", text="with \0 in it"))
     with store.reading() as connection:
