@@ -58,13 +58,18 @@ class LineMemory:
         counts = answer[1:6] if isinstance(answer, Confirm) else (0, 0, 0, 0, 0)
         taken = isinstance(answer, Confirm)
         self._database.execute("BEGIN")
-        cursor = self._database.execute(
-            "INSERT OR REPLACE INTO answer (key, taken, offered, accepted, repeated, refused, received, text)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (key, taken, *counts, answer.text),
-        )
-        self._database.execute("DELETE FROM answer WHERE number <= ?", ((cursor.lastrowid or 0) - ANSWERS_MAX,))
-        self._database.execute("COMMIT")
+        try:
+            cursor = self._database.execute(
+                "INSERT OR REPLACE INTO answer (key, taken, offered, accepted, repeated, refused, received, text)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, taken, *counts, answer.text),
+            )
+            self._database.execute("DELETE FROM answer WHERE number <= ?", ((cursor.lastrowid or 0) - ANSWERS_MAX,))
+            self._database.execute("COMMIT")
+        except sqlite3.Error:
+            # What stays open would make every later answer fail.
+            self._database.rollback()
+            raise
 
     def held(self, terminal: str, spool: bytes) -> tuple[str, int]:
         """Return key and bytes of the long entry of this terminal that has come in part, ("", 0) for none."""

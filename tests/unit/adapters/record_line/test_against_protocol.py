@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from threading import Condition
 from typing import TYPE_CHECKING
@@ -156,4 +157,18 @@ def test_only_so_many_answers_are_remembered(tmp_path: Path) -> None:
     assert memory.answer("t/s/9") is None
     assert memory.answer("t/s/10") == Refuse("", "no")
     assert memory.answer(f"t/s/{ANSWERS_MAX + 9}") == Confirm("", ANSWERS_MAX + 9)
+    memory.close()
+
+
+def test_an_answer_that_the_disk_did_not_take_does_not_hinder_the_next_one(tmp_path: Path) -> None:
+    memory = LineMemory(tmp_path)
+    assert memory.answer("t/s/d/1") is None
+    memory._database.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(tmp_path / "line.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        memory.remember("t/s/d/1", Refuse("", "no"))
+    other.close()
+    memory.remember("t/s/d/1", Refuse("", "no"))
+    assert memory.answer("t/s/d/1") == Refuse("", "no")
     memory.close()
