@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from adapters.record_line.entries import Assembly
 from adapters.record_line.limits import ENTRY_BYTES_MAX
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from adapters.record_line import messages
     from adapters.record_line.memory import LineMemory
 
+Whole = TypeVar("Whole")
 WAITING_MAX: Final = 256
 """So many messages may wait here for the node; beyond that the line holds the terminal up."""
 WAITING_BYTES_MAX: Final = 2 * ENTRY_BYTES_MAX
 """The same in bytes; one message more may come, so that a long one always does."""
 ENTRY_KEY_BYTES_MAX: Final = 100
-"""Of a key that a terminal gives an entry: with its name and its spool it has to fit into a delivery key."""
+"""Of a key that a terminal gives an entry: with what stands before it, it has to fit into a delivery key."""
+DIGEST_BYTES: Final = 16
+"""Of the SHA-256 of an entry, in its delivery key."""
 _WORDS: Final = {
     "unknown-terminal": "a terminal calls whose name is not among those that have a key here",
     "nothing-in-common": "a terminal calls that speaks another version of the protocol",
@@ -71,8 +75,10 @@ class LineState:
 class Message:
     """One thing that a terminal sent: a record or a file of them.
 
-    ``key`` is the same however often it comes (the terminal's name, its spool and the number there), at most 200
-    characters: the delivery key. ``media_type`` and ``name`` (of a file, "" for none) are what the terminal said.
+    ``key`` is the same however often it comes, at most 200 characters: the delivery key. It is made of the terminal's
+    name, its spool, the content's digest and the entry's key there: a copied or restored disk counts on from a number
+    that was used before, and what it sends under that number is something else. ``media_type`` and ``name`` (of a
+    file, "" for none) are what the terminal said.
     """
 
     terminal: str
@@ -158,7 +164,7 @@ class Speaking:
         """Remember an answer and give it when the terminal that sent the message is there."""
         self.memory.remember(message.key, answer)
         self.unanswered.discard(message.key)
-        terminal, spool, key = message.key.split("/", 2)
+        terminal, spool, _, key = message.key.split("/", 3)
         self.memory.drop(terminal, key)
         if self.is_open and (terminal, spool) == (self._terminal, self._spool.hex()):
             self._answers.append(answer._replace(key=key))
@@ -173,14 +179,14 @@ class Speaking:
             raise LineProtocolError("a key that is too long")
         if self._assembly is not None:
             raise LineProtocolError("an entry begins inside another one")
-        key = f"{self._terminal}/{self._spool.hex()}/{entry.key}"
+        key = self._delivery_key(entry)
         answer = self.memory.answer(key)
         if answer is not None:
             self._answers.append(answer._replace(key=entry.key))
         self._is_wanted = answer is None and key not in self.unanswered
         if self._is_wanted:
             held = self.memory.begin(self._terminal, self._spool, entry) if entry.digest else b""
-            self._assembly = Assembly(entry, held)
+            self._assembly = self._believed(lambda: Assembly(entry, held))
         else:
             # Its parts, if any, are still to come and are counted, but nobody needs them.
             self._assembly = Assembly(entry._replace(digest=b""), bytes(entry.offset))
@@ -189,12 +195,21 @@ class Speaking:
     def _went_on(self, part: Part) -> None:
         if self._assembly is None:
             raise LineProtocolError("a part of nothing")
+        assembly = self._assembly
+        self._believed(lambda: assembly.add(part.data))
+        self._keep(part.data)
+
+    def _believed(self, put_together: Callable[[], Whole]) -> Whole:
+        """Put an entry together; what does not fit is thrown away, lest the terminal goes on with it for ever."""
         try:
-            self._assembly.add(part.data)
+            return put_together()
         except LineProtocolError:
             self.memory.drop(self._terminal)
             raise
-        self._keep(part.data)
+
+    def _delivery_key(self, entry: Entry) -> str:
+        digest = entry.digest or hashlib.sha256(entry.data).digest()
+        return f"{self._terminal}/{self._spool.hex()}/{digest[:DIGEST_BYTES].hex()}/{entry.key}"
 
     def _keep(self, data: bytes) -> None:
         assembly = self._assembly
@@ -211,7 +226,7 @@ class Speaking:
         entry = assembly.entry
         message = Message(
             terminal=self._terminal,
-            key=f"{self._terminal}/{self._spool.hex()}/{entry.key}",
+            key=self._delivery_key(entry),
             content=assembly.content,
             media_type=entry.media_type,
             name=entry.name,

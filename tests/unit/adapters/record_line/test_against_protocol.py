@@ -130,9 +130,45 @@ def test_what_of_a_long_entry_is_lost_from_the_disk_is_not_believed(speaking: Sp
     (again, *_) = entry_messages("1", LONG, media_type="text/csv", offset=40_000)
     with pytest.raises(LineProtocolError, match="nothing was held"):
         speaking.heard(again)
+    assert speaking.held(NAME, SPOOL) == ("", 0)
+    assert not (tmp_path / f"{NAME}.part").exists()
+    speaking.closed("protocol")
+    speaking.opened(NAME, SPOOL)
+    speaking.heard(first)
     (tmp_path / f"{NAME}.part").unlink()
     assert speaking.held(NAME, SPOOL) == ("", 0)
     assert speaking.held(NAME, b"another ") == ("", 0)
+
+
+def test_other_bytes_than_those_begun_are_not_gone_on_with_again_and_again(speaking: Speaking, tmp_path: Path) -> None:
+    first, rest = long_entry()
+    for message in (first, *rest[:-1]):
+        speaking.heard(message)
+    speaking.closed("unplugged")
+    speaking.opened(NAME, SPOOL)
+    # A power cut left bytes of the right length that are not those of the entry.
+    part = tmp_path / f"{NAME}.part"
+    part.write_bytes(bytes(part.stat().st_size))
+    (again, *_) = entry_messages("1", LONG, media_type="text/csv", offset=speaking.held(NAME, SPOOL)[1])
+    with pytest.raises(LineProtocolError, match="not what was begun"):
+        speaking.heard(again)
+    assert speaking.held(NAME, SPOOL) == ("", 0)
+
+
+@pytest.mark.parametrize("content", [b"two", LONG[1:]], ids=["short", "in parts"])
+def test_another_content_under_a_number_that_was_answered_is_another_entry(speaking: Speaking, content: bytes) -> None:
+    # As from a terminal's disk that was copied to a second machine or came back from a backup.
+    for message in entry_messages("1", b"one", media_type="text/csv"):
+        speaking.heard(message)
+    speaking.answer(speaking.waiting.popleft(), Confirm("", 1, 1))
+    assert speaking.next_message() == Confirm("1", 1, 1)
+    for message in entry_messages("1", content, media_type="text/csv"):
+        speaking.heard(message)
+    assert speaking.next_message() is None
+    (waiting,) = speaking.waiting
+    assert waiting.content == content
+    speaking.answer(waiting, Refuse("", "no"))
+    assert speaking.next_message() == Refuse("1", "no")
 
 
 def test_answers_to_documents_nobody_waits_for_are_passed_over(speaking: Speaking) -> None:
