@@ -101,7 +101,8 @@ class RecordLine:
         """Hand a document to the terminal and wait until it stands on the terminal's disk.
 
         Raises SourceUnavailableError when no terminal is there or it does not answer in time, and
-        DeliveryRejectedError when it never will take it (too large). The same ``key`` again changes nothing there.
+        DeliveryRejectedError when it never will take it (too large). The same ``key`` again changes nothing there;
+        while the document is still on its way, it is waited for and not sent once more.
         """
         if len(document.content) > ENTRY_BYTES_MAX or len(key.encode("utf-8")) > KEY_BYTES_MAX:
             raise DeliveryRejectedError(f"a line carries at most {ENTRY_BYTES_MAX} bytes of a document")
@@ -109,19 +110,19 @@ class RecordLine:
         with self._condition:
             if not speaking.is_open:
                 raise SourceUnavailableError(f"no terminal is there: {speaking.state.text}")
-            speaking.deliveries[key] = None
             speaking.say(
+                key,
                 entry_messages(
                     key,
                     document.content,
                     media_type=document.media_type,
                     name=document.record_type,
                     text=document.text,
-                )
+                ),
             )
             self._condition.notify_all()
-            self._condition.wait_for(lambda: speaking.deliveries[key] is not None or not speaking.is_open, wait_s)
-            answer = speaking.deliveries.pop(key)
+            self._condition.wait_for(lambda: not speaking.is_under_way(key), wait_s)
+            answer = speaking.take_answer(key)
         if answer is None:
             raise SourceUnavailableError("the terminal has not said that it holds the document")
         if isinstance(answer, Refuse):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from adapters.record_line import messages
     from adapters.record_line.memory import LineMemory
 
+UNCLAIMED_MAX: Final = 64
+"""Answers to documents that are kept until somebody asks for the document again."""
 Whole = TypeVar("Whole")
 WAITING_MAX: Final = 256
 """So many messages may wait here for the node; beyond that the line holds the terminal up."""
@@ -95,7 +97,6 @@ class Speaking:
         self.memory = memory
         self.waiting: deque[Message] = deque()
         self.unanswered: set[str] = set()
-        self.deliveries: dict[str, messages.Message | None] = {}
         self.state = LineState(standing=Standing.UNPLUGGED, since_s=now(), text="no port is attached yet")
         self.is_open = False
         self._now = now
@@ -106,6 +107,8 @@ class Speaking:
         self._is_wanted = True
         self._answers: deque[messages.Message] = deque()
         self._documents: deque[Iterator[messages.Message]] = deque()
+        self._under_way: set[str] = set()
+        self._said_of_documents: dict[str, Confirm | Refuse] = {}
 
     def opened(self, terminal: str, spool: bytes) -> None:
         """Take in who has proved its key."""
@@ -119,6 +122,8 @@ class Speaking:
         self._assembly = None
         self._answers.clear()
         self._documents.clear()
+        self._under_way.clear()
+        self._condition.notify_all()
         self.stands(Standing.SILENT, _WORDS.get(reason, reason))
 
     def trouble(self, reason: str, who: str) -> None:
@@ -152,13 +157,26 @@ class Speaking:
             self._begun(message)
         elif isinstance(message, Part):
             self._went_on(message)
-        elif message.key in self.deliveries:
-            self.deliveries[message.key] = message
+        elif message.key in self._under_way:
+            self._under_way.remove(message.key)
+            self._said_of_documents[message.key] = message
+            if len(self._said_of_documents) > UNCLAIMED_MAX:
+                del self._said_of_documents[next(iter(self._said_of_documents))]
             self._condition.notify_all()
 
-    def say(self, document: Iterator[messages.Message]) -> None:
-        """Put a document behind what is to be said."""
-        self._documents.append(document)
+    def say(self, key: str, document: Iterator[messages.Message]) -> None:
+        """Put a document behind what is to be said, unless it is on its way or was answered."""
+        if key not in self._under_way and key not in self._said_of_documents:
+            self._under_way.add(key)
+            self._documents.append(document)
+
+    def is_under_way(self, key: str) -> bool:
+        """Tell whether a document is to be said, or was said in this session and not answered."""
+        return key in self._under_way
+
+    def take_answer(self, key: str) -> Confirm | Refuse | None:
+        """Return what the terminal said of a document, once; None while it has not said anything."""
+        return self._said_of_documents.pop(key, None)
 
     def answer(self, message: Message, answer: Confirm | Refuse) -> None:
         """Remember an answer and give it when the terminal that sent the message is there."""

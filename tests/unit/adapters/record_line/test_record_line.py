@@ -253,6 +253,50 @@ def test_without_a_terminal_or_an_answer_a_document_waits_for_another_time(line:
         pulling.join()
 
 
+def test_a_document_that_is_still_on_its_way_is_waited_for_and_not_sent_again(line: RecordLine) -> None:
+    terminal = Terminal()
+    terminal.answers = False
+    with plugged(line, terminal) as one:
+        one.wait_for(lambda: terminal.openings)
+        for _ in range(3):
+            with pytest.raises(SourceUnavailableError, match="has not said"):
+                line.deliver(DOCUMENT, "k", wait_s=0.1)
+        one.wait_for(lambda: terminal.heard_messages)
+        with one.condition:
+            # It stands on the terminal's disk at last, and nobody is waiting.
+            terminal.to_say.append(Confirm("k"))
+            one.condition.notify_all()
+        wait_until(lambda: not line._speaking.is_under_way("k"))
+        line.deliver(DOCUMENT, "k", wait_s=0.0)
+        assert [type(message) for message in terminal.heard_messages] == [Entry]
+
+
+def test_a_document_whose_session_was_replaced_is_given_up_at_once_and_sent_in_the_next(line: RecordLine) -> None:
+    terminal = Terminal()
+    terminal.answers = False
+    with plugged(line, terminal) as one:
+        one.wait_for(lambda: terminal.openings)
+        problems: list[SourceUnavailableError] = []
+
+        def deliver() -> None:
+            try:
+                line.deliver(DOCUMENT, "k", wait_s=10 * LIMIT_S)
+            except SourceUnavailableError as error:
+                problems.append(error)
+
+        waiting = Thread(target=deliver)
+        waiting.start()
+        one.wait_for(lambda: terminal.heard_messages)
+        with line._condition:
+            # As when the terminal was restarted: the one who waits sees only that the line is open.
+            line._speaking.closed("replaced")
+            line._speaking.opened(NAME, SPOOL)
+        waiting.join(LIMIT_S)
+        assert len(problems) == 1
+        terminal.answers = True
+        line.deliver(DOCUMENT, "k", wait_s=LIMIT_S)
+
+
 def test_the_state_says_who_is_there_and_who_is_not_let_in(line: RecordLine) -> None:
     assert line.state.standing is Standing.UNPLUGGED
     terminal = Terminal()

@@ -251,5 +251,5 @@ def test_a_document_the_terminal_cannot_take_apart_ends_the_session(machine: Mac
     machine.wait_for("open")
     with pytest.raises(DeliveryRejectedError):
         machine.line.deliver(Document(content=bytes(ENTRY_BYTES_MAX + 1), record_type="X"), "n")
-    machine.line._speaking.say(iter([Part(b"of nothing")]))
+    machine.line._speaking.say("n", iter([Part(b"of nothing")]))
     machine.wait_for("closed", "protocol")
