@@ -180,7 +180,11 @@ class Session:
             if self.sending.end > SESSION_STREAM_BYTES_MAX - _MARGIN_BYTES or self._number > SESSION_FRAMES_MAX:
                 self._end("worn-out", WORN_OUT)
                 return None
-            self.sending.write(self._writer.burst(self._user.next_message))
+            said = self._writer.burst(self._user.next_message)
+            if said:
+                self.sending.write(said)
+                # A user that had too much to say may be ready to hear again.
+                self.read_on()
         payload = self.sending.fragment(self._number + 1, now_s)
         return None if payload is None else self._sealed(FrameType.DATA, payload)
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from adapters.record_line.entries import Assembly
-from adapters.record_line.limits import ENTRY_BYTES_MAX
+from adapters.record_line.limits import ENTRY_BYTES_MAX, UNANSWERED_MAX
 from adapters.record_line.messages import Confirm, Entry, LineProtocolError, Part, Refuse
 
 if TYPE_CHECKING:
@@ -137,8 +137,10 @@ class Speaking:
         return self.memory.held(terminal, spool)
 
     def is_ready(self) -> bool:
-        """Tell whether more may wait for the node."""
-        return len(self.waiting) < WAITING_MAX and sum(len(one.content) for one in self.waiting) < WAITING_BYTES_MAX
+        """Tell whether more may wait for the node, and more answers for the line."""
+        if len(self.waiting) >= WAITING_MAX or len(self._answers) >= UNANSWERED_MAX:
+            return False
+        return sum(len(one.content) for one in self.waiting) < WAITING_BYTES_MAX
 
     def next_message(self) -> messages.Message | None:
         """Return answers first, then the next piece of the next document."""

@@ -186,6 +186,21 @@ def test_a_terminal_that_floods_is_held_up(speaking: Speaking) -> None:
     assert len(speaking.waiting) == 256
 
 
+def test_a_terminal_that_asks_for_the_same_answer_for_ever_is_held_up_until_it_hears_it(speaking: Speaking) -> None:
+    entry = Entry("1", 1, b"a", "text/csv")
+    speaking.heard(entry)
+    speaking.answer(speaking.waiting.popleft(), Confirm("", 1, 1))
+    asked = 1
+    while speaking.is_ready():
+        speaking.heard(entry)
+        asked += 1
+        assert asked < 300
+    # As many as a terminal may send ahead of their answers.
+    assert asked == 256
+    assert speaking.next_message() == Confirm("1", 1, 1)
+    assert speaking.is_ready()
+
+
 def test_only_so_many_answers_are_remembered(tmp_path: Path) -> None:
     memory = LineMemory(tmp_path)
     for number in range(ANSWERS_MAX + 10):

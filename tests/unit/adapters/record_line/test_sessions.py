@@ -173,6 +173,13 @@ def test_a_user_that_is_not_ready_holds_up_the_other_end_within_what_was_promise
     assert line.node.closed_for == []
 
 
+def test_a_user_that_first_has_to_say_something_hears_the_rest_afterwards() -> None:
+    line = SimulatedLine(entries=entries(50))
+    line.node.is_ready = lambda: not line.node.to_say  # type: ignore[method-assign]
+    line.run_until(lambda: all_confirmed(line), limit_s=20)
+    assert line.node.contents == entries(50)
+
+
 @pytest.mark.parametrize(
     "message",
     [b"\x09\x00\x00\x00\x00", b"\x01\xff\xff\xff\xff", packed(Entry("1", ENTRY_BYTES_MAX + 1, b"", "text/csv"))],
