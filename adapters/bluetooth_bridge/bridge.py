@@ -80,12 +80,14 @@ class BluetoothBridge:
         message, line = self._answered(delivery)
         if line is not None:
             line.confirm(message, outcome)
+        self._unanswered.pop(message.key, None)
 
     def reject(self, delivery: Delivery, reason: str) -> None:
         """Tell the terminal that the node cannot read what it sent; remembered for when it is not there."""
         message, line = self._answered(delivery)
         if line is not None:
             line.refuse(message, reason)
+        self._unanswered.pop(message.key, None)
 
     def deliver(self, document: Document, key: str) -> None:
         """Hand a document to every terminal that is to have it; one that is away does not keep others from it."""
@@ -144,7 +146,6 @@ class BluetoothBridge:
         """Return as much of a message as its answer needs, and its line: None when its terminal has none any more."""
         message = message_of(delivery)
         link = self._opened().links.get(message.terminal)
-        self._unanswered.pop(message.key, None)
         return message, None if link is None else link.line
 
     def _messages(self, board: Board) -> Iterator[Message]:

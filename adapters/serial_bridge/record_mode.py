@@ -61,13 +61,13 @@ class RecordBridge:
 
     def acknowledge(self, delivery: Delivery, outcome: Outcome) -> None:
         """Tell the terminal that the node holds what it sent; remembered for when it is not there."""
-        self._unanswered.pop(delivery.delivery_key, None)
         self._started().confirm(message_of(delivery), outcome)
+        self._unanswered.pop(delivery.delivery_key, None)
 
     def reject(self, delivery: Delivery, reason: str) -> None:
         """Tell the terminal that the node cannot read what it sent; remembered for when it is not there."""
-        self._unanswered.pop(delivery.delivery_key, None)
         self._started().refuse(message_of(delivery), reason)
+        self._unanswered.pop(delivery.delivery_key, None)
 
     def deliver(self, document: Document, key: str) -> None:
         """Put a document on the terminal's disk; one that has only just had the time to call is waited for."""

@@ -102,6 +102,31 @@ def test_what_is_not_answered_comes_again_to_the_next_opening(tmp_path: Path, te
             assert list(adapter.fetch(1)) == []
 
 
+@pytest.mark.parametrize("said", ["confirm", "refuse"])
+def test_what_could_not_be_answered_is_brought_again(
+    tmp_path: Path, terminal: TerminalProgram, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise SourceUnavailableError("the line's memory cannot be written: database or disk is full")
+
+    def answer(delivery: Delivery) -> None:
+        if said == "confirm":
+            adapter.acknowledge(delivery, outcome())
+        else:
+            adapter.reject(delivery, "no dialect reads this")
+
+    send(terminal, tmp_path, "cases.xml", "<Records/>")
+    with hall(tmp_path) as (adapter, line), terminal.run(line.far):
+        came = one_of(adapter)
+        with monkeypatch.context() as patched:
+            patched.setattr(record_mode.RecordLine, said, fails)
+            with pytest.raises(SourceUnavailableError, match="disk is full"):
+                answer(came)
+        assert one_of(adapter).delivery_key == came.delivery_key
+        answer(came)
+        assert list(adapter.fetch(1)) == []
+
+
 def test_an_unplugged_port_is_away_and_goes_on_when_it_is_back(tmp_path: Path, terminal: TerminalProgram) -> None:
     with hall(tmp_path) as (adapter, line), terminal.run(line.far):
         send(terminal, tmp_path, "one.xml", "<One/>")
