@@ -47,6 +47,11 @@ WORDS: Final = {
     "refused": ("节点拒收", "refused by the node"),
     "taken": ("已收入待发", "taken to be sent"),
     "too-long": ("文件过大，不能经线路发送", "too long for a line"),
+    "unread": ("文件暂不能读取或移走，稍后自动再试", "a file cannot be read or moved yet, trying again by itself"),
+    "disk": (
+        "磁盘读写出错，请检查剩余空间；稍后自动再试",
+        "the disk fails: see that it has room; trying again by itself",
+    ),
     "document": ("收到下行文书", "a document came"),
 }
 REASONS: Final = {

@@ -12,6 +12,7 @@ from adapters.record_line.calling import TerminalLink
 from adapters.record_line.driving import Driver
 from adapters.serial_bridge.terminal.correspondence import Correspondence
 from adapters.serial_bridge.terminal.outbox import Outbox
+from adapters.serial_bridge.terminal.settings import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,12 +38,13 @@ class Running:
         self._open_port = open_port
         self._tell = tell
         self._condition = Condition()
-        self._outbox = Outbox(folder / "outbox")
+        self._outbox = Outbox(folder / "outbox", time.monotonic)
         self._inbox = folder / "inbox"
         self._inbox.mkdir(mode=0o700, exist_ok=True)
         self._correspondence = Correspondence(spool, monotonic_s=time.monotonic, tell=tell)
         self._driver: Driver | None = None
         self._open_at_s = 0.0
+        self._disk_said = ""
         self._failures = 0
         self._stopped = Event()
 
@@ -53,9 +55,10 @@ class Running:
                 if self.look() and once:
                     return
         finally:
-            if self._driver is not None:
-                self._driver.stop()
-            self._show()
+            driver = self._driver
+            if driver is not None:
+                driver.stop()
+            self._with_disk(self._show)
 
     def stop(self) -> None:
         """Have ``run`` come back."""
@@ -66,10 +69,25 @@ class Running:
         if self._driver is None and time.monotonic() >= self._open_at_s:
             self._open()
         with self._condition:
-            for name, number in self._outbox.look(self._spool):
-                self._tell("taken" if number else "too-long", f"{number}: {name}" if number else name)
-            self._show()
-            return not self._spool.waiting_count() and not self._outbox.is_settling
+            return self._with_disk(self._look_at_disk)
+
+    def _look_at_disk(self) -> bool:
+        for what, name in self._outbox.look(self._spool):
+            self._tell(what, name)
+        self._show()
+        return not self._spool.waiting_count() and not self._outbox.is_settling
+
+    def _with_disk(self, work: Callable[[], object]) -> bool:
+        """Do what needs the disk; a full one is told once, and tried again in the next round."""
+        try:
+            done = bool(work())
+        except (OSError, sqlite3.Error) as error:
+            if self._disk_said != str(error):
+                self._disk_said = str(error)
+                self._tell("disk", str(error))
+            return False
+        self._disk_said = ""
+        return done
 
     def _open(self) -> None:
         try:
@@ -109,9 +127,8 @@ class Running:
         document = self._spool.unshown()
         while document is not None:
             path = self._inbox / file_name(document)
-            new = path.with_name(path.name + ".new")
-            new.write_bytes(document.content)
-            os.replace(str(new), str(path))
+            # On the disk before the spool lets go of it.
+            write_private(path, document.content)
             self._tell("document", f"{path.name}\n{document.text}" if document.text else path.name)
             self._spool.shown(document.number)
             document = self._spool.unshown()

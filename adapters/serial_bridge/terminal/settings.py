@@ -14,6 +14,8 @@ FOLDER_VARIABLE: Final = "YIZHAN_TERMINAL"
 SETTINGS_NAME: Final = "terminal.json"
 KEY_NAME: Final = "terminal.key"
 OPEN_TO_OTHERS: Final = 0o077
+BINARY: Final = getattr(os, "O_BINARY", 0)
+"""Windows would make two bytes of each line feed."""
 
 
 class TerminalError(Exception):
@@ -47,7 +49,7 @@ def change_settings(folder: Path, **changes: Any) -> None:
     """Set something, and leave everything else."""
     settings = {**read_settings(folder), **changes}
     text = json.dumps(settings, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    write_private(folder / SETTINGS_NAME, text)
+    write_private(folder / SETTINGS_NAME, text.encode("utf-8"))
 
 
 def set_key(folder: Path, name: str, text: str) -> None:
@@ -61,7 +63,7 @@ def set_key(folder: Path, name: str, text: str) -> None:
         key = key_of_text(text)
     except ValueError as cause:
         raise TerminalError("密钥不对：请逐组核对", str(cause)) from None
-    write_private(folder / KEY_NAME, key_text(key) + "\n")
+    write_private(folder / KEY_NAME, (key_text(key) + "\n").encode("ascii"))
     change_settings(folder, name=name)
 
 
@@ -81,12 +83,18 @@ def read_key(folder: Path) -> tuple[str, bytes]:
         raise TerminalError(f"密钥文件损坏：{path}", f"the key's file is broken: {cause}") from None
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only this account can read, whole or not at all."""
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only this account can read, whole or not at all; it is on the disk when this returns."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
-    with open(os.open(str(new), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(os.open(str(new), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600), "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(str(new), str(path))
+    if os.name == "posix":
+        folder = os.open(str(path.parent), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -78,7 +78,14 @@ class Spool:
         """Tells this spool from any other that a terminal of the same name may have had."""
 
     def put(self, name: str, media_type: str, content: bytes, origin: str | None = None) -> int:
-        """Put an entry in and return its number; the same ``origin`` again changes nothing."""
+        """Put an entry in and return its number; the same ``origin`` again changes nothing while the entry waits.
+
+        Once it was answered, whoever gives it again wants it to be sent again: the node may read now what it refused.
+        """
+        if origin is not None:
+            self._database.execute(
+                "UPDATE outgoing SET origin = NULL WHERE origin = ? AND state <> ?", (origin, WAITING)
+            )
         cursor = self._database.execute(
             "INSERT OR IGNORE INTO outgoing (name, media_type, content, origin, state) VALUES (?, ?, ?, ?, ?)",
             (name, media_type, content, origin, WAITING),
@@ -101,19 +108,21 @@ class Spool:
         return int(self._database.execute("SELECT count(*) FROM outgoing WHERE state = ?", (WAITING,)).fetchone()[0])
 
     def confirm(self, number: int, offered: int, refused: int, text: str) -> None:
-        """Take in that the node has an entry in its journal; its content is let go of when all of it was taken.
+        """Take in that the node has an entry in its journal, with what it refused of it; its content is let go of.
 
         An answer that a power cut takes away comes again, so the disk is not waited for.
         """
         self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.execute(
-            "UPDATE outgoing SET state = ?, offered = ?, refused = ?, text = ?, content = NULL WHERE number = ?",
-            (CONFIRMED, offered, refused, text, number),
-        )
-        self._database.execute(
-            "DELETE FROM outgoing WHERE state = ? AND number <= ?", (CONFIRMED, number - ANSWERED_KEPT)
-        )
-        self._database.execute("PRAGMA synchronous = FULL")
+        try:
+            self._database.execute(
+                "UPDATE outgoing SET state = ?, offered = ?, refused = ?, text = ?, content = NULL WHERE number = ?",
+                (CONFIRMED, offered, refused, text, number),
+            )
+            self._database.execute(
+                "DELETE FROM outgoing WHERE state = ? AND number <= ?", (CONFIRMED, number - ANSWERED_KEPT)
+            )
+        finally:
+            self._database.execute("PRAGMA synchronous = FULL")
 
     def refuse(self, number: int, text: str) -> None:
         """Take in that the node will never take an entry; it is kept until somebody discards it."""

@@ -27,6 +27,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import stat
 import struct
 import sys
 import time
@@ -1812,6 +1813,8 @@ FOLDER_VARIABLE: Final = "YIZHAN_TERMINAL"
 SETTINGS_NAME: Final = "terminal.json"
 KEY_NAME: Final = "terminal.key"
 OPEN_TO_OTHERS: Final = 0o077
+BINARY: Final = getattr(os, "O_BINARY", 0)
+"""Windows would make two bytes of each line feed."""
 
 
 class TerminalError(Exception):
@@ -1845,7 +1848,7 @@ def change_settings(folder: Path, **changes: Any) -> None:
     """Set something, and leave everything else."""
     settings = {**read_settings(folder), **changes}
     text = json.dumps(settings, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    write_private(folder / SETTINGS_NAME, text)
+    write_private(folder / SETTINGS_NAME, text.encode("utf-8"))
 
 
 def set_key(folder: Path, name: str, text: str) -> None:
@@ -1859,7 +1862,7 @@ def set_key(folder: Path, name: str, text: str) -> None:
         key = key_of_text(text)
     except ValueError as cause:
         raise TerminalError("密钥不对：请逐组核对", str(cause)) from None
-    write_private(folder / KEY_NAME, key_text(key) + "\n")
+    write_private(folder / KEY_NAME, (key_text(key) + "\n").encode("ascii"))
     change_settings(folder, name=name)
 
 
@@ -1879,15 +1882,21 @@ def read_key(folder: Path) -> tuple[str, bytes]:
         raise TerminalError(f"密钥文件损坏：{path}", f"the key's file is broken: {cause}") from None
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only this account can read, whole or not at all."""
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only this account can read, whole or not at all; it is on the disk when this returns."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
-    with open(os.open(str(new), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(os.open(str(new), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600), "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(str(new), str(path))
+    if os.name == "posix":
+        folder = os.open(str(path.parent), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 # --- spool: What a terminal keeps on disk: what is to be sent until the node has it, and what the node sent down.
@@ -1958,7 +1967,14 @@ class Spool:
         """Tells this spool from any other that a terminal of the same name may have had."""
 
     def put(self, name: str, media_type: str, content: bytes, origin: str | None = None) -> int:
-        """Put an entry in and return its number; the same ``origin`` again changes nothing."""
+        """Put an entry in and return its number; the same ``origin`` again changes nothing while the entry waits.
+
+        Once it was answered, whoever gives it again wants it to be sent again: the node may read now what it refused.
+        """
+        if origin is not None:
+            self._database.execute(
+                "UPDATE outgoing SET origin = NULL WHERE origin = ? AND state <> ?", (origin, WAITING)
+            )
         cursor = self._database.execute(
             "INSERT OR IGNORE INTO outgoing (name, media_type, content, origin, state) VALUES (?, ?, ?, ?, ?)",
             (name, media_type, content, origin, WAITING),
@@ -1981,19 +1997,21 @@ class Spool:
         return int(self._database.execute("SELECT count(*) FROM outgoing WHERE state = ?", (WAITING,)).fetchone()[0])
 
     def confirm(self, number: int, offered: int, refused: int, text: str) -> None:
-        """Take in that the node has an entry in its journal; its content is let go of when all of it was taken.
+        """Take in that the node has an entry in its journal, with what it refused of it; its content is let go of.
 
         An answer that a power cut takes away comes again, so the disk is not waited for.
         """
         self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.execute(
-            "UPDATE outgoing SET state = ?, offered = ?, refused = ?, text = ?, content = NULL WHERE number = ?",
-            (CONFIRMED, offered, refused, text, number),
-        )
-        self._database.execute(
-            "DELETE FROM outgoing WHERE state = ? AND number <= ?", (CONFIRMED, number - ANSWERED_KEPT)
-        )
-        self._database.execute("PRAGMA synchronous = FULL")
+        try:
+            self._database.execute(
+                "UPDATE outgoing SET state = ?, offered = ?, refused = ?, text = ?, content = NULL WHERE number = ?",
+                (CONFIRMED, offered, refused, text, number),
+            )
+            self._database.execute(
+                "DELETE FROM outgoing WHERE state = ? AND number <= ?", (CONFIRMED, number - ANSWERED_KEPT)
+            )
+        finally:
+            self._database.execute("PRAGMA synchronous = FULL")
 
     def refuse(self, number: int, text: str) -> None:
         """Take in that the node will never take an entry; it is kept until somebody discards it."""
@@ -2124,6 +2142,8 @@ MEDIA_TYPES: Final = {
 OTHER_TYPE: Final = "application/octet-stream"
 UNFINISHED: Final = (".part", ".tmp", ".new", ".crdownload")
 """Endings of files that somebody is still writing."""
+SETTLED_S: Final = 2.0
+"""A file that has not changed for so long is finished; FAT tells times of change in steps of two seconds."""
 
 
 def media_type_of(name: str) -> str:
@@ -2131,44 +2151,86 @@ def media_type_of(name: str) -> str:
     return MEDIA_TYPES.get(os.path.splitext(name)[1].lower(), OTHER_TYPE)
 
 
-class Outbox:
-    """Takes files of ``folder`` whose size has been the same for two looks, and moves them to ``sent`` below it."""
+class _Seen:
+    """A file as it was seen: since when it is of this size and time, and its number once it is in the spool."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, size: int, changed_ns: int, since_s: float) -> None:
+        self.size = size
+        self.changed_ns = changed_ns
+        self.since_s = since_s
+        self.number = 0
+        self.is_told = False
+
+
+class Outbox:
+    """Takes files of ``folder`` that have not changed for ``SETTLED_S``, and moves them to ``sent`` below it."""
+
+    def __init__(self, folder: Path, monotonic_s: Callable[[], float]) -> None:
+        self.is_settling = False
+        """Whether there are files that may still be growing, or cannot be read yet."""
         self._folder = folder
         self._sent = folder / "sent"
-        self.is_settling = False
-        """Whether there are files that may still be growing."""
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._told: dict[str, int] = {}
+        self._monotonic_s = monotonic_s
+        self._seen: dict[str, _Seen] = {}
         self._sent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def look(self, spool: Spool) -> Iterator[tuple[str, int]]:
-        """Take what is finished; yield names and numbers, 0 for one that is too long and stays."""
-        seen = {}
-        for path in sorted(self._folder.iterdir()):
-            if not path.is_file() or path.name.startswith(".") or path.suffix.lower() in UNFINISHED:
-                continue
-            about = path.stat()
-            seen[path.name] = about.st_size, about.st_mtime_ns
-            if self._seen.get(path.name) != seen[path.name]:
-                continue
-            if about.st_size > ENTRY_BYTES_MAX:
-                if self._told.get(path.name) != about.st_mtime_ns:
-                    self._told[path.name] = about.st_mtime_ns
-                    yield path.name, 0
-                continue
-            yield path.name, self._take(path, about.st_mtime_ns, spool)
-        self.is_settling = any(self._seen.get(name) != about for name, about in seen.items())
-        self._seen = seen
+    def look(self, spool: Spool) -> Iterator[tuple[str, str]]:
+        """Take what is finished; yield ``taken``, ``too-long`` or ``unread`` with what belongs to it.
 
-    def _take(self, path: Path, changed_ns: int, spool: Spool) -> int:
-        content = path.read_bytes()
-        # Killed between the two steps, the same file is found again and is known by this.
-        origin = f"{path.name} {changed_ns} {hashlib.sha256(content).hexdigest()}"
-        number = spool.put(path.name, media_type_of(path.name), content, origin)
-        os.replace(str(path), str(self._sent / f"{number}-{path.name}"))
-        return number
+        A file that is too long stays; one that cannot be read or moved is tried again at the next look. Both are told
+        once.
+        """
+        self.is_settling = False
+        files = dict(self._files())
+        self._seen = {name: one for name, one in self._seen.items() if name in files}
+        for name, about in files.items():
+            one = self._seen.get(name)
+            if one is None or (one.size, one.changed_ns) != (about.st_size, about.st_mtime_ns):
+                one = self._seen[name] = _Seen(about.st_size, about.st_mtime_ns, self._monotonic_s())
+            if self._monotonic_s() - one.since_s < SETTLED_S:
+                self.is_settling = True
+                continue
+            what, said = self._settled(name, one, spool)
+            if what == "taken":
+                del self._seen[name]
+                yield what, said
+            elif not one.is_told:
+                one.is_told = True
+                yield what, said
+
+    def _files(self) -> Iterator[tuple[str, os.stat_result]]:
+        for path in sorted(self._folder.iterdir()):
+            if path.name.startswith(".") or path.suffix.lower() in UNFINISHED:
+                continue
+            try:
+                about = path.stat()
+            except FileNotFoundError:
+                # Whoever put it there has taken it away again.
+                continue
+            if stat.S_ISREG(about.st_mode):
+                yield path.name, about
+
+    def _settled(self, name: str, one: _Seen, spool: Spool) -> tuple[str, str]:
+        """Take a file that does not grow any more; return what became of it."""
+        if one.size > ENTRY_BYTES_MAX:
+            return "too-long", name
+        try:
+            # What is in the spool and could not be moved is only moved: it may have been answered meanwhile.
+            one.number = one.number or self._put(name, one, spool)
+            os.replace(str(self._folder / name), str(self._sent / f"{one.number}-{name}"))
+        except OSError as error:
+            self.is_settling = self.is_settling or not one.number
+            return "unread", f"{name}: {error}"
+        return "taken", f"{one.number}: {name}"
+
+    def _put(self, name: str, one: _Seen, spool: Spool) -> int:
+        with (self._folder / name).open("rb") as file:
+            content = file.read(one.size + 1)
+        if len(content) != one.size:
+            raise OSError("it is being written")
+        # Killed before the move, the same file is found again and is known by this.
+        origin = f"{name} {one.changed_ns} {hashlib.sha256(content).hexdigest()}"
+        return spool.put(name, media_type_of(name), content, origin)
 
 
 # --- form: A form on the screen for a department without any system: 申办 (an application) or 办结 (its end), one row.
@@ -2408,12 +2470,13 @@ class Running:
         self._open_port = open_port
         self._tell = tell
         self._condition = Condition()
-        self._outbox = Outbox(folder / "outbox")
+        self._outbox = Outbox(folder / "outbox", time.monotonic)
         self._inbox = folder / "inbox"
         self._inbox.mkdir(mode=0o700, exist_ok=True)
         self._correspondence = Correspondence(spool, monotonic_s=time.monotonic, tell=tell)
         self._driver: Driver | None = None
         self._open_at_s = 0.0
+        self._disk_said = ""
         self._failures = 0
         self._stopped = Event()
 
@@ -2424,9 +2487,10 @@ class Running:
                 if self.look() and once:
                     return
         finally:
-            if self._driver is not None:
-                self._driver.stop()
-            self._show()
+            driver = self._driver
+            if driver is not None:
+                driver.stop()
+            self._with_disk(self._show)
 
     def stop(self) -> None:
         """Have ``run`` come back."""
@@ -2437,10 +2501,25 @@ class Running:
         if self._driver is None and time.monotonic() >= self._open_at_s:
             self._open()
         with self._condition:
-            for name, number in self._outbox.look(self._spool):
-                self._tell("taken" if number else "too-long", f"{number}: {name}" if number else name)
-            self._show()
-            return not self._spool.waiting_count() and not self._outbox.is_settling
+            return self._with_disk(self._look_at_disk)
+
+    def _look_at_disk(self) -> bool:
+        for what, name in self._outbox.look(self._spool):
+            self._tell(what, name)
+        self._show()
+        return not self._spool.waiting_count() and not self._outbox.is_settling
+
+    def _with_disk(self, work: Callable[[], object]) -> bool:
+        """Do what needs the disk; a full one is told once, and tried again in the next round."""
+        try:
+            done = bool(work())
+        except (OSError, sqlite3.Error) as error:
+            if self._disk_said != str(error):
+                self._disk_said = str(error)
+                self._tell("disk", str(error))
+            return False
+        self._disk_said = ""
+        return done
 
     def _open(self) -> None:
         try:
@@ -2480,9 +2559,8 @@ class Running:
         document = self._spool.unshown()
         while document is not None:
             path = self._inbox / file_name(document)
-            new = path.with_name(path.name + ".new")
-            new.write_bytes(document.content)
-            os.replace(str(new), str(path))
+            # On the disk before the spool lets go of it.
+            write_private(path, document.content)
             self._tell("document", f"{path.name}\n{document.text}" if document.text else path.name)
             self._spool.shown(document.number)
             document = self._spool.unshown()
@@ -2510,6 +2588,11 @@ WORDS: Final = {
     "refused": ("节点拒收", "refused by the node"),
     "taken": ("已收入待发", "taken to be sent"),
     "too-long": ("文件过大，不能经线路发送", "too long for a line"),
+    "unread": ("文件暂不能读取或移走，稍后自动再试", "a file cannot be read or moved yet, trying again by itself"),
+    "disk": (
+        "磁盘读写出错，请检查剩余空间；稍后自动再试",
+        "the disk fails: see that it has room; trying again by itself",
+    ),
     "document": ("收到下行文书", "a document came"),
 }
 REASONS: Final = {

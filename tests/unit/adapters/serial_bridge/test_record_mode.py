@@ -9,6 +9,7 @@ import pytest
 
 from adapters.contract import Document, RowProblem, SourceNeedsPersonError, SourceUnavailableError
 from adapters.record_line.key_text import key_text
+from adapters.record_line.line import RecordLine
 from adapters.serial_bridge import record_mode
 from tests.support.adapter_openings import outcome
 from tests.support.line_simulator import simulated_line
@@ -119,7 +120,7 @@ def test_what_could_not_be_answered_is_brought_again(
     with hall(tmp_path) as (adapter, line), terminal.run(line.far):
         came = one_of(adapter)
         with monkeypatch.context() as patched:
-            patched.setattr(record_mode.RecordLine, said, fails)
+            patched.setattr(RecordLine, said, fails)
             with pytest.raises(SourceUnavailableError, match="disk is full"):
                 answer(came)
         assert one_of(adapter).delivery_key == came.delivery_key

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import time
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,6 @@ from tests.support.port_pairs import SocketPort, port_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KEY = bytes(range(32))
 LIMIT_S = 20.0
@@ -172,6 +172,43 @@ def test_why_the_node_does_not_let_us_in_is_told_once(tmp_path: Path) -> None:
     stranger.thread.join(1.5)
     assert sum(word == "trouble" for word, _ in stranger.told) == 1
     stranger.close()
+
+
+def test_a_full_disk_is_told_once_and_ends_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.spool, "waiting_count", full)
+        machine.thread.start()
+        machine.wait_for("disk", "disk is full")
+        machine.thread.join(1.0)
+        assert machine.thread.is_alive()
+    (machine.folder / "outbox/later.csv").write_bytes(b"a\n1\n")
+    assert machine.received().content == b"a\n1\n"
+    assert sum(word == "disk" for word, _ in machine.told) == 1
+
+
+def test_a_document_is_on_the_disk_before_the_spool_lets_go_of_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    synced, shown = os.fsync, machine.spool.shown
+
+    def fsync(number: int) -> None:
+        steps.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        synced(number)
+
+    def show(number: int) -> None:
+        steps.append("shown")
+        shown(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(machine.spool, "shown", show)
+    machine.spool.receive("n/1", "Notice", "text/plain", "", b"a\nb")
+    machine.running.look()
+    assert steps == ["000001-Notice.txt.new", "inbox", "shown"]
+    assert (machine.folder / "inbox/000001-Notice.txt").read_bytes() == b"a\nb"
 
 
 def test_a_disk_that_fails_is_told_as_a_port_that_is_gone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

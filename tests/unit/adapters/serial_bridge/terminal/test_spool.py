@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -69,6 +70,19 @@ def test_a_refused_entry_is_kept_with_its_reason_and_comes_first(spool: Spool) -
     ]
     assert next(spool.answered(1)).number == first
     assert not spool.discard(second)
+
+
+def test_an_answer_that_the_disk_does_not_take_leaves_what_follows_as_safe_as_before(spool: Spool) -> None:
+    number = spool.put("a", "text/csv", bytes(50_000))
+    database = spool._database
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        spool.confirm(number, 1, 0, "x" * 100_000)
+    # 2 is FULL: what is put in is on the disk before anybody is told so.
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+    database.execute("PRAGMA max_page_count = 100000")
+    assert spool.waiting_count() == 1
 
 
 def test_old_answers_are_forgotten_and_refused_entries_are_not(spool: Spool) -> None:
