@@ -84,15 +84,12 @@ class Listener:
         if self._defect is not None:
             message = "the thread of the port has ended"
             raise RuntimeError(message) from self._defect
-        problem = self._keeper.problem
+        self._keeper.refuse_when_away()
         port = self._keeper.port
-        if problem is None and port is None:
+        if port is None:
             raise SourceUnavailableError("the port is being opened")
-        if problem is not None:
-            raise type(problem)(str(problem))
-        if port is not None:
-            # An unplugged port is noticed by who uses it, and this thread may have been quicker.
-            port.unsent()
+        # An unplugged port is noticed by who uses it, and this thread may have been quicker.
+        port.unsent()
 
     def say(self, data: bytes) -> None:
         """Write bytes to the line when it is free; forgotten when the port is away."""

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from adapters.record_line.bridging import delivery_of, keys_of_terminals, message_of
 from adapters.record_line.line import RecordLine, Standing
-from adapters.serial_bridge.port_keeper import PortKeeper
+from adapters.serial_bridge.port_keeper import LOOK_AGAIN_S, PortKeeper
 from adapters.serial_bridge.ports import open_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from adapters.contract import Delivery, Document, Opening, Outcome
     from adapters.record_line.line import Message
@@ -137,9 +136,7 @@ class RecordBridge:
 
     def _refuse_when_away(self, line: RecordLine, *, grace_s: float) -> None:
         """Raise when the port is away, or no terminal is there for ``grace_s``."""
-        problem: Any = self._keeper.problem
-        if problem is not None:
-            raise type(problem)(str(problem))
+        self._keeper.refuse_when_away()
         port = self._keeper.port
         if port is not None:
             port.unsent()
@@ -150,7 +147,7 @@ class RecordBridge:
                 f"{state.text}: compare the terminal's name and key with terminals and terminal_keys"
             )
         if state.standing is not Standing.OPEN and silent_s >= grace_s:
-            raise SourceUnavailableError(f"no terminal is there: {state.text}")
+            raise SourceUnavailableError(f"no terminal is there: {state.text}", retry_after_s=LOOK_AGAIN_S)
 
 
 def _received(line: RecordLine, wait_s: float) -> Message | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
-from adapters.serial_bridge.port_keeper import PAUSES_S, PortKeeper
+from adapters.serial_bridge.port_keeper import LOOK_AGAIN_S, PAUSES_S, PortKeeper
 
 if TYPE_CHECKING:
     from adapters.serial_bridge.ports import Port
@@ -76,7 +76,7 @@ def test_going_and_coming_back_are_told_once_each(caplog: pytest.LogCaptureFixtu
     machine.pass_time(30)
     assert isinstance(machine.keeper.problem, SourceNeedsPersonError)
     machine.problem = None
-    machine.pass_time(6)
+    machine.pass_time(12)
     assert machine.keeper.port is not None
     told = [(record.getMessage(), vars(record)["adapter"]) for record in caplog.records]
     assert told == [("port away", "hall"), ("port is back", "hall")]
@@ -86,3 +86,45 @@ def test_going_and_coming_back_are_told_once_each(caplog: pytest.LogCaptureFixtu
     machine.pass_time(1)
     assert len(machine.opened) == 2
     assert [record.getMessage() for record in caplog.records][2:] == ["port away", "port is back"]
+
+
+def test_a_port_that_goes_as_soon_as_it_is_opened_is_opened_with_pauses(caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine()
+    until_s = machine.now_s + 60
+    while machine.now_s < until_s:
+        machine.pass_time(0.05)
+        if machine.keeper.port is not None:
+            machine.keeper.lost(SourceUnavailableError("the port is gone"))
+    assert len(machine.opened) < 20
+    assert len(caplog.records) < 40
+    machine.pass_time(20)
+    machine.keeper.lost(SourceUnavailableError("unplugged"))
+    assert machine.keeper.pause_s() == pytest.approx(PAUSES_S[0]), "it was steady in between"
+
+
+def test_a_port_that_is_plugged_in_again_may_be_denied_for_a_moment() -> None:
+    machine = Machine()
+    machine.keeper.opened()
+    machine.pass_time(100)
+    machine.keeper.lost(SourceUnavailableError("unplugged"))
+    machine.problem = SourceUnavailableError("not there")
+    machine.pass_time(1000)
+    machine.problem = SourceNeedsPersonError("this account may not open it")
+    machine.pass_time(20)
+    with pytest.raises(SourceUnavailableError, match="may not open it"):
+        machine.keeper.refuse_when_away()
+    machine.pass_time(30)
+    with pytest.raises(SourceNeedsPersonError, match="may not open it"):
+        machine.keeper.refuse_when_away()
+    machine.problem = None
+    machine.pass_time(6)
+    machine.keeper.refuse_when_away()
+
+
+def test_the_node_looks_soon_again_for_a_port_that_is_away() -> None:
+    machine = Machine()
+    machine.problem = SourceUnavailableError("not there")
+    machine.keeper.opened()
+    with pytest.raises(SourceUnavailableError) as caught:
+        machine.keeper.refuse_when_away()
+    assert caught.value.retry_after_s == LOOK_AGAIN_S
