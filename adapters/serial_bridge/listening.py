@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from adapters.contract import AdapterError, DeliveryRejectedError, SourceUnavailableError
@@ -68,6 +69,7 @@ class Listener:
         self._awake = threading.Event()
         self._tried = threading.Event()
         self._stopped = threading.Event()
+        self._has_ended = False
         self._defect: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"serial port of {name}", daemon=True)
 
@@ -107,6 +109,8 @@ class Listener:
             sending = _Sending(document, key)
             self._sendings.append(sending)
         self._awake.set()
+        if self._has_ended:
+            self._fail_sendings(_stopping())
         if not sending.done.wait(wait_s):
             raise SourceUnavailableError("the line is still busy with it, or with something else")
         if sending.problem is not None:
@@ -147,7 +151,8 @@ class Listener:
         finally:
             self._keeper.close()
             self._inbox.wake()
-            self._fail_sendings(SourceUnavailableError("the adapter is being stopped"))
+            self._has_ended = True
+            self._fail_sendings(_stopping())
 
     def _wait_for_port(self) -> None:
         self._said.clear()
@@ -189,7 +194,13 @@ class Listener:
             port.unsent()
 
     def _fail_sendings(self, problem: AdapterError) -> None:
-        while self._sendings:
-            sending = self._sendings.popleft()
-            sending.problem = problem
-            sending.done.set()
+        # Both threads may be here: when this one ends, and the other one comes too late.
+        with suppress(IndexError):
+            while True:
+                sending = self._sendings.popleft()
+                sending.problem = problem
+                sending.done.set()
+
+
+def _stopping() -> SourceUnavailableError:
+    return SourceUnavailableError("the adapter is being stopped")

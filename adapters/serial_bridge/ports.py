@@ -148,13 +148,19 @@ class Port:
             self._refuse_when_closed()
 
     def unsent(self) -> int:
-        """Return how many bytes the driver still has to send; raises SourceUnavailableError when the port is gone."""
-        with self._writing:
+        """Return how many bytes the driver still has to send, 1 while a write waits.
+
+        Raises SourceUnavailableError when the port is gone; a write that waits will notice that by itself.
+        """
+        if not self._writing.acquire(blocking=False):
+            return 1
+        try:
             self._refuse_when_closed()
-            try:
-                return int(self._device.out_waiting)
-            except GONE as error:
-                raise SourceUnavailableError(f"the port is gone: {error}") from error
+            return int(self._device.out_waiting)
+        except GONE as error:
+            raise SourceUnavailableError(f"the port is gone: {error}") from error
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
         """Let go of the port and make a read or write that waits come back; calling it twice is harmless."""

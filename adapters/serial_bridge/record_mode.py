@@ -40,6 +40,7 @@ class RecordBridge:
         self._tried = threading.Event()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._defect: BaseException | None = None
 
     def check(self) -> None:
         """Try that the port opens, and that a terminal calls and proves its key."""
@@ -116,15 +117,21 @@ class RecordBridge:
 
     def _keep_port(self, line: RecordLine) -> None:
         """Give the line its port, and another one when it has lost it, until the adapter is closed."""
-        while not self._stopped.is_set():
-            if self._keeper.port is not None and line.state.standing is Standing.UNPLUGGED:
-                self._keeper.lost(SourceUnavailableError(line.state.text))
-            had_port = self._keeper.port is not None
-            port = self._keeper.opened()
-            if port is not None and not had_port:
-                line.start(port)
+        try:
+            while not self._stopped.is_set():
+                if self._keeper.port is not None and line.state.standing is Standing.UNPLUGGED:
+                    self._keeper.lost(SourceUnavailableError(line.state.text))
+                had_port = self._keeper.port is not None
+                port = self._keeper.opened()
+                if port is not None and not had_port:
+                    line.start(port)
+                self._tried.set()
+                self._stopped.wait(max(LOOK_S, self._keeper.pause_s()))
+        except BaseException as error:
+            self._defect = error
+            raise
+        finally:
             self._tried.set()
-            self._stopped.wait(max(LOOK_S, self._keeper.pause_s()))
 
     def _may_be_called(self, line: RecordLine) -> bool:
         """Tell whether no terminal has called yet on a port that is there."""
@@ -135,7 +142,13 @@ class RecordBridge:
         return self._opening.monotonic_s() - line.state.since_s
 
     def _refuse_when_away(self, line: RecordLine, *, grace_s: float) -> None:
-        """Raise when the port is away, or no terminal is there for ``grace_s``."""
+        """Raise when the port is away, or no terminal is there for ``grace_s``.
+
+        Raises RuntimeError when the thread of the port has ended by a defect: the process has to be started again.
+        """
+        if self._defect is not None:
+            message = "the thread of the port has ended"
+            raise RuntimeError(message) from self._defect
         self._keeper.refuse_when_away()
         port = self._keeper.port
         if port is not None:

@@ -156,6 +156,15 @@ def test_what_was_to_be_sent_when_the_port_went_is_told_so(listening_to: Listeni
         listening_to.listener.send(NOTICE, KEY, 20)
 
 
+def test_what_is_given_to_a_thread_that_has_ended_waits_for_nothing(listening_to: Listening) -> None:
+    listening_to.listener.start()
+    listening_to.listener.stop()
+    began_s = time.monotonic()
+    with pytest.raises(SourceUnavailableError, match="being stopped"):
+        listening_to.listener.send(NOTICE, KEY, 20)
+    assert time.monotonic() - began_s < 10
+
+
 def test_what_waits_when_the_adapter_is_closed_is_told_so(listening_to: Listening) -> None:
     listening_to.talk.listens = lambda: listening_to.talk.stopped.wait(20)
     listening_to.listener.start()

@@ -299,6 +299,27 @@ def test_closing_makes_a_read_and_a_write_that_wait_come_back(tmp_path: Path) ->
         assert sorted(ended) == ["read", "write"]
 
 
+def test_a_write_that_waits_keeps_nobody_from_asking(tmp_path: Path) -> None:
+    with simulated_line(tmp_path, bits_per_s=300, flow_control=True) as slow:
+        port = open_port(settings_of(port=str(slow.near), write_timeout_s=600))
+
+        def write() -> None:
+            with pytest.raises(SourceUnavailableError, match="closed"):
+                port.write(bytes(100_000))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_for(lambda: slow.carried("near") > 0)
+        told: list[int] = []
+        asker = threading.Thread(target=lambda: told.append(port.unsent()))
+        asker.start()
+        asker.join(5)
+        port.close()
+        for thread in (writer, asker):
+            thread.join(20)
+        assert told[0] > 0
+
+
 def test_the_lock_of_a_closed_port_is_free(line: Line) -> None:
     open_port(settings_of(port=str(line.near))).close()
     descriptor = os.open(line.near, os.O_RDWR | os.O_NOCTTY)

@@ -213,3 +213,13 @@ def test_a_closed_adapter_does_nothing_more(tmp_path: Path) -> None:
         adapter.close()
         with pytest.raises(SourceUnavailableError, match="closed"):
             list(adapter.fetch(1))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_ended_is_told_as_a_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(record_mode, "open_port", defect)
+    with hall(tmp_path) as (adapter, _line), pytest.raises(RuntimeError, match="thread of the port has ended"):
+        list(adapter.fetch(1))
