@@ -170,8 +170,9 @@ def test_programs_that_others_wrote_talk_over_it(tmp_path: Path) -> None:
     received = tmp_path / "received"
     received.mkdir()
     began_s = time.monotonic()
+    # Without flow control, a receiver that is not scheduled for a second loses bytes, and waits ten for them.
     with (
-        simulated_line(tmp_path / "line", bits_per_s=921_600) as line,
+        simulated_line(tmp_path / "line", bits_per_s=921_600, flow_control=True) as line,
         opened(line.near) as near,
         opened(line.far) as far,
         subprocess.Popen(["rz", "-q"], stdin=near, stdout=near, cwd=received) as receiver,
