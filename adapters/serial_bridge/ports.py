@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 BY_ID: Final = Path("/dev/serial/by-id")
+BY_PATH: Final = Path("/dev/serial/by-path")
 PARITIES: Final = {
     "none": serial.PARITY_NONE,
     "even": serial.PARITY_EVEN,
@@ -50,7 +51,8 @@ class PortFound:
     """A port of this machine.
 
     ``path`` may change with every start, ``stable`` does not: a path below /dev/serial/by-id, else
-    ``usb:VID:PID:SERIAL``, else the path. ``description`` is what the system calls it; ``usb`` is ``VID:PID``, "" for
+    ``usb:VID:PID:SERIAL``; for adapters that have the same number, the path of the socket below /dev/serial/by-path;
+    else the path. ``description`` is what the system calls it; ``usb`` is ``VID:PID``, "" for
     ports without.
     """
 
@@ -62,13 +64,20 @@ class PortFound:
 
 
 def list_ports(
-    by_id: Path = BY_ID, comports: Callable[[], Iterable[Any]] = found_ports.comports
+    by_id: Path = BY_ID,
+    comports: Callable[[], Iterable[Any]] = found_ports.comports,
+    by_path: Path = BY_PATH,
 ) -> tuple[PortFound, ...]:
     """Return the ports of this machine, by path."""
-    links = {}
-    with suppress(OSError):
-        links = {os.path.realpath(link): str(link) for link in sorted(by_id.iterdir(), reverse=True)}
-    return tuple(sorted((_found(port, links) for port in comports()), key=lambda port: port.path))
+    ports = list(comports())
+    of_adapters, of_sockets = _links(by_id), _links(by_path)
+    found = []
+    for port in ports:
+        twins = [one for one in ports if one.vid is not None and _numbers(one) == _numbers(port)]
+        # Several ports of one adapter have a name each; two adapters of the same number have one for both.
+        are_named = len(twins) <= 1 or all(os.path.realpath(twin.device) in of_adapters for twin in twins)
+        found.append(_found(port, of_adapters if are_named else of_sockets, is_one=len(twins) == 1))
+    return tuple(sorted(found, key=lambda port: port.path))
 
 
 def path_of(written: str, comports: Callable[[], Iterable[Any]] = found_ports.comports) -> str:
@@ -287,9 +296,20 @@ def _errno_of(error: BaseException | None) -> int | None:
     return None
 
 
-def _found(port: Any, links: Mapping[str, str]) -> PortFound:
+def _numbers(port: Any) -> tuple[Any, ...]:
+    return port.vid, port.pid, port.serial_number
+
+
+def _links(folder: Path) -> dict[str, str]:
+    """Return the names of a folder of udev by the devices to which they lead."""
+    with suppress(OSError):
+        return {os.path.realpath(link): str(link) for link in sorted(folder.iterdir(), reverse=True)}
+    return {}
+
+
+def _found(port: Any, links: Mapping[str, str], *, is_one: bool) -> PortFound:
     usb = f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None and port.pid is not None else ""
-    by_usb = f"usb:{usb}:{port.serial_number}" if usb and port.serial_number else port.device
+    by_usb = f"usb:{usb}:{port.serial_number}" if usb and port.serial_number and is_one else port.device
     return PortFound(
         path=port.device,
         stable=links.get(os.path.realpath(port.device), by_usb),

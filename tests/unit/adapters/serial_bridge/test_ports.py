@@ -65,6 +65,26 @@ def test_ports_are_listed_with_the_name_that_does_not_change(tmp_path: Path) -> 
     assert [port.description for port in found][:2] == ["", "USB-Serial Controller"]
 
 
+def test_adapters_that_nothing_tells_apart_are_listed_by_the_socket_they_are_in(tmp_path: Path) -> None:
+    twins = [FoundPort(f"/dev/ttyUSB{number}", "CP2102", 0x10C4, 0xEA60, "0001") for number in range(2)]
+    by_id, by_path = tmp_path / "by-id", tmp_path / "by-path"
+    for folder in (by_id, by_path):
+        folder.mkdir()
+    # udev has one name for both, which leads to whichever was plugged in last.
+    (by_id / "usb-CP2102_0001-if00-port0").symlink_to("/dev/ttyUSB1")
+    (by_path / "pci-0-usb-0:1.2:1.0-port0").symlink_to("/dev/ttyUSB1")
+    found = list_ports(by_id, lambda: twins, by_path)
+    assert [port.stable for port in found] == ["/dev/ttyUSB0", str(by_path / "pci-0-usb-0:1.2:1.0-port0")]
+    # An adapter with two ports has two names.
+    (by_id / "usb-CP2102_0001-if01-port0").symlink_to("/dev/ttyUSB0")
+    assert [port.stable for port in list_ports(by_id, lambda: twins, by_path)] == [
+        str(by_id / "usb-CP2102_0001-if01-port0"),
+        str(by_id / "usb-CP2102_0001-if00-port0"),
+    ]
+    with pytest.raises(SourceNeedsPersonError, match="2 adapters"):
+        path_of("usb:10c4:ea60:0001", lambda: twins)
+
+
 def test_a_machine_without_usb_adapters_has_no_folder_of_stable_names(tmp_path: Path) -> None:
     assert list_ports(tmp_path / "none", list) == ()
 
