@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from adapters.contract import DeliveryRejectedError
 from adapters.serial_bridge.capture_mode import CaptureTalk
 from adapters.serial_bridge.control_text import on_the_line, plain
-from adapters.serial_bridge.inbox import Inbox, as_delivery
+from adapters.serial_bridge.inbox import Inbox, as_delivery, writing
 from adapters.serial_bridge.listening import Listener
 from adapters.serial_bridge.port_keeper import PortKeeper
 from adapters.serial_bridge.ports import open_port
@@ -93,12 +93,13 @@ class SerialBridge:
 
     def _started(self) -> tuple[Inbox, Listener]:
         opening = self._opening
-        if self._inbox is None:
-            self._inbox = Inbox(opening.folder, opening.now)
-        if self._listener is None:
-            keeper = PortKeeper(opening.name, lambda: open_port(self._settings), opening.monotonic_s)
-            self._listener = Listener(opening.name, self._talk(self._inbox), keeper, self._inbox)
-            self._listener.start()
+        with writing():
+            if self._inbox is None:
+                self._inbox = Inbox(opening.folder, opening.now)
+            if self._listener is None:
+                keeper = PortKeeper(opening.name, lambda: open_port(self._settings), opening.monotonic_s)
+                self._listener = Listener(opening.name, self._talk(self._inbox), keeper, self._inbox)
+                self._listener.start()
         return self._inbox, self._listener
 
     def _talk(self, inbox: Inbox) -> Talk:

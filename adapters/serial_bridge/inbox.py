@@ -92,7 +92,7 @@ class Inbox:
 
     def put_records(self, contents: Sequence[bytes], media_type: str) -> None:
         """Keep records in their order; they are on disk when this returns. Raises InboxUnwritableError."""
-        with self._came, _written():
+        with self._came, writing():
             self._store.execute("BEGIN IMMEDIATE")
             try:
                 for content in contents:
@@ -110,14 +110,14 @@ class Inbox:
         not kept twice; one that the node took is answered again, as its sender seems not to know. Raises
         InboxUnwritableError.
         """
-        with _written():
+        with writing():
             path.chmod(0o600)
             with path.open("rb+") as file:
                 digest = file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
         key = delivery_key(name, digest)
         kept = self._files / sha256(key.encode()).hexdigest()
-        with self._came, _written():
+        with self._came, writing():
             answered = self._store.execute("SELECT answer FROM answered WHERE key = ?", (key,)).fetchone()
             if answered is not None:
                 self._again.append(answered[0])
@@ -167,7 +167,7 @@ class Inbox:
         ``taken_with`` is the answer to a file that the node took whole: such a file is not handed over again. Raises
         InboxUnwritableError.
         """
-        with self._lock, _written():
+        with self._lock, writing():
             found = self._store.execute("SELECT file FROM received WHERE key = ?", (key,)).fetchone()
             if found is None:
                 return False
@@ -185,7 +185,7 @@ class Inbox:
 
     def set_delivered(self, key: str) -> None:
         """Remember that the document of this key reached the department; raises InboxUnwritableError."""
-        with self._lock, _written():
+        with self._lock, writing():
             self._remember("delivered", "key", (key,))
 
     def _remember(self, table: str, columns: str, values: tuple[object, ...]) -> None:
@@ -238,7 +238,8 @@ def as_delivery(received: Received, source_id: str) -> Delivery:
 
 
 @contextmanager
-def _written() -> Iterator[None]:
+def writing() -> Iterator[None]:
+    """Have what the disk does not take raise InboxUnwritableError."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from adapters.record_line.bridging import delivery_of, keys_of_terminals, message_of
 from adapters.record_line.line import RecordLine, Standing
+from adapters.serial_bridge.inbox import writing
 from adapters.serial_bridge.port_keeper import LOOK_AGAIN_S, PortKeeper
 from adapters.serial_bridge.ports import open_port
 
@@ -94,13 +95,14 @@ class RecordBridge:
             raise SourceUnavailableError("the adapter is closed")
         if self._line is None:
             folder = self._opening.folder / "line"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            self._line = RecordLine(
-                terminals=self._keys,
-                folder=folder,
-                monotonic_s=self._opening.monotonic_s,
-                token=self._opening.token,
-            )
+            with writing():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                self._line = RecordLine(
+                    terminals=self._keys,
+                    folder=folder,
+                    monotonic_s=self._opening.monotonic_s,
+                    token=self._opening.token,
+                )
             self._thread = threading.Thread(
                 target=self._keep_port, args=(self._line,), name=f"serial port of {self._opening.name}", daemon=True
             )

@@ -274,6 +274,16 @@ def raises(error: Exception) -> None:
     raise error
 
 
+@pytest.mark.parametrize("name", ["files", "refused"])
+def test_a_folder_that_cannot_be_written_is_away(line: Line, tmp_path: Path, name: str) -> None:
+    with bridge(line, tmp_path / "kept", mode="capture") as adapter:
+        (tmp_path / "kept" / name).write_bytes(b"")
+        with pytest.raises(SourceUnavailableError, match="folder of the adapter cannot be written"):
+            list(adapter.fetch(1))
+        (tmp_path / "kept" / name).unlink()
+        assert list(adapter.fetch(1)) == []
+
+
 def test_a_piece_that_finds_no_room_is_counted_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -223,3 +223,12 @@ def test_a_thread_that_has_ended_is_told_as_a_defect(tmp_path: Path, monkeypatch
     monkeypatch.setattr(record_mode, "open_port", defect)
     with hall(tmp_path) as (adapter, _line), pytest.raises(RuntimeError, match="thread of the port has ended"):
         list(adapter.fetch(1))
+
+
+def test_a_folder_that_cannot_be_written_is_away(tmp_path: Path) -> None:
+    with hall(tmp_path) as (adapter, _line):
+        (tmp_path / "kept" / "line").write_bytes(b"")
+        with pytest.raises(SourceUnavailableError, match="folder of the adapter cannot be written"):
+            list(adapter.fetch(1))
+        (tmp_path / "kept" / "line").unlink()
+        assert list(adapter.fetch(1)) == []
