@@ -171,8 +171,8 @@ _CAPTURE: Final = (
         name="check_before_end",
         form=Form.FLAG,
         default=False,
-        zh="capture：校验字符在结束标记之前（否则在其后）",
-        en="capture: whether the check stands before the end mark, not behind it",
+        zh="capture：校验字符在结束标记之前（否则在其后；没有结束标记时总在记录末尾）",
+        en="capture: whether the check stands before the end mark, not behind it; without one it is always last",
     ),
     Setting(
         name="check_hexadecimal",

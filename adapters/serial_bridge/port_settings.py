@@ -66,8 +66,10 @@ PORT_SETTINGS: Final = (
         name="dsrdtr",
         form=Form.FLAG,
         default=False,
-        zh="硬件流控（DSR/DTR），少数打印机和显示屏需要",
-        en="Flow control by DSR and DTR, which some printers and displays need",
+        zh="DSR/DTR 流控：Linux 驱动程序没有，设为 true 只表示不由本程序控制 DTR；设备需要时，把它的 DTR 接到 CTS，"
+        "并打开 rtscts",
+        en="Flow control by DSR and DTR, which Linux does not have: true only leaves DTR alone; for a device that "
+        "needs it, lead its DTR to CTS and set rtscts",
     ),
     Setting(
         name="dtr",
@@ -80,8 +82,8 @@ PORT_SETTINGS: Final = (
         name="rts",
         form=Form.FLAG,
         default=True,
-        zh="打开串口时 RTS 是否有效（rtscts 打开时由流控决定）",
-        en="Whether RTS is on while the port is open (flow control decides when rtscts is on)",
+        zh="打开串口时 RTS 是否有效（rtscts 打开时由流控决定，使用 RS-485 时由收发切换决定）",
+        en="Whether RTS is on while the port is open (flow control decides when rtscts is on, and rs485 when it is on)",
     ),
     Setting(
         name="exclusive",
@@ -104,8 +106,9 @@ PORT_SETTINGS: Final = (
         form=Form.NUMBER,
         default=0.0,
         highest=25.5,
-        zh="驱动程序等待下一个字节的秒数（0.1 的倍数）；0 为不等待",
-        en="How long the driver waits for one more byte, in tenths of seconds; 0 for not at all",
+        zh="驱动程序等待下一个字节的秒数（0.1 的倍数）；0 为不等待。一般不用设：到达的数据总是立即取走",
+        en="How long the driver waits for one more byte, in tenths of seconds; 0 for not at all. Rarely needed: what "
+        "has come is taken at once",
     ),
     Setting(
         name="rs485",
