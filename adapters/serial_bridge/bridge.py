@@ -39,8 +39,7 @@ class SerialBridge:
 
         Whether somebody is at the other end cannot be seen: these devices speak when they have something to say.
         """
-        if self._settings["mode"] != "capture":
-            require_programs(self._settings["mode"])
+        self._require_programs()
         if self._listener is not None:
             self._listener.refuse_when_away()
         else:
@@ -51,6 +50,7 @@ class SerialBridge:
         inbox, listener = self._started()
         came = inbox.after(0, 1)
         if not came:
+            self._require_programs()
             listener.refuse_when_away()
             inbox.wait(WAIT_S)
             came = inbox.after(0, 1)
@@ -79,6 +79,7 @@ class SerialBridge:
         inbox, listener = self._started()
         if inbox.is_delivered(key):
             return
+        self._require_programs()
         listener.refuse_when_away()
         listener.send(document, key, DELIVER_MAX_S)
 
@@ -102,13 +103,17 @@ class SerialBridge:
                 self._listener.start()
         return self._inbox, self._listener
 
+    def _require_programs(self) -> None:
+        """Raise SourceNeedsPersonError when what the mode needs is not installed, or no more."""
+        if self._settings["mode"] != "capture":
+            require_programs(self._settings["mode"])
+
     def _talk(self, inbox: Inbox) -> Talk:
         opening = self._opening
         if self._settings["mode"] == "capture":
             return CaptureTalk(
                 opening.name, self._settings, opening.folder, inbox, now=opening.now, monotonic_s=opening.monotonic_s
             )
-        require_programs(self._settings["mode"])
         return TransferTalk(opening.name, self._settings, opening.folder, inbox, opening.monotonic_s)
 
     def _answer(self, delivery: Delivery, form: str, accepted: int, repeated: int, refused: int, reason: str) -> None:

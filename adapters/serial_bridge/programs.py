@@ -154,7 +154,7 @@ def started(session: Session, file_bytes_max: int) -> Iterator[Program]:
         tty.setraw(slave)
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(session.folder), "LANG": "C", "TERM": "dumb"}
         process = subprocess.Popen(  # noqa: S603 - the programs are ours to name, and their files are named by us.
-            [*_confined(file_bytes_max), *session.argv],
+            [*_confined(file_bytes_max), shutil.which(session.argv[0]) or session.argv[0], *session.argv[1:]],
             stdin=slave,
             stdout=slave,
             stderr=subprocess.DEVNULL,

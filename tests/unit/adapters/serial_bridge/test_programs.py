@@ -63,6 +63,20 @@ def test_a_program_has_a_bare_environment(
     assert "YIZHAN" not in shown
 
 
+def test_a_program_runs_from_where_it_is_installed(
+    line: Line, port: Port, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "local" / "speak"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho spoken\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    assert require_program("speak", "none") == str(program)
+    with far_end(line) as far:
+        assert run(port, tmp_path, "speak") == 0
+        heard(far, b"spoken")
+
+
 def test_a_program_that_writes_too_much_is_killed(port: Port, tmp_path: Path) -> None:
     assert run(port, tmp_path, "sh", "-c", "exec head -c 50000 /dev/zero > big") != 0
     assert (tmp_path / "big").stat().st_size == 10_000

@@ -327,6 +327,23 @@ def test_a_program_that_is_not_installed_needs_a_person(
                 ask()
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_program_that_is_taken_away_later_needs_a_person_too(
+    tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        simulated_line(tmp_path / "line") as line,
+        bridge(line, tmp_path / "kept", mode=protocol, deliver="xml") as adapter,
+    ):
+        assert list(adapter.fetch(1)) == []
+        with monkeypatch.context() as patched:
+            patched.setattr(shutil, "which", lambda name: None if name in {"rz", "kermit"} else f"/usr/bin/{name}")
+            for ask in (adapter.check, lambda: list(adapter.fetch(1)), lambda: adapter.deliver(NOTICE, "1")):
+                with pytest.raises(SourceNeedsPersonError, match="install the package"):
+                    ask()
+        assert list(adapter.fetch(1)) == []
+
+
 def test_files_wait_at_their_sender_when_too_many_wait_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer_mode, "WAITING_MAX", 1)
     with (
