@@ -141,8 +141,12 @@ class Framer:
         return bool(self._held)
 
     def _skip(self, found: list[Found]) -> bool:
-        """Go on to the end of a record that was too long; tell whether it was found."""
-        end = self._find_end() if self._frame.end else -1
+        """Go on to the end of a record that was too long; tell whether it was found.
+
+        It may stand anywhere: when a byte was lost, characters of two bytes stand at odd places from there on, and no
+        end was found because of that.
+        """
+        end = self._held.find(self._frame.end) if self._frame.end else -1
         if end < 0:
             if len(self._held) > self._frame.bytes_max:
                 self._cut(found, self._frame.bytes_max, Flaw.TOO_LONG)

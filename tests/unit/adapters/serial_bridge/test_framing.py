@@ -171,6 +171,16 @@ def test_marks_of_two_bytes_stand_only_where_a_character_begins() -> None:
     assert records(framer.feed((text + "\n").encode("utf-16-le"))) == [text.encode("utf-16-le")]
 
 
+def test_a_byte_lost_from_text_of_two_byte_characters_does_not_spoil_the_rest_of_the_day() -> None:
+    end = "\n".encode("utf-16-le")
+    framer = Framer(Frame(end=end, unit=2, bytes_max=40))
+    line = "办结\n".encode("utf-16-le")
+    assert records(framer.feed(line)) == ["办结".encode("utf-16-le")]
+    framer.feed(line[1:])
+    found = [one for _ in range(20) for one in framer.feed(line)]
+    assert records(found)[-10:] == ["办结".encode("utf-16-le")] * 10
+
+
 def test_a_byte_with_a_parity_error_spoils_its_record_only() -> None:
     framer = Framer(LINES)
     found = framer.feed(b"one\ntw?\nthree\n", damaged=(6,))
