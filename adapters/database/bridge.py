@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from adapters.contract import Delivery
@@ -16,6 +16,7 @@ from adapters.database.settings import plan_of
 from adapters.database.values import sortable
 from adapters.database.watermarks import Mark, Present, beginning, cursor_of, mark_of, no_later, present_of
 from adapters.database.writing import check_tables, write_answer, write_document
+from adapters.pulling.ahead import one_ahead
 from adapters.pulling.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -65,8 +66,10 @@ class DatabaseAdapter:
             if start is not None:
                 kept.forget_before(sortable(start.at))
             window = _Window(kept, self._mark, int(self._plan["remembered_max"]))
-            with closing(rows_from(connection, self._plan, start)) as rows:
-                for parcel in islice(self._parcels(window.unknown(rows)), limit):
+            rows = window.unknown(rows_from(connection, self._plan, start))
+            # Until it is closed the connection belongs to the thread that makes the next parcels.
+            with closing(one_ahead(self._parcels(rows))) as coming:
+                for parcel in islice(chain.from_iterable(coming), limit):
                     yield self._delivery(parcel, window)
                     if self._opening.wait(0):
                         return
@@ -96,18 +99,18 @@ class DatabaseAdapter:
             self._kept = Remembered(self._opening.folder, self._mark.serial if self._mark else 0)
         return self._kept
 
-    def _parcels(self, rows: Iterator[SourceRow]) -> Iterator[Parcel]:
-        """Yield rows in parcels of ``page_rows``, or fewer when they are long."""
+    def _parcels(self, rows: Iterator[SourceRow]) -> Iterator[list[Parcel]]:
+        """Yield the parcels of each ``page_rows`` rows, or fewer when they are long."""
         batch: list[SourceRow] = []
         characters = 0
         for row in rows:
             batch.append(row)
             characters += row.characters
             if len(batch) == self._plan["page_rows"] or characters > BATCH_CHARACTERS_MAX:
-                yield from parcels(batch, self._plan)
+                yield list(parcels(batch, self._plan))
                 batch, characters = [], 0
         if batch:
-            yield from parcels(batch, self._plan)
+            yield list(parcels(batch, self._plan))
 
     def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
         mark = window.advance(no_later(parcel.reached, self._plan, self._present), self._plan)
@@ -143,6 +146,9 @@ class DatabaseAdapter:
 
 class _Window:
     """What of a round is known already, and how far the round has come.
+
+    ``unknown`` is asked by the thread that reads ahead. Before it yields its first row it is done with what the other
+    methods use, and those are called once a delivery is made of that row.
 
     More than ``remembered_max`` rows are not remembered: while a round passes known rows, and before it meets the first
     unknown one, the beginning of the window moves over the oldest of them.

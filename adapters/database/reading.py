@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import SourceNeedsPersonError
@@ -10,10 +9,9 @@ from adapters.database.connecting import transaction
 from adapters.database.settings import ROW_CHARACTERS_MAX
 from adapters.database.statements import Place, page
 from adapters.database.values import SourceRow, row_of
-from adapters.pulling.ahead import one_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from sqlalchemy.engine import Connection
 
@@ -28,24 +26,22 @@ COLUMNS_MAX: Final = 400
 """Columns of a row, as many as the node's readers take."""
 
 
-def rows_from(connection: Connection, plan: Plan, start: Place | None) -> Generator[SourceRow]:
+def rows_from(connection: Connection, plan: Plan, start: Place | None) -> Iterator[SourceRow]:
     """Yield the rows from ``start`` on in the order of watermark and ids, each once, one short transaction a page.
 
     Every page begins at the last row of the page before, itself included, so that rows which share a place are not lost
-    at the border of a page, and rows that change meanwhile move to a later page. One page is read ahead by another
-    thread, to which the connection belongs until the iterator is closed.
+    at the border of a page, and rows that change meanwhile move to a later page.
     """
     here: Place | None = None
     told_here: set[bytes] = set()
-    with closing(one_ahead(_pages(connection, plan, start))) as pages:
-        for rows in pages:
-            for row in rows:
-                if row.place != here:
-                    here = row.place
-                    told_here.clear()
-                if row.digest not in told_here:
-                    told_here.add(row.digest)
-                    yield row
+    for rows in _pages(connection, plan, start):
+        for row in rows:
+            if row.place != here:
+                here = row.place
+                told_here.clear()
+            if row.digest not in told_here:
+                told_here.add(row.digest)
+                yield row
 
 
 def first_row(connection: Connection, plan: Plan, start: Place | None) -> SourceRow | None:

@@ -1,4 +1,4 @@
-"""Reading one page ahead: the source works on the next one while the node takes in the one before."""
+"""Working one step ahead: the next page is read and made ready while the node takes in the one before."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _END: Final = object()
 
 
 def one_ahead(pages: Iterator[_T]) -> Generator[_T]:
-    """Yield ``pages`` in their order; each is produced in another thread, one after the other.
+    """Yield ``pages`` in their order; each is made in another thread, one after the other.
 
-    What they use belongs to that thread until this iterator is closed, which waits for the page that is being read.
+    What they use belongs to that thread until this iterator is closed, which waits for the one that is being made.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") as thread:
         coming = thread.submit(next, pages, _END)

@@ -9,6 +9,7 @@ cursor than the folder has seen (it was restored from a backup), everything is f
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,8 @@ class Remembered:
 
     def __init__(self, folder: Path, serial: int) -> None:
         path = folder / FILE_NAME
+        # One thread may ask what is known while another adds to it.
+        self._lock = threading.Lock()
         with _told():
             try:
                 self._open(path, serial)
@@ -50,7 +53,7 @@ class Remembered:
                 self._open(path, serial)
 
     def _open(self, path: Path, serial: int) -> None:
-        self._database = sqlite3.connect(path)
+        self._database = sqlite3.connect(path, check_same_thread=False)
         # Losing the last answers in a power cut makes them come again; a flush for each would cost more.
         self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _TABLES)
         (seen,) = self._database.execute("SELECT max(serial) FROM state").fetchone()
@@ -70,13 +73,13 @@ class Remembered:
         """Tell whether this was answered; with its ``place`` what stands behind all others is not looked up."""
         if place > self._newest:
             return False
-        with _told():
+        with self._lock, _told():
             return self._database.execute("SELECT 1 FROM answered WHERE digest = ?", (digest,)).fetchone() is not None
 
     def add(self, answered: Iterable[tuple[bytes, str]], serial: int) -> None:
         """Remember what the answer with this serial was about: digests with their places; repeating is harmless."""
         added = list(answered)
-        with _told(), self._database:
+        with self._lock, _told(), self._database:
             before = self._database.total_changes
             self._database.executemany("INSERT OR IGNORE INTO answered VALUES (?, ?)", added)
             self._count += self._database.total_changes - before
@@ -86,20 +89,20 @@ class Remembered:
 
     def forget(self, digests: Iterable[bytes]) -> None:
         """Forget these."""
-        with _told(), self._database:
+        with self._lock, _told(), self._database:
             for digest in digests:
                 self._count -= self._database.execute("DELETE FROM answered WHERE digest = ?", (digest,)).rowcount
 
     def forget_before(self, place: str) -> None:
         """Forget what stands before a place."""
-        with _told(), self._database:
+        with self._lock, _told(), self._database:
             self._count -= self._database.execute("DELETE FROM answered WHERE place < ?", (place,)).rowcount
 
     def keep_newest(self, count: int) -> None:
         """Forget the first in order until about ``count`` are left."""
         if self._count > count:
             border = "SELECT place FROM answered ORDER BY place DESC LIMIT 1 OFFSET ?"
-            with _told():
+            with self._lock, _told():
                 (place,) = self._database.execute(border, (count - 1,)).fetchone()
             self.forget_before(place)
 
