@@ -297,7 +297,7 @@ def test_a_postgres_that_freezes_at_any_statement_is_left(
 
 def test_an_sqlite_file_that_is_not_there_is_away_and_not_made(tmp_path: Path) -> None:
     department = sqlite_department(tmp_path)
-    assert "does not answer" in away(department.open(tmp_path / "kept"))
+    assert "cannot be opened" in away(department.open(tmp_path / "kept"))
     assert not (tmp_path / "department.sqlite3").exists()
 
 
