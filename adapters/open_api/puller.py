@@ -93,7 +93,7 @@ class OpenApiAdapter:
 
     def _round(self) -> Iterator[Delivery]:
         step, serial = self._state.step, self._state.serial
-        asked, before = {step}, b""
+        asked, before, listed = {step}, b"", 0
         for _ in range(int(self._plan["pages_max"])):
             answer = self._ask(step, conditional=True)
             if answer.status == NOT_MODIFIED:
@@ -103,6 +103,7 @@ class OpenApiAdapter:
             if self._plan["paging"] == "page" and before == alike:
                 # A server that hands out its last page for every number beyond it.
                 return
+            listed += len(page.items)
             batches = list(self._batches(page))
             after = self._after(page, answer)
             for number, batch in enumerate(batches, start=1):
@@ -116,6 +117,7 @@ class OpenApiAdapter:
                 self._state = _numbered(after, self._state.serial)
             if page.following is None or (page.following == step and not batches):
                 self._see_progress(page, batches)
+                self._see_memory(listed)
                 return
             if page.following in asked:
                 raise SourceNeedsPersonError("the server names a page again that it handed out before: it has no end")
@@ -166,6 +168,14 @@ class OpenApiAdapter:
             raise SourceNeedsPersonError(
                 f"a whole page of {len(page.items)} items has one watermark, so nothing behind it is reached: "
                 "raise page_size"
+            )
+
+    def _see_memory(self, listed: int) -> None:
+        plan = self._plan
+        if listed > plan["remembered_max"] and (plan["paging"] == "none" or plan["resume"] == "start"):
+            raise SourceNeedsPersonError(
+                f"the list has {listed} items, and {int(plan['remembered_max'])} are remembered at most, so the others "
+                "come again each time: raise remembered_max"
             )
 
     def _delivery(self, batch: tuple[Item, ...], answer: HttpAnswer, after: _State, serial: int) -> Delivery:

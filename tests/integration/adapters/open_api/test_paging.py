@@ -146,6 +146,18 @@ def test_a_whole_list_brings_what_is_new_or_changed_in_it(node_of: Callable[...,
         assert node.items() == []
 
 
+def test_a_list_of_more_items_than_are_remembered_is_told(node_of: Callable[..., Node]) -> None:
+    with RawServer(lambda _: json_answer([{"id": str(number)} for number in range(101)])) as server:
+        node = node_of(server.address, items=".", remembered_max=100, items_max=50)
+        with pytest.raises(SourceNeedsPersonError, match=r"101 items.*raise remembered_max"):
+            node.items()
+        # Nothing is held back for it.
+        assert sum(len(json.loads(one.content)) for one in node.came) == 101
+        node.open(remembered_max=101)
+        node.items()
+        assert node.items() == []
+
+
 def test_an_answer_that_did_not_change_is_not_sent_again(node_of: Callable[..., Node]) -> None:
     def script(asked: Asked) -> bytes:
         if asked.headers.get("if-none-match") == '"v1"':
