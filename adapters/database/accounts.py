@@ -40,11 +40,14 @@ def check_account(connection: Connection, plan: Plan) -> None:
 
 def _mysql_writes(connection: Connection, plan: Plan) -> bool:
     schema, _, table = plan["table"].rpartition(".")
-    scopes = {"*.*", f"{schema or plan.url.database}.*".lower(), f"{schema or plan.url.database}.{table}".lower()}
+    database = str(schema or plan.url.database).lower()
+    scopes = {"*.*", f"{database}.*", f"{database}.{table}".lower()}
+    ours = {f"{database}.{plan[name].rpartition('.')[2]}".lower() for name in ("deliver_table", "answers_table")}
     for (grant,) in connection.exec_driver_sql("SHOW GRANTS FOR CURRENT_USER"):
         found = _GRANT.match(grant)
         scope = found["scope"].replace("`", "").replace("\\", "").lower() if found else ""
-        if found and scope in scopes and _WRITES.search(found["rights"]):
+        is_read = scope in scopes or (not table and scope.startswith(f"{database}.") and scope not in ours)
+        if found and is_read and _WRITES.search(found["rights"]):
             return True
     return False
 

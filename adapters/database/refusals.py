@@ -31,7 +31,8 @@ _CERTIFICATE: Final = (
 _MYSQL: Final = {
     **dict.fromkeys((1044, 1045, 1130, 1227, 1820, 1862, 1698, 3118, 4151), _ACCOUNT),
     **dict.fromkeys((1142, 1143), _TABLE),
-    **dict.fromkeys((1049, 1051, 1052, 1054, 1060, 1064, 1103, 1109, 1146, 1149, 1248, 1349, 1356), _STRUCTURE),
+    **dict.fromkeys((1049, 1051, 1052, 1054, 1055, 1060, 1064, 1103, 1109, 1111, 1140), _STRUCTURE),
+    **dict.fromkeys((1146, 1149, 1222, 1241, 1242, 1248, 1267, 1305, 1349, 1356, 1525), _STRUCTURE),
     1129: "the server blocked this machine after failed connections: its administrator runs FLUSH HOSTS",
     2026: _CERTIFICATE,
 }

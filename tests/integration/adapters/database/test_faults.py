@@ -178,6 +178,21 @@ def test_an_account_that_may_write_is_refused_until_the_site_says_so(
     assert len(list(adapter.fetch(10))) == 1
 
 
+@pytest.mark.parametrize("empty", ["mariadb"], indirect=True)
+def test_a_query_is_refused_to_an_account_that_may_write_any_table(empty: DepartmentDatabase, tmp_path: Path) -> None:
+    empty.make_cases()
+    empty.run(
+        "CREATE TABLE answers (delivery_key VARCHAR(200) PRIMARY KEY, answered_at DATETIME, offered INT,"
+        " accepted INT, repeated INT, refused INT, received INT, reason VARCHAR(500), problems LONGTEXT)"
+    )
+    empty.let_read("answers", "SELECT, INSERT")
+    adapter = empty.open(tmp_path / "kept", table=None, query="SELECT * FROM cases", answers_table="answers")
+    adapter.check()
+    empty.let_read("cases", "SELECT, UPDATE")
+    with pytest.raises(SourceNeedsPersonError, match="account_may_write"):
+        adapter.check()
+
+
 def test_a_superuser_with_a_query_is_refused(postgres_server_here: PostgresServer, tmp_path: Path) -> None:
     department = postgres_department(postgres_server_here)
     department.make_cases()

@@ -98,12 +98,13 @@ def test_what_libpq_says_while_connecting(text: str, *, away: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "away"), [(1040, True), (1205, True), (1129, False), (1820, False), (2003, True), (9999, True)]
+    ("number", "away"),
+    [(1040, True), (1205, True), (1055, False), (1129, False), (1820, False), (2003, True), (9999, True)],
 )
 def test_what_mysql_says(number: int, *, away: bool) -> None:
     found = meaning(OperationalError(number, "value 张三 of a row"))
     assert isinstance(found, SourceUnavailableError if away else SourceNeedsPersonError)
-    assert ("张三" in str(found)) == (number in {1040, 1129, 1820, 2003})
+    assert ("张三" in str(found)) == (number in {1040, 1055, 1129, 1820, 2003})
 
 
 def test_an_error_without_anything_is_away() -> None:
