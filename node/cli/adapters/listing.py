@@ -77,7 +77,7 @@ def show(frame: Frame, name: str) -> None:
         write_json({"schema": "yizhan.adapter/1", **status, "settings": settings})
         return
     known = [(key, _spoken(frame, value) if key == "state" else value) for key, value in status.items()]
-    rows = [(key, "" if value is None else value) for key, value in (*known, *settings.items())]
+    rows = [(key, _told(value)) for key, value in (*known, *settings.items())]
     write_table(frame, f"适配器 Adapter {name}", ("name", "value"), rows)
 
 
@@ -109,6 +109,15 @@ def _spoken(frame: Frame, state: str) -> str:
     from node.web.words import word
 
     return word(state).spoken(frame.language)
+
+
+def _told(value: Any) -> str:
+    """Return a value as people read it: entries of a list and of a table behind commas, nothing for none."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={text}" for name, text in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _settings(listed: ListedAdapter) -> dict[str, Any]:

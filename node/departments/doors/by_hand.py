@@ -18,7 +18,7 @@ from adapters.contract import DeliveryRejectedError, SourceNeedsPersonError, Sou
 from node.departments.conformance import check_delivery
 from node.departments.delivering.queue import forget as forget_documents
 from node.departments.doors import book
-from node.departments.doors.adapters_file import ADAPTERS_FILE, PAGE, read_adapters
+from node.departments.doors.adapters_file import ADAPTER_NAME, ADAPTERS_FILE, PAGE, read_adapters
 from node.departments.doors.doorway import BrokenDoorError, Doorway, Place
 from node.departments.doors.editing import add_table, remove_table
 from node.departments.doors.folders import OWN, SPOOL, folder_of, kept_by_us, make_folder, remove_folder
@@ -106,8 +106,8 @@ def remove_adapter(store: Store, home: Path, name: str) -> bool:
     """
     is_known = remove_table(home / ADAPTERS_FILE, name)
     remove_table(home / SECRETS_FILE, name)
-    folder = folder_of(home, name)
-    if folder.is_dir():
+    # A table may have any name, "..", too: none but the name of an adapter leads to a folder.
+    if ADAPTER_NAME.match(name) and folder_of(home, name).is_dir():
         with _kept(home, name, tries=50):
             # Its lock goes with it: whoever waits for the adapter finds it gone from the file.
             remove_folder(home, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +69,22 @@ def test_a_process_that_crashes_in_a_report_is_told(hall: Home) -> None:
     assert "was ended" in hall.call("adapters", "test", "door", code=1).err
 
 
+def test_a_source_that_nothing_waits_at_is_reported_on_in_the_language_asked_for(hall: Home) -> None:
+    report = hall.call("adapters", "test", "door", "--lang", "zh", json_wanted=False)
+    assert "–\tstable_key\t" in report.out
+    assert "全部通过。" in report.err
+
+
+def test_settings_are_shown_as_people_read_them(hall: Home) -> None:
+    (hall.folder.parent / "drop").mkdir()
+    settings = ("--set", f"folder={hall.folder.parent / 'drop'}", "--set", "patterns=*.csv", "--set", "patterns=*.xml")
+    hall.call("adapters", "add", "drop", "--kind", "file_drop", "--source", "hall", *settings)
+    shown = hall.call("adapters", "show", "drop", json_wanted=False).out
+    assert "settings.patterns\t*.csv, *.xml" in shown.splitlines()
+    assert "hours\t" in shown.splitlines()
+    assert "{" not in shown
+
+
 def test_a_new_kind_is_written_where_it_was_asked_for(county: Home, tmp_path: Path) -> None:
     folder = tmp_path / "package"
     made = county.call("adapters", "new", "tax_box", "--folder", str(folder)).document
@@ -86,10 +101,3 @@ def test_the_scale_says_how_far_a_kind_has_come(hall: Home) -> None:
     )
     assert "file_drop: gold" in hall.call("adapters", "scale", "file_drop", json_wanted=False).err
     assert "no kind named 'nobody'" in hall.call("adapters", "scale", "nobody", code=1).err
-
-
-def test_documents_are_listed_and_delivered_again(hall: Home) -> None:
-    table = json.loads(hall.call("adapters", "documents", "line").out)
-    assert (table["name"], table["documents"]) == ("line", [])
-    assert "no document 7" in hall.call("adapters", "documents", "line", "--again", "7", code=1).err
-    assert "no adapter named 'nobody'" in hall.call("adapters", "documents", "nobody", code=1).err
