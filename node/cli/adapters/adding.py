@@ -99,10 +99,10 @@ def add(
             node.intake.dialects.find(config.dialect)
         if check:
             _tried(config, home, node.clock)
-        if paused:
-            # Before the file names it: a running node looks at the file every second.
-            at = node.clock.now()
-            set_paused(node.store, name, kind=kind, source=source, paused_at=at, at=at)
+        # Before the file names it: a running node looks at the file every second. A table that was taken out by hand
+        # may have left an adapter of this name paused.
+        at = node.clock.now()
+        set_paused(node.store, name, kind=kind, source=source, paused_at=at if paused else None, at=at)
         add_adapter(home, name, table, secrets)
     if frame.json:
         added = {"name": name, "kind": kind, "source": source, "checked": check, "paused": paused}

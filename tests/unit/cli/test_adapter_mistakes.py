@@ -168,3 +168,13 @@ def test_a_database_that_is_not_there_is_told_in_words(
     options = [word for one in settings for word in ("--set", one.format(folder=tmp_path))]
     given = ("--kind", "database", "--source", "hall", *options)
     assert words in hall.call("adapters", "add", "door", *given, code=None).document["why"]
+
+
+def test_an_adapter_that_is_added_again_is_not_paused_because_an_earlier_one_was(hall: Home) -> None:
+    add(hall, "--paused")
+    (hall.folder / "adapters.toml").unlink()
+    add(hall)
+    assert shown(hall)["state"] == "stopped"
+    (deliveries(hall) / "a.csv").write_bytes(applications(1))
+    with running(hall):
+        assert wait_until(lambda: shown(hall)["accepted"] == 1, 20, MachineClock())
