@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.2
 """How often it is looked whether a running node has done the round that it was asked for."""
+_WHY_LENGTH_MAX: Final = 300
 COMMENT: Final = f"The adapters of this node; every key is explained in {PAGE}."
 
 _log = logging.getLogger(__name__)
@@ -218,6 +219,12 @@ def known_cursor(store: Store, name: str) -> str | None:
     return None if known is None else known.cursor
 
 
+def is_paused(store: Store, name: str) -> bool:
+    """Tell whether an adapter is paused."""
+    known = _known(store, name)
+    return known is not None and known.paused_at is not None
+
+
 @contextmanager
 def _aside(
     config: AdapterConfig, home: Path, cursor: str | None, *, clock: Clock, environment: Mapping[str, str]
@@ -225,10 +232,7 @@ def _aside(
     """Give the adapter open on a copy of its folder; its errors become those of the node."""
     with TemporaryDirectory(prefix="yizhan-adapter-") as name:
         place = Place(own=Path(name) / OWN, spool=Path(name) / SPOOL)
-        own = folder_of(home, config.name) / OWN
-        if own.is_dir():
-            shutil.copytree(own, place.own, ignore_dangling_symlinks=True)
-        place.own.mkdir(exist_ok=True)
+        _copy_own(folder_of(home, config.name) / OWN, place.own, config.name)
         place.spool.mkdir()
         with _explained(config):
             doorway = Doorway(config, place, cursor, clock=clock, environment=environment, told=_told)
@@ -236,6 +240,25 @@ def _aside(
                 yield doorway
             finally:
                 doorway.close()
+
+
+def _copy_own(own: Path, target: Path, name: str) -> None:
+    """Copy the adapter's own folder; a process that keeps the adapter goes on changing it meanwhile."""
+    try:
+        if own.is_dir():
+            shutil.copytree(own, target, ignore_dangling_symlinks=True, copy_function=_copy_if_there)
+        target.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The folder of the adapter {name} cannot be copied to {target.parent}, to be tried there",
+            why=error.strerror or str(error)[:_WHY_LENGTH_MAX],
+            action="Free some space there, or name a folder with more of it by TMPDIR",
+        ) from error
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 @contextmanager

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
+from node.cli.home import RUN, alone_in
 from tests.support.homes import Home, applications
 from tests.support.samples import CREDIT_CODE
 from tests.support.scripted_adapters import install_scripted
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALL_RULES = {
     "contract_version",
@@ -62,6 +63,50 @@ def test_a_report_on_a_source_that_is_away_says_so_and_leaves_with_1(hall: Home)
     (found,) = [one for one in report["findings"] if one["passed"] is False]
     assert found["rule"] == "checked_before_saving"
     assert "the source is away" in found["text"]
+
+
+def test_what_a_running_node_may_have_spoilt_in_a_report_is_said(hall: Home) -> None:
+    (deliveries(hall) / "script").write_text("check:away", encoding="utf-8")
+    hall.call("adapters", "pause", "door")
+    with alone_in(hall.folder, RUN):
+        _, *words = hall.call("adapters", "test", "door", "--lang", "en", json_wanted=False, code=1).err.splitlines()
+        assert words == []
+        hall.call("adapters", "resume", "door")
+        (deliveries(hall) / "script").write_text("check:away", encoding="utf-8")
+        err = hall.call("adapters", "test", "door", "--lang", "en", json_wanted=False, code=1).err
+        assert err.splitlines()[-1].endswith("yizhan adapters pause door")
+        assert "pause" not in hall.call("adapters", "test", "door", "--lang", "en", json_wanted=False).err
+
+
+def test_an_adapter_is_tried_while_its_own_folder_changes(hall: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = hall.folder / "adapters" / "door" / "own"
+    own.mkdir(parents=True)
+    for name in ("answered", "answered-wal"):
+        (own / name).write_text(name, encoding="utf-8")
+    copy = shutil.copy2
+
+    def copy_too_late(source: str, target: str) -> object:
+        if source.endswith("-wal"):
+            # What the process that keeps the adapter does when it lets its database go.
+            Path(source).unlink()
+        return copy(source, target)
+
+    monkeypatch.setattr("node.departments.doors.by_hand.shutil.copy2", copy_too_late)
+    assert hall.call("adapters", "test", "door").document["passed"] is True
+
+
+def test_a_folder_for_which_there_is_no_room_is_told(hall: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = hall.folder / "adapters" / "door" / "own"
+    own.mkdir(parents=True)
+    (own / "spool").write_text("much", encoding="utf-8")
+
+    def full(_source: str, _target: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("node.departments.doors.by_hand.shutil.copy2", full)
+    answer = hall.call("adapters", "run", "door", "--dry-run", code=None).document
+    assert (answer["code"], "No space left" in answer["why"]) == ("YZ-STORE-002", True)
+    assert "TMPDIR" in answer["action"]
 
 
 def test_a_process_that_crashes_in_a_report_is_told(hall: Home) -> None:
