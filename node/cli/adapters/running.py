@@ -79,6 +79,8 @@ def _tell(frame: Frame, found: dict[str, Any]) -> None:
         f"Deliveries {found['deliveries']} ({found['rejected']} not readable); records: accepted {found['accepted']}, "
         f"repeated {found['repeated']}, refused {found['refused']}.",
     )
+    if found["refused"] or found["rejected"]:
+        say(frame, "拒收的已保留：yizhan refused list", "What was refused is kept: yizhan refused list")
     say(frame, *(" · ".join(part for part in (state, found["text"], found["answer_error"]) if part),) * 2)
 
 

@@ -103,7 +103,7 @@ def remove_adapter(store: Store, home: Path, name: str) -> bool:
     """Take an adapter out of both files and forget its cursor and what it kept; False when there was none.
 
     What it brought stays. Raises ConfigurationError when a file cannot be changed by a program, StateConflictError when
-    its process does not end, and can be repeated then.
+    its process does not end, StoreUnavailableError when its folder cannot be removed, and can be repeated then.
     """
     is_known = remove_table(home / ADAPTERS_FILE, name)
     remove_table(home / SECRETS_FILE, name)
@@ -111,7 +111,7 @@ def remove_adapter(store: Store, home: Path, name: str) -> bool:
     if ADAPTER_NAME.match(name) and folder_of(home, name).is_dir():
         with _kept(home, name, tries=50):
             # Its lock goes with it: whoever waits for the adapter finds it gone from the file.
-            remove_folder(home, name)
+            _remove_folder(home, name)
 
     def work(transaction: Any) -> bool:
         known = book.known_adapter(transaction.connection, name)
@@ -120,6 +120,17 @@ def remove_adapter(store: Store, home: Path, name: str) -> bool:
         return known is not None
 
     return store.write(work) or is_known
+
+
+def _remove_folder(home: Path, name: str) -> None:
+    try:
+        remove_folder(home, name)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The folder {folder_of(home, name)} cannot be removed",
+            why=error.strerror or type(error).__name__,
+            action="Its table is taken out already. Free the folder, then remove the adapter once more",
+        ) from error
 
 
 def run_here(

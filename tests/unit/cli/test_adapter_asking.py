@@ -96,10 +96,14 @@ def test_adapters_and_rounds_are_shown_as_tables_for_people(hall: Home) -> None:
     (hall.folder.parent / "deliveries" / "a.csv").write_bytes(applications(2))
     _, err = says(hall, "run", "door")
     assert err.startswith("Deliveries 1 (0 not readable); records: accepted 2, repeated 0, refused 0.\n")
+    assert "refused list" not in err
+    (hall.folder.parent / "deliveries" / "b.csv").write_bytes(b"RecordType,CaseNo\nApplication,1\n")
+    _, err = says(hall, "run", "door", code=9)
+    assert err.splitlines()[1] == "What was refused is kept: yizhan refused list"
     heading, row = says(hall, "list", language="zh")[0].splitlines()
     assert heading.split("\t")[:4] == ["name", "kind", "source", "state"]
     assert row.split("\t")[:4] == ["door", "scripted", "hall", "■ 已停止"]
-    assert row.split("\t")[5:7] == ["1", "0"]
+    assert row.split("\t")[5:7] == ["2", "1"]
     assert says(hall, "run", "door", "--dry-run") == ("", "Nothing waits.\n")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sqlite3
 import tomllib
 from contextlib import closing, contextmanager
@@ -178,3 +180,21 @@ def test_an_adapter_that_is_added_again_is_not_paused_because_an_earlier_one_was
     (deliveries(hall) / "a.csv").write_bytes(applications(1))
     with running(hall):
         assert wait_until(lambda: shown(hall)["accepted"] == 1, 20, MachineClock())
+
+
+def test_an_adapter_whose_folder_cannot_be_removed_is_removed_by_a_second_try(
+    hall: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(hall)
+    hall.call("adapters", "run", "door")
+
+    def busy(_: Path) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("node.departments.doors.folders.shutil.rmtree", busy)
+        answer = hall.call("adapters", "remove", "door", "--yes", code=6).document
+    assert answer["why"] == "Device or resource busy"
+    hall.call("adapters", "remove", "door", "--yes")
+    assert not (hall.folder / "adapters" / "door").exists()
+    hall.call("adapters", "remove", "door", "--yes", code=1)
