@@ -18,7 +18,7 @@ from adapters.record_line.dictionary import DICTIONARY
 from adapters.record_line.key_text import KEY_BYTES, key_text
 from adapters.record_line.limits import ENTRY_BYTES_MAX
 from adapters.serial_bridge.terminal.form import NAMES, fill_in, remembered, table_of
-from adapters.serial_bridge.terminal.outbox import media_type_of
+from adapters.serial_bridge.terminal.outbox import OUTBOX_NAME, SENT_NAME, media_type_of
 from adapters.serial_bridge.terminal.ports import SerialPort, list_ports
 from adapters.serial_bridge.terminal.running import Running
 from adapters.serial_bridge.terminal.settings import (
@@ -28,6 +28,7 @@ from adapters.serial_bridge.terminal.settings import (
     read_settings,
     set_key,
     terminal_folder,
+    write_private,
 )
 from adapters.serial_bridge.terminal.spool import CONFIRMED, Spool
 
@@ -150,7 +151,7 @@ def _key(given: argparse.Namespace, folder: Path) -> int:
     if sys.stdin.isatty():
         say("请输入密钥后按回车", "type the key, then Enter")
     set_key(folder, given.name, sys.stdin.readline())
-    say(f"已保存，终端名 {given.name}", "kept")
+    say(f"已保存，终端名 {given.name}；run 正在运行的，请重新启动", "kept; start run again where it is running")
     return 0
 
 
@@ -183,8 +184,11 @@ def _type(given: argparse.Namespace, folder: Path) -> int:
         return FAILED
     change_settings(folder, form={**known, **remembered(form, values)})
     spool = Spool(folder)
-    number = spool.put(f"{form}.csv", "text/csv", table_of(form, values))
+    table = table_of(form, values)
+    number = spool.put(f"{form}.csv", "text/csv", table)
     spool.close()
+    # Beside the files that were sent: there is no other copy, should the node lose what it has confirmed.
+    write_private(folder / OUTBOX_NAME / SENT_NAME / f"{number}-{form}.csv", table)
     say(f"{number}：已收入待发", "taken to be sent")
     return 0
 

@@ -20,6 +20,8 @@ MEDIA_TYPES: Final = {
     ".csv": "text/csv",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+OUTBOX_NAME: Final = "outbox"
+SENT_NAME: Final = "sent"
 OTHER_TYPE: Final = "application/octet-stream"
 UNFINISHED: Final = (".part", ".tmp", ".new", ".crdownload")
 """Endings of files that somebody is still writing."""
@@ -50,7 +52,7 @@ class Outbox:
         self.is_settling = False
         """Whether there are files that may still be growing, or cannot be read yet."""
         self._folder = folder
-        self._sent = folder / "sent"
+        self._sent = folder / SENT_NAME
         self._monotonic_s = monotonic_s
         self._seen: dict[str, _Seen] = {}
         self._sent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, Final
 from adapters.record_line.calling import TerminalLink
 from adapters.record_line.driving import Driver
 from adapters.serial_bridge.terminal.correspondence import Correspondence
-from adapters.serial_bridge.terminal.outbox import Outbox
+from adapters.serial_bridge.terminal.outbox import OUTBOX_NAME, Outbox
 from adapters.serial_bridge.terminal.settings import write_private
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Running:
         self._open_port = open_port
         self._tell = tell
         self._condition = Condition()
-        self._outbox = Outbox(folder / "outbox", time.monotonic)
+        self._outbox = Outbox(folder / OUTBOX_NAME, time.monotonic)
         self._inbox = folder / "inbox"
         self._inbox.mkdir(mode=0o700, exist_ok=True)
         self._correspondence = Correspondence(spool, monotonic_s=time.monotonic, tell=tell)

@@ -2139,6 +2139,8 @@ MEDIA_TYPES: Final = {
     ".csv": "text/csv",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+OUTBOX_NAME: Final = "outbox"
+SENT_NAME: Final = "sent"
 OTHER_TYPE: Final = "application/octet-stream"
 UNFINISHED: Final = (".part", ".tmp", ".new", ".crdownload")
 """Endings of files that somebody is still writing."""
@@ -2169,7 +2171,7 @@ class Outbox:
         self.is_settling = False
         """Whether there are files that may still be growing, or cannot be read yet."""
         self._folder = folder
-        self._sent = folder / "sent"
+        self._sent = folder / SENT_NAME
         self._monotonic_s = monotonic_s
         self._seen: dict[str, _Seen] = {}
         self._sent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -2470,7 +2472,7 @@ class Running:
         self._open_port = open_port
         self._tell = tell
         self._condition = Condition()
-        self._outbox = Outbox(folder / "outbox", time.monotonic)
+        self._outbox = Outbox(folder / OUTBOX_NAME, time.monotonic)
         self._inbox = folder / "inbox"
         self._inbox.mkdir(mode=0o700, exist_ok=True)
         self._correspondence = Correspondence(spool, monotonic_s=time.monotonic, tell=tell)
@@ -2691,7 +2693,7 @@ def _key(given: argparse.Namespace, folder: Path) -> int:
     if sys.stdin.isatty():
         say("请输入密钥后按回车", "type the key, then Enter")
     set_key(folder, given.name, sys.stdin.readline())
-    say(f"已保存，终端名 {given.name}", "kept")
+    say(f"已保存，终端名 {given.name}；run 正在运行的，请重新启动", "kept; start run again where it is running")
     return 0
 
 
@@ -2724,8 +2726,11 @@ def _type(given: argparse.Namespace, folder: Path) -> int:
         return FAILED
     change_settings(folder, form={**known, **remembered(form, values)})
     spool = Spool(folder)
-    number = spool.put(f"{form}.csv", "text/csv", table_of(form, values))
+    table = table_of(form, values)
+    number = spool.put(f"{form}.csv", "text/csv", table)
     spool.close()
+    # Beside the files that were sent: there is no other copy, should the node lose what it has confirmed.
+    write_private(folder / OUTBOX_NAME / SENT_NAME / f"{number}-{form}.csv", table)
     say(f"{number}：已收入待发", "taken to be sent")
     return 0
 

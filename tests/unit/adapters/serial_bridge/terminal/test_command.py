@@ -144,6 +144,7 @@ def test_a_form_that_was_filled_in_is_sent_after_it_was_shown(
     spool.close()
     assert entry is not None
     assert (entry.name, entry.media_type) == ("办结.csv", "text/csv")
+    assert (folder / "outbox/sent/1-办结.csv").read_bytes() == entry.content
     assert entry.content.decode().splitlines()[1].startswith("办结,369902,11369902YL0000012Q,样例局,")
     assert read_settings(folder)["form"]["办理机构名称"] == "样例局"
     type_in(monkeypatch, "\n\n\n\n2026-2\n\n1\n准予许可\n样例乙\nn\n")
