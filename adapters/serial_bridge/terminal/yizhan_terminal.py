@@ -2455,6 +2455,7 @@ class Correspondence:
 
 
 OPEN_AGAIN_S: Final = (1.0, 2.0, 5.0, 10.0)
+DISK_AGAIN_S: Final = 5.0
 ROUND_S: Final = 0.2
 ENDINGS: Final = {"application/xml": ".xml", "text/plain": ".txt", "application/json": ".json", "text/csv": ".csv"}
 Tell = Callable[[str, str], None]
@@ -2478,6 +2479,7 @@ class Running:
         self._correspondence = Correspondence(spool, monotonic_s=time.monotonic, tell=tell)
         self._driver: Driver | None = None
         self._open_at_s = 0.0
+        self._disk_at_s = 0.0
         self._disk_said = ""
         self._failures = 0
         self._stopped = Event()
@@ -2502,6 +2504,8 @@ class Running:
         """Do what is to be done besides the line itself; tell whether nothing is left to be sent or answered."""
         if self._driver is None and time.monotonic() >= self._open_at_s:
             self._open()
+        if time.monotonic() < self._disk_at_s:
+            return False
         with self._condition:
             return self._with_disk(self._look_at_disk)
 
@@ -2512,10 +2516,11 @@ class Running:
         return not self._spool.waiting_count() and not self._outbox.is_settling
 
     def _with_disk(self, work: Callable[[], object]) -> bool:
-        """Do what needs the disk; a full one is told once, and tried again in the next round."""
+        """Do what needs the disk; a full one is told once, and tried again after a while."""
         try:
             done = bool(work())
         except (OSError, sqlite3.Error) as error:
+            self._disk_at_s = time.monotonic() + DISK_AGAIN_S
             if self._disk_said != str(error):
                 self._disk_said = str(error)
                 self._tell("disk", str(error))
@@ -2527,7 +2532,7 @@ class Running:
         try:
             port = self._open_port()
         except OSError as error:
-            self._later(str(error))
+            self._later("no-port", str(error))
             return
         self._failures = 0
         self._tell("port", "")
@@ -2547,12 +2552,13 @@ class Running:
     def _ended(self, driver: Driver) -> None:
         driver.link.hang_up(time.monotonic())
         self._driver = None
-        if not self._stopped.is_set() and driver.error is not None:
-            self._later(str(driver.error))
+        if not self._stopped.is_set():
+            word = "disk" if isinstance(driver.error, sqlite3.Error) else "no-port"
+            self._later(word, str(driver.error or "the program made a mistake"))
 
-    def _later(self, why: str) -> None:
+    def _later(self, word: str, why: str) -> None:
         if not self._failures:
-            self._tell("no-port", why)
+            self._tell(word, why)
         self._open_at_s = time.monotonic() + OPEN_AGAIN_S[min(self._failures, len(OPEN_AGAIN_S) - 1)]
         self._failures += 1
 

@@ -174,11 +174,25 @@ def test_why_the_node_does_not_let_us_in_is_told_once(tmp_path: Path) -> None:
     stranger.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mistake_of_the_program_is_told_and_the_port_opened_again_after_a_while(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: object) -> None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(machine.running._correspondence, "opened", mistaken)
+    machine.thread.start()
+    machine.wait_for("no-port", "the program made a mistake")
+    machine.wait_for("port", times=3)
+
+
 def test_a_full_disk_is_told_once_and_ends_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
+        patched.setattr(running, "DISK_AGAIN_S", 0.3)
         patched.setattr(machine.spool, "waiting_count", full)
         machine.thread.start()
         machine.wait_for("disk", "disk is full")
@@ -211,7 +225,9 @@ def test_a_document_is_on_the_disk_before_the_spool_lets_go_of_it(
     assert (machine.folder / "inbox/000001-Notice.txt").read_bytes() == b"a\nb"
 
 
-def test_a_disk_that_fails_is_told_as_a_port_that_is_gone(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_takes_no_document_is_told_and_the_line_begun_anew(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> bool:
         raise sqlite3.OperationalError("database or disk is full")
 
@@ -220,7 +236,7 @@ def test_a_disk_that_fails_is_told_as_a_port_that_is_gone(machine: Machine, monk
     machine.wait_for("open")
     with pytest.raises(Exception, match="has not said"):
         machine.line.deliver(Document(content=b"<n/>", record_type="X"), "n/1", wait_s=LIMIT_S)
-    machine.wait_for("no-port", "disk is full")
+    machine.wait_for("disk", "disk is full")
 
 
 @pytest.mark.parametrize(
