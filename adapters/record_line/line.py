@@ -97,8 +97,10 @@ class RecordLine:
         """Tell the terminal that the node cannot read the message at all, and why; otherwise as ``confirm``."""
         self._answer(message, Refuse("", clipped(reason)))
 
-    def deliver(self, document: Document, key: str, *, wait_s: float = 60.0) -> None:
+    def deliver(self, document: Document, key: str, *, wait_s: float = 60.0, still_s: float | None = None) -> None:
         """Hand a document to the terminal and wait until it stands on the terminal's disk.
+
+        Waits at most ``wait_s``, and with ``still_s`` no longer than the terminal takes in nothing for so long.
 
         Raises SourceUnavailableError when no terminal is there or it does not answer in time, and
         DeliveryRejectedError when it never will take it (too large). The same ``key`` again changes nothing there;
@@ -121,7 +123,7 @@ class RecordLine:
                 ),
             )
             self._condition.notify_all()
-            self._condition.wait_for(lambda: not speaking.is_under_way(key), wait_s)
+            self._wait_while_under_way(key, wait_s, still_s or wait_s)
             answer = speaking.take_answer(key)
         if answer is None:
             raise SourceUnavailableError("the terminal has not said that it holds the document")
@@ -145,6 +147,21 @@ class RecordLine:
             if not self._closed:
                 self._closed = True
                 self._speaking.memory.close()
+
+    def _wait_while_under_way(self, key: str, wait_s: float, still_s: float) -> None:
+        until_s = self._monotonic_s() + wait_s
+        taken_in = -1
+        while self._speaking.is_under_way(key) and self._taken_in() > taken_in:
+            taken_in = self._taken_in()
+            left_s = until_s - self._monotonic_s()
+            if left_s <= 0:
+                return
+            self._condition.wait_for(lambda: not self._speaking.is_under_way(key), min(still_s, left_s))
+
+    def _taken_in(self) -> int:
+        """Return how many bytes of the stream the terminal has in this session."""
+        session = self._driver.link.session if self._driver is not None else None
+        return 0 if session is None else session.sending.through
 
     def _answer(self, message: Message, answer: Confirm | Refuse) -> None:
         with self._condition:

@@ -9,6 +9,7 @@ from adapters.serial_bridge.capture_mode import CaptureTalk
 from adapters.serial_bridge.control_text import on_the_line, plain
 from adapters.serial_bridge.inbox import Inbox, as_delivery, writing
 from adapters.serial_bridge.listening import Listener
+from adapters.serial_bridge.mode_settings import DELIVER_MAX_S
 from adapters.serial_bridge.port_keeper import PortKeeper
 from adapters.serial_bridge.ports import open_port
 from adapters.serial_bridge.transfer_mode import TransferTalk, require_programs
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 WAIT_S: Final = 1.5
 """How long ``fetch`` waits for something to come."""
-DELIVER_MAX_S: Final = 540.0
-"""How long ``deliver`` waits for a document to be over there; what takes longer goes on for the next call."""
 
 
 class SerialBridge:

@@ -9,6 +9,8 @@ from adapters.serial_bridge.capture_mode import ENCODINGS
 from adapters.serial_bridge.framing import CHECKS
 
 MODES: Final = ("record_line", "zmodem", "kermit", "capture")
+DELIVER_MAX_S: Final = 540.0
+"""How long ``deliver`` waits for a document to be over there; what takes longer goes on for the next call."""
 
 _SHARED: Final = (
     Setting(

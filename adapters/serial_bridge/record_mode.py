@@ -10,6 +10,7 @@ from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from adapters.record_line.bridging import delivery_of, keys_of_terminals, message_of
 from adapters.record_line.line import RecordLine, Standing
 from adapters.serial_bridge.inbox import writing
+from adapters.serial_bridge.mode_settings import DELIVER_MAX_S
 from adapters.serial_bridge.port_keeper import LOOK_AGAIN_S, PortKeeper
 from adapters.serial_bridge.ports import open_port
 
@@ -76,7 +77,7 @@ class RecordBridge:
         while self._may_be_called(line) and self._silent_s(line) < CALLING_S:
             if self._opening.wait(LOOK_S):
                 break
-        line.deliver(document, key, wait_s=self._settings["deliver_wait_s"])
+        line.deliver(document, key, wait_s=DELIVER_MAX_S, still_s=self._settings["deliver_wait_s"])
 
     def close(self) -> None:
         """Say good-bye to the terminal and let go of the port; calling it twice is harmless."""

@@ -271,6 +271,39 @@ def test_a_document_that_is_still_on_its_way_is_waited_for_and_not_sent_again(li
         assert [type(message) for message in terminal.heard_messages] == [Entry]
 
 
+def test_a_document_is_not_given_up_while_it_goes_over_the_line(line: RecordLine) -> None:
+    terminal = Terminal()
+    terminal.answers = False
+    with plugged(line, terminal) as one:
+        one.wait_for(lambda: terminal.openings)
+        write, written = line._driver._port.write, []  # type: ignore[union-attr]
+
+        def slowly(data: bytes) -> None:
+            written.append(len(data))
+            PAUSE.wait(0.02)
+            write(data)
+
+        line._driver._port.write = slowly  # type: ignore[union-attr,method-assign]
+        long = Document(content=SeededRandomness("long document").token(100_000), record_type="X")
+        delivering = Thread(
+            target=line.deliver, args=(long, "k"), kwargs={"wait_s": LIMIT_S, "still_s": 0.5}, daemon=True
+        )
+        delivering.start()
+        one.wait_for(
+            lambda: sum(len(m.data) for m in terminal.heard_messages if isinstance(m, Entry | Part)) == 100_000
+        )
+        assert len(written) * 0.02 > 0.5, "it took longer than is waited for when nothing moves"
+        assert delivering.is_alive()
+        with one.condition:
+            terminal.to_say.append(Confirm("k"))
+            one.condition.notify_all()
+        delivering.join(LIMIT_S)
+        assert not delivering.is_alive()
+        with pytest.raises(SourceUnavailableError, match="has not said"):
+            # Would take longer than a test may, if it did not see that nothing moves.
+            line.deliver(DOCUMENT, "k2", wait_s=1_000 * LIMIT_S, still_s=0.5)
+
+
 def test_a_document_whose_session_was_replaced_is_given_up_at_once_and_sent_in_the_next(line: RecordLine) -> None:
     terminal = Terminal()
     terminal.answers = False
