@@ -145,8 +145,9 @@ class RecordBridge:
         return self._opening.monotonic_s() - line.state.since_s
 
     def _refuse_when_away(self, line: RecordLine, *, grace_s: float) -> None:
-        """Raise when the port is away, or no terminal is there for ``grace_s``.
+        """Raise when the port is away, or no terminal has proved its key for ``grace_s``.
 
+        A stranger's call, or a proof that noise has spoilt, is no reason to close the door: the terminal calls again.
         Raises RuntimeError when the thread of the port has ended by a defect: the process has to be started again.
         """
         if self._defect is not None:
@@ -157,13 +158,13 @@ class RecordBridge:
         if port is not None:
             port.unsent()
         state = line.state
-        silent_s = self._silent_s(line)
+        if state.standing is Standing.OPEN or self._silent_s(line) < grace_s:
+            return
         if state.standing is Standing.UNPROVEN:
             raise SourceNeedsPersonError(
                 f"{state.text}: compare the terminal's name and key with terminals and terminal_keys"
             )
-        if state.standing is not Standing.OPEN and silent_s >= grace_s:
-            raise SourceUnavailableError(f"no terminal is there: {state.text}", retry_after_s=LOOK_AGAIN_S)
+        raise SourceUnavailableError(f"no terminal is there: {state.text}", retry_after_s=LOOK_AGAIN_S)
 
 
 def _received(line: RecordLine, wait_s: float) -> Message | None:

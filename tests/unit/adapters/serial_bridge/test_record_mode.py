@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.contract import Document, RowProblem, SourceNeedsPersonError, SourceUnavailableError
+from adapters.record_line.cobs import framed
+from adapters.record_line.frames import FrameType
 from adapters.record_line.key_text import key_text
 from adapters.record_line.line import RecordLine
+from adapters.record_line.link import ABILITIES
+from adapters.record_line.opening import Hello
 from adapters.serial_bridge import record_mode
 from tests.support.adapter_openings import outcome
 from tests.support.line_simulator import simulated_line
 from tests.support.terminals import TerminalProgram
-from tests.unit.adapters.serial_bridge.bridges import bridge, wait_for
+from tests.unit.adapters.serial_bridge.bridges import bridge, far_end, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +132,22 @@ def test_what_could_not_be_answered_is_brought_again(
         assert one_of(adapter).delivery_key == came.delivery_key
         answer(came)
         assert list(adapter.fetch(1)) == []
+
+
+def test_a_stranger_who_calls_once_does_not_close_the_door_to_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hello = Hello("stranger", bytes(16), bytes(8), ABILITIES).packed()
+    with hall(tmp_path) as (adapter, line):
+        assert list(adapter.fetch(1)) == []
+        with far_end(line) as far:
+            os.write(far, b"\0" + framed(bytes((FrameType.HELLO,)) + hello))
+            wait_for(lambda: select.select([far], [], [], 0.0)[0], "it is turned away")
+            assert list(adapter.fetch(1)) == []
+            # Nobody else has called for as long as a terminal may take.
+            monkeypatch.setattr(record_mode, "CALLING_S", 0.0)
+            with pytest.raises(SourceNeedsPersonError, match="stranger"):
+                list(adapter.fetch(1))
 
 
 def test_an_unplugged_port_is_away_and_goes_on_when_it_is_back(tmp_path: Path, terminal: TerminalProgram) -> None:
