@@ -37,7 +37,7 @@ NOISE = Noise(flips_per_bit=1e-4, drops_per_byte=1e-4, seed=11)
 FIRST = 10_000
 """The first case number of what the department sends: the nodes hold some cases before."""
 ARRIVES_S = 300.0
-PATIENCE_S = 20.0
+PATIENCE_S = 8.0
 UNPLUGGED_S = 0.3
 UNPLUGGED: tuple[End, ...] = ("near", "far") * 5
 
