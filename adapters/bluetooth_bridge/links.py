@@ -76,6 +76,15 @@ class Link:
         self.due_s = now_s + min(RETRY_S[min(self._in_vain, len(RETRY_S) - 1)], pause_s_max)
         self.tries += 1
 
+    @property
+    def may_be_connected(self) -> bool:
+        """Tell whether what the stack says is connected is tried next: every other time, because a stack may be wrong.
+
+        One that crashed is remembered by bleak with the connections that it had. What was connected by somebody else
+        is heard by no scan. So either is tried after the other was in vain.
+        """
+        return self._in_vain % 2 == 0
+
     def doubt(self, address: str, now_s: float) -> None:
         """Prefer others to a device that did not prove this terminal's key."""
         if len(self._doubtful) >= _DOUBTFUL_MAX:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData
@@ -35,17 +35,13 @@ class Look:
         """Take an advertisement; what bleak calls."""
         self.hear(device, said.local_name or device.name, said.rssi)
 
+    def is_connected(self, device: BLEDevice) -> None:
+        """Take a device that the stack says is connected, and that therefore advertises no more."""
+        self._keep(device, device.name, 0, [link for link in self._heard if link.may_be_connected])
+
     def hear(self, device: BLEDevice, name: str | None, rssi: int) -> None:
         """Keep a device in mind for the terminals that it may be; ``rssi`` in dBm."""
-        for link, candidates in self._heard.items():
-            has_room = device.address in candidates or len(candidates) < CANDIDATES_MAX
-            if has_room and link.terminal.fits(device.address, name):
-                candidates[device.address] = (rssi, device)
-        found = [self._is_found(link) for link in self._heard]
-        if any(found):
-            self._one_found.set()
-        if all(found):
-            self._all_found.set()
+        self._keep(device, name, rssi, self._heard)
 
     async def wait(self, look_s: float) -> None:
         """Return when every terminal that is wanted was heard, a while after the first one, or after ``look_s``."""
@@ -65,6 +61,18 @@ class Look:
             key=lambda one: (not link.is_doubtful(one[1].address, now_s), one[0]),
         )
         return candidates[-1][1] if candidates else None
+
+    def _keep(self, device: BLEDevice, name: str | None, rssi: int, links: Iterable[Link]) -> None:
+        for link in links:
+            candidates = self._heard[link]
+            has_room = device.address in candidates or len(candidates) < CANDIDATES_MAX
+            if has_room and link.terminal.fits(device.address, name):
+                candidates[device.address] = (rssi, device)
+        found = [self._is_found(link) for link in self._heard]
+        if any(found):
+            self._one_found.set()
+        if all(found):
+            self._all_found.set()
 
     def _is_found(self, link: Link) -> bool:
         return any(not link.is_doubtful(address, self._now_s()) for address in self._heard[link])

@@ -118,7 +118,7 @@ class Radio:
 
     async def _look(self, look: Look) -> None:
         for device in await self._connected_before():
-            look.hear(device, device.name, 0)
+            look.is_connected(device)
         scanner = BleakScanner(look.heard, backend=self._stack.scanner, **bluez_options(self._plan.controller))
         await scanner.start()
         try:

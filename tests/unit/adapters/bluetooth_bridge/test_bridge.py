@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from bleak import BleakScanner
 from bleak.backends.adapter import BaseBleakAdapter
+from bleak.backends.device import BLEDevice
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
+from bumble.hci import Address
 
 from adapters.contract import DeliveryRejectedError, Document, SourceNeedsPersonError, SourceUnavailableError
 from node.clock import MachineClock
@@ -20,8 +22,6 @@ from tests.support.bumble_gatt import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from bleak.backends.device import BLEDevice
 
     from adapters.bluetooth_bridge.bridge import BluetoothBridge
     from tests.unit.adapters.bluetooth_bridge.conftest import Place
@@ -263,6 +263,17 @@ def test_a_device_that_a_process_before_left_connected_is_taken_up(
     terminal.put(b"one")
     bridge = place.bridge(look_s=30.0)
     assert taken(bridge, 1) == [b"one"]
+
+
+def test_a_connection_that_the_stack_only_remembers_does_not_keep_the_terminal_from_being_scanned_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A bluetoothd that crashed takes no leave: bleak goes on believing in the connections and devices that it had.
+    monkeypatch.setattr("adapters.bluetooth_bridge.connection.CONNECT_S", 1.0)
+    place.terminal().put(b"one")
+    nobody = {"address": Address("C4:7C:8D:00:00:99"), "props": {}}
+    monkeypatch.setattr(BumbleAdapter, "left", [BLEDevice("C4:7C:8D:00:00:01", "YZ-1", nobody)])
+    assert taken(place.bridge(), 1) == [b"one"]
 
 
 async def found(place: Place) -> BLEDevice:
