@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bleak import BleakAdapter, BleakScanner
 
-from adapters.bluetooth_bridge.connection import Connection
+from adapters.bluetooth_bridge.connection import LET_GO_S, Connection
 from adapters.bluetooth_bridge.links import Standing
 from adapters.bluetooth_bridge.looking import Look
 from adapters.bluetooth_bridge.stack import STACK_ERRORS, bluez_options, stack_problem
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from adapters.bluetooth_bridge.links import Board, Link
     from adapters.bluetooth_bridge.settings import Plan
     from adapters.bluetooth_bridge.stack import Stack
+
+ANSWER_S: Final = 15.0
+"""How long the stack may take to begin a scan. Our own choice: it takes a second, and several on a machine at work."""
+_HANGS: Final = "the Bluetooth service does not answer: systemctl restart bluetooth"
 
 
 class Radio:
@@ -103,9 +107,10 @@ class Radio:
         look = Look(due, self._monotonic_s)
         try:
             await self._look(look)
-        except STACK_ERRORS as problem:
+        except STACK_ERRORS as error:
+            problem = SourceNeedsPersonError(_HANGS) if isinstance(error, TimeoutError) else stack_problem(error)
             for link in due:
-                self._failed(link, stack_problem(problem))
+                self._failed(link, problem)
             return
         for link in due:
             device = look.choice(link)
@@ -117,14 +122,17 @@ class Radio:
                 )
 
     async def _look(self, look: Look) -> None:
-        for device in await self._connected_before():
-            look.is_connected(device)
+        """Listen for the terminals of ``look``; raises TimeoutError when the stack does not answer."""
         scanner = BleakScanner(look.heard, backend=self._stack.scanner, **bluez_options(self._plan.controller))
-        await scanner.start()
+        async with asyncio.timeout(ANSWER_S):
+            for device in await self._connected_before():
+                look.is_connected(device)
+            await scanner.start()
         try:
             await look.wait(self._plan.look_s)
         finally:
-            await scanner.stop()
+            async with asyncio.timeout(LET_GO_S):
+                await scanner.stop()
 
     async def _connected_before(self) -> list[BLEDevice]:
         """Return what a process before this one left connected: it advertises no more, so no scan would hear it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,12 +40,15 @@ _PAIR_AGAIN: Final = "pairing failed, or the terminal has lost its bond: yizhan 
 _NOT_STARTED: Final = "the Bluetooth service does not run: systemctl start bluetooth"
 _CANNOT_BE_STARTED: Final = ("org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1.")
 """Beginnings of what the message bus says when it tried to start the service and could not."""
+_NOT_THERE: Final = "the Bluetooth adapter is not there: bluetoothctl list shows which are"
+_ADAPTER_NOT_FOUND: Final = re.compile(r"adapter '[^']*' not found")
+"""What bleak says of a controller that is named and not plugged in, as a BleakError without a number."""
 _NEED_PERSON_BY_BUS: Final = {
     "org.freedesktop.DBus.Error.ServiceUnknown": _NOT_STARTED,
     "org.freedesktop.DBus.Error.NameHasNoOwner": _NOT_STARTED,
     "org.freedesktop.DBus.Error.AccessDenied": _NEED_PERSON[_Reason.DENIED_BY_SYSTEM],
     "org.bluez.Error.NotReady": _NEED_PERSON[_Reason.POWERED_OFF],
-    "org.freedesktop.DBus.Error.UnknownObject": "the Bluetooth adapter is not there: bluetoothctl list shows which are",
+    "org.freedesktop.DBus.Error.UnknownObject": _NOT_THERE,
     "org.bluez.Error.AuthenticationFailed": _PAIR_AGAIN,
     "org.bluez.Error.AuthenticationRejected": _PAIR_AGAIN,
     "org.bluez.Error.AuthenticationCanceled": _PAIR_AGAIN,
@@ -83,6 +87,8 @@ def stack_problem(error: BaseException) -> SourceUnavailableError | SourceNeedsP
         text = _NEED_PERSON_BY_BUS.get(error.dbus_error)
     elif isinstance(error, BleakGATTProtocolError) and error.code in _NEED_PAIRING:
         text = "the terminal asks for pairing: yizhan bluetooth pair ADDRESS"
+    elif isinstance(error, BleakError) and _ADAPTER_NOT_FOUND.fullmatch(str(error)):
+        text = _NOT_THERE
     elif isinstance(error, AuthError | PermissionError):
         text = _NEED_PERSON[_Reason.DENIED_BY_SYSTEM]
     elif isinstance(error, FileNotFoundError | ConnectionRefusedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from bumble.gatt import Characteristic
 
 from adapters.contract import Document, SourceNeedsPersonError, SourceUnavailableError
 from node.randomness import SeededRandomness
+from tests.support.bumble_backend import stack_of
 from tests.support.bumble_gatt import Look
 from tests.support.bumble_terminal import KEY
 from tests.unit.adapters.bluetooth_bridge.test_bridge import BOTH, NOTICE, SECOND, becomes, taken
@@ -174,6 +176,32 @@ def test_one_terminal_in_a_storm_does_not_disturb_another(place: Place) -> None:
         steady.put(b"%d" % number)
         assert taken(bridge, 1) == [b"%d" % number]
     assert steady.server.connections == connections
+
+
+@pytest.mark.parametrize("call", ["start", "stop"])
+def test_a_stack_that_does_not_answer_needs_a_person_and_holds_up_neither_the_adapter_nor_its_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    async def never(_scanner: object) -> None:
+        await asyncio.Event().wait()
+
+    place.terminal()
+    monkeypatch.setattr("adapters.bluetooth_bridge.radio.ANSWER_S", 0.5)
+    monkeypatch.setattr("adapters.bluetooth_bridge.radio.LET_GO_S", 0.5)
+    scanner = stack_of(place.machine).scanner
+    assert scanner is not None
+    with monkeypatch.context() as hanging:
+        hanging.setattr(scanner.__mro__[1], call, never)
+        bridge = place.bridge()
+        begun_s = time.monotonic()
+        with pytest.raises(SourceNeedsPersonError, match="does not answer: systemctl restart bluetooth"):
+            bridge.check()
+        ending = place.bridge({"window-9": "YZ-9"})
+        with pytest.raises(SourceNeedsPersonError):
+            ending.check()
+        ending.close()
+        assert time.monotonic() - begun_s < 20
+    assert becomes(lambda: not refuses(bridge.check))
 
 
 def noise(size: int) -> bytes:

@@ -33,6 +33,8 @@ Reason = BleakBluetoothNotAvailableReason
         (BleakDBusError("org.bluez.Error.AuthenticationFailed", []), "yizhan bluetooth pair --again"),
         (BleakGATTProtocolError(0x05), "asks for pairing: yizhan bluetooth pair"),
         (BleakGATTProtocolError(0x0F), "asks for pairing: yizhan bluetooth pair"),
+        (BleakDBusError("org.freedesktop.DBus.Error.UnknownObject", ["x"]), "bluetoothctl list"),
+        (BleakError("adapter 'hci9' not found"), "bluetoothctl list"),
         (AuthError("refused"), "group bluetooth"),
         (PermissionError(13, "denied"), "group bluetooth"),
         (FileNotFoundError(2, "no socket"), "systemctl start dbus bluetooth"),
