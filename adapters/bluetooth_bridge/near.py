@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -106,8 +107,10 @@ async def _pair_with(wanted: _Pairing, agent: AbstractAsyncContextManager[None],
             try:
                 await client.connect()
             finally:
-                async with asyncio.timeout(LET_GO_S):
-                    await client.disconnect()
+                # How the pairing went is what counts: a bond that was made stays, and so does the reason of a failure.
+                with suppress(*STACK_ERRORS):
+                    async with asyncio.timeout(LET_GO_S):
+                        await client.disconnect()
 
 
 class _Pairing(NamedTuple):
@@ -119,8 +122,9 @@ class _Pairing(NamedTuple):
     stack: Stack
 
     async def found(self) -> BLEDevice:
+        """Return the device; half of the time is left for the pairing, so that it is told which of them took too long."""
         options: Any = {"backend": self.stack.scanner, **bluez_options(self.controller)}
-        device = await BleakScanner.find_device_by_address(self.address, self.seconds, **options)
+        device = await BleakScanner.find_device_by_address(self.address, self.seconds / 2, **options)
         if device is None:
             raise SourceUnavailableError(
                 f"{self.address} was not heard: is it on, near, and not connected to anything else?"

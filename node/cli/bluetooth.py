@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -92,14 +93,18 @@ class _Asked:
         if not self._frame.may_ask:
             return None
         asked = "终端显示的六位数字" if self._frame.language == "zh" else "The six digits that the terminal shows"
-        return str(click.prompt(asked, err=True)).strip()
+        with suppress(click.Abort):  # The input has ended: nobody is there.
+            return str(click.prompt(asked, err=True)).strip()
+        return None
 
     def confirm(self, number: str) -> bool:
         """Ask whether the terminal shows the same digits."""
         if not self._frame.may_ask:
             return False
         zh, en = f"终端显示的是否也是 {number}？", f"Does the terminal show {number} too?"
-        return click.confirm(zh if self._frame.language == "zh" else en, err=True)
+        with suppress(click.Abort):
+            return click.confirm(zh if self._frame.language == "zh" else en, err=True)
+        return False
 
 
 def _checked(controller: str) -> str:

@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from adapters.bluetooth_bridge.near import devices_near, pair_with
@@ -157,5 +158,19 @@ def test_a_person_is_asked_in_the_language_asked_for(
 
 def test_without_a_person_nothing_that_has_to_be_compared_is_agreed_to(questions: list[Questions]) -> None:
     assert run_program(["bluetooth", "pair", ADDRESS, "--no-input"]) == 0
+    assert questions[0].ask() is None
+    assert not questions[0].confirm("000099")
+
+
+def test_a_person_who_ends_the_input_agrees_to_nothing(
+    questions: list[Questions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(_text: str, **_: object) -> str:
+        raise click.Abort
+
+    assert run_program(["bluetooth", "pair", ADDRESS]) == 0
+    monkeypatch.setattr("node.cli.frame.Frame.may_ask", property(lambda _: True))
+    monkeypatch.setattr("click.prompt", ended)
+    monkeypatch.setattr("click.confirm", ended)
     assert questions[0].ask() is None
     assert not questions[0].confirm("000099")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
+from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError
 from bumble.keys import MemoryKeyStore
 from bumble.pairing import PairingDelegate
 from dbus_fast.constants import MessageType
@@ -195,8 +195,25 @@ def test_a_person_who_does_not_agree_ends_the_pairing(place: Place, capability: 
 
 
 def test_a_terminal_that_is_not_heard_is_not_paired(place: Place) -> None:
-    with pytest.raises(SourceUnavailableError, match=f"{ADDRESS} was not heard|does not answer in time"):
-        pair(place, Person(), seconds=0.5)
+    with pytest.raises(SourceUnavailableError, match=f"{ADDRESS} was not heard: is it on, near"):
+        pair(place, Person(), seconds=1)
+
+
+def test_what_pairing_failed_of_is_told_although_the_stack_does_not_let_go(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_client: object) -> None:
+        await asyncio.Event().wait()
+
+    async def refused(*_: object, **__: object) -> None:
+        raise BleakDBusError("org.bluez.Error.AuthenticationRejected", [])
+
+    place.terminal(look=ENCRYPTED)
+    monkeypatch.setattr("adapters.bluetooth_bridge.near.LET_GO_S", 0.2)
+    monkeypatch.setattr("tests.support.bumble_backend._Client.connect", refused)
+    monkeypatch.setattr("tests.support.bumble_backend._Client.disconnect", never)
+    with pytest.raises(SourceNeedsPersonError, match="pairing failed"):
+        pair(place, Person())
 
 
 def asked(member: str, signature: str = "", *body: Any) -> Message:
