@@ -334,7 +334,10 @@ def _problem_of_syntax(body: bytes, error: etree.XMLSyntaxError) -> Problem:
         line = body.count(b"\n", 0, undecodable.start) + 1
         return Problem(rule=RULE_NOT_UTF8, line=line, text=f"not UTF-8 at byte {undecodable.start + 1}")
     line, column = error.position
-    return Problem(rule=RULE_NOT_XML, line=line or 1, text=f"not well-formed XML at line {line or 1}, column {column}")
+    place = f"at line {line or 1}, column {column}"
+    if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT and "epth" not in str(error):
+        return Problem(rule=RULE_NOT_XML, line=line or 1, text=f"a text of more than 10,000,000 characters {place}")
+    return Problem(rule=RULE_NOT_XML, line=line or 1, text=f"not well-formed XML {place}")
 
 
 def _deeper_than(element: Any, depth_max: int) -> bool:

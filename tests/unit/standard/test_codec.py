@@ -304,6 +304,13 @@ def test_a_delivery_may_have_a_prologue_another_encoding_and_comments() -> None:
     assert len(element) == 0
 
 
+@pytest.mark.parametrize("text", [b"x" * 10_000_001, b"<![CDATA[%b]]>" % (b"x" * 10_000_001)], ids=["text", "cdata"])
+def test_a_text_that_is_longer_than_can_be_read_is_called_so(text: bytes) -> None:
+    with pytest.raises(RecordRefusedError) as refused:
+        codec.parse_delivery(b"<a>%b</a>" % text, bytes_max=20_000_000)
+    assert "more than 10,000,000 characters" in refused.value.problems[0].text
+
+
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
