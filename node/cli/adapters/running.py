@@ -11,11 +11,12 @@ import click
 from node.cli.conformance import summarise, teller
 from node.cli.frame import Frame, LazyCommand, pass_frame
 from node.cli.home import is_running, node_of
-from node.cli.output import say, write_json
+from node.cli.output import place_of, say, shown, write_json
 
 if TYPE_CHECKING:
     from node.bootstrap import Node
     from node.departments.doors.adapters_file import AdapterConfig
+    from node.departments.doors.by_hand import Look
 
 PARTLY = 9
 EXITS = {"waiting": 0, "working": 0, "away": 6, "held": 8, "needs_person": 4, "outside_hours": 0}
@@ -86,24 +87,43 @@ def _tell(frame: Frame, found: dict[str, Any]) -> None:
 
 def _look(frame: Frame, node: Node, config: AdapterConfig) -> int:
     from node.departments.doors.by_hand import dry_run
+    from node.departments.preview import preview_json
 
     told = (lambda _: None) if frame.json else teller()
-    looked = dry_run(node.intake, config, node.config.home, environment=os.environ, told=told)
-    delivery = (
-        None if looked is None else {"key": looked[0].delivery_key, "name": looked[0].name, "bytes": looked[0].size}
-    )
+    look = dry_run(node.intake, config, node.config.home, environment=os.environ, told=told)
     if frame.json:
-        conformance = None if looked is None else looked[1].as_json()
-        document = {"schema": "yizhan.adapter-look/1", "name": config.name, "delivery": delivery}
-        write_json({**document, "conformance": conformance})
-    if looked is None:
+        document: dict[str, Any] = {"schema": "yizhan.adapter-look/1", "name": config.name}
+        parts: dict[str, Any] = {"delivery": None, "conformance": None, "preview": None}
+        if look is not None:
+            one = look.delivery
+            parts = {
+                "delivery": {"key": one.delivery_key, "name": one.name, "bytes": one.size},
+                "conformance": look.conformance.as_json(),
+                "preview": preview_json(look.preview),
+            }
+        write_json({**document, **parts})
+    if look is None:
         say(frame, "没有等待的来件。", "Nothing waits.")
         return 0
     if not frame.json:
-        say(
-            frame,
-            f"来件 {looked[0].name or looked[0].delivery_key}，{looked[0].size} 字节：",
-            f"Delivery {looked[0].name or looked[0].delivery_key}, {looked[0].size} bytes:",
-        )
-        summarise(frame, looked[1])
-    return looked[1].exit_code
+        name = look.delivery.name or look.delivery.delivery_key
+        say(frame, f"来件 {name}，{look.delivery.size} 字节：", f"Delivery {name}, {look.delivery.size} bytes:")
+        summarise(frame, look.conformance)
+        _tell_preview(frame, look)
+    return look.conformance.exit_code or (PARTLY if look.preview.refused else 0)
+
+
+def _tell_preview(frame: Frame, look: Look) -> None:
+    """Tell what this node would answer, and what it would refuse though the standard has nothing against it."""
+    for problem in look.preview.problems:
+        if problem.rule not in look.conformance.rules:
+            place = place_of(problem.row, problem.line)
+            click.echo(shown(f"refused\t{place}\t{problem.element or ''}\t{problem.rule}\t{problem.text}"))
+    found = look.preview
+    say(
+        frame,
+        f"如现在接收：接收 {found.accepted}，重复 {found.repeated}，拒收 {found.refused}"
+        + (f"，待办 {found.received}" if found.received else ""),
+        f"Taken in now, it would be: accepted {found.accepted}, repeated {found.repeated}, refused {found.refused}"
+        + (f", waiting {found.received}" if found.received else ""),
+    )

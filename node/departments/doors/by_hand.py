@@ -10,6 +10,7 @@ import logging
 import shutil
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,8 @@ from node.departments.doors.editing import add_table, remove_table
 from node.departments.doors.folders import OWN, SPOOL, folder_of, kept_by_us, make_folder, remove_folder
 from node.departments.doors.keeper import Control, Keeper
 from node.departments.doors.secrets import SECRETS_FILE, secrets_file
-from node.departments.doors.taking_in import FileGoneError, opened
+from node.departments.doors.taking_in import FileGoneError, opened, preview_of
+from node.departments.sources import find_source
 from node.errors import (
     AdapterAwayError,
     AdapterBrokenError,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from node.departments.doors.adapters_file import AdapterConfig, ListedAdapter
     from node.departments.doors.book import KnownAdapter
     from node.departments.doors.messages import Brought
+    from node.departments.report import ImportReport
     from node.journal.store import Store
 
 LOOK_S: Final = 0.2
@@ -54,6 +57,15 @@ _WHY_LENGTH_MAX: Final = 300
 COMMENT: Final = f"The adapters of this node; every key is explained in {PAGE}."
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A delivery that waits, how its records keep the standard, and what this node would answer to them now."""
+
+    delivery: Brought
+    conformance: Conformance
+    preview: ImportReport
 
 
 def find_adapter(home: Path, name: str, environment: Mapping[str, str]) -> ListedAdapter:
@@ -186,12 +198,15 @@ def dry_run(
     *,
     environment: Mapping[str, str],
     told: Callable[[Checked], None],
-) -> tuple[Brought, Conformance] | None:
+) -> Look | None:
     """Fetch the delivery that waits first and tell what would come of each record; None when nothing waits.
 
     Nothing is answered, no cursor moves; the adapter works on a copy of its folder. Only one delivery can be looked at:
-    the next one comes when this one is answered. Raises as ``check_live``.
+    the next one comes when this one is answered. Raises as ``check_live``, and NotFoundError when the adapter's source
+    is not there.
     """
+    with intake.store.reading() as connection:
+        source = find_source(connection, config.source)
     with _aside(
         config, home, known_cursor(intake.store, config.name), clock=intake.clock, environment=environment
     ) as doorway:
@@ -209,7 +224,9 @@ def dry_run(
                 table=config.table,
                 told=told,
             )
-        return delivery, found
+        # What this node would answer is more than the standard says: whose records they are, and what it holds.
+        preview = preview_of(intake, source, config, delivery)
+        return Look(delivery=delivery, conformance=found, preview=preview)
 
 
 def report(

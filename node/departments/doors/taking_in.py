@@ -18,17 +18,18 @@ from node.departments.candidates import unreadable
 from node.departments.dialects import AUTO, DialectOptions, recognise
 from node.departments.failed_rows import failed_rows
 from node.departments.failures import Failures, text_for_people
+from node.departments.preview import preview
 from node.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from node.departments.accept import Intake
     from node.departments.candidates import Candidate
     from node.departments.doors.adapters_file import AdapterConfig
     from node.departments.doors.messages import Brought
     from node.departments.preparing import Preparer
-    from node.departments.report import ImportReport
+    from node.departments.report import ImportReport, Verdict
     from node.departments.sources import Source
 
 RULE_TOO_LARGE: Final = "too-large"
@@ -67,7 +68,7 @@ def take_in(
     Raises FileGoneError when its file cannot be read, UsageError or ConfigurationError for a dialect that is not there
     or is wrong, and what ``Intake.accept`` raises.
     """
-    options = DialectOptions(record_type=config.record_type, table=config.table, system=source.name)
+    options = _options(config, source)
     recognised = False
 
     def watched(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
@@ -80,7 +81,7 @@ def take_in(
         dialect, candidates = _candidates(intake, stream, config.dialect, options, delivery)
         report = intake.accept(
             watched(candidates),
-            source=source if config.channel is None else source.on_channel(config.channel),
+            source=_on_channel(config, source),
             dialect=dialect,
             told=failures.add,
             preparer=preparer,
@@ -93,6 +94,30 @@ def take_in(
                 intake.dialects, dialect, delivered, failures, options=options, bytes_max=FAILED_BYTES_MAX
             )
     return TakenIn(name=delivery.name or delivery.delivery_key, outcome=_outcome(report, rows), unread=unread)
+
+
+def preview_of(
+    intake: Intake,
+    source: Source,
+    config: AdapterConfig,
+    delivery: Brought,
+    told: Callable[[Verdict], None] = lambda _: None,
+) -> ImportReport:
+    """Return the report that taking a delivery in now would give, ``told`` of each record; nothing is kept.
+
+    Raises as ``take_in``.
+    """
+    with opened(delivery, config.bytes_max) as stream:
+        dialect, candidates = _candidates(intake, stream, config.dialect, _options(config, source), delivery)
+        return preview(intake, candidates, source=_on_channel(config, source), dialect=dialect, told=told)
+
+
+def _options(config: AdapterConfig, source: Source) -> DialectOptions:
+    return DialectOptions(record_type=config.record_type, table=config.table, system=source.name)
+
+
+def _on_channel(config: AdapterConfig, source: Source) -> Source:
+    return source if config.channel is None else source.on_channel(config.channel)
 
 
 @contextmanager

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from node.cli.home import RUN, alone_in
+from node.demo.catalogue import items_of
+from node.demo.generator import generate_month
+from node.demo.writers import csv_table
 from tests.support.homes import Home, applications
 from tests.support.samples import CREDIT_CODE
 from tests.support.scripted_adapters import install_scripted
@@ -107,6 +110,37 @@ def test_a_folder_for_which_there_is_no_room_is_told(hall: Home, monkeypatch: py
     answer = hall.call("adapters", "run", "door", "--dry-run", code=None).document
     assert (answer["code"], "No space left" in answer["why"]) == ("YZ-STORE-002", True)
     assert "TMPDIR" in answer["action"]
+
+
+def test_a_dry_run_says_what_this_node_would_answer_and_keeps_nothing(hall: Home) -> None:
+    month = generate_month(items_of("360103", "西湖区"), cases=10, seed=11)
+    theirs = [one for one in month.records if one.record_type == "Application" and one.valid][:2]
+    (deliveries(hall) / "a.csv").write_bytes(csv_table(theirs, chinese=True))
+    before = hall.call("status", code=None).document["streams"]
+    look = hall.call("adapters", "run", "door", "--dry-run", code=9).document
+    assert look["conformance"]["conforming"] == 2
+    counts = {name: look["preview"][name] for name in ("offered", "accepted", "repeated", "refused")}
+    assert counts == {"offered": 2, "accepted": 0, "repeated": 0, "refused": 2}
+    shown = hall.call("adapters", "run", "door", "--dry-run", "--lang", "en", json_wanted=False, code=9)
+    assert "refused\t1:2\t\tno-authority\t360102 does not serve division 360103" in shown.out.splitlines()
+    assert shown.err.endswith("Taken in now, it would be: accepted 0, repeated 0, refused 2\n")
+    assert hall.call("status", code=None).document["streams"] == before
+
+
+def test_a_dry_run_knows_what_this_node_has_already(hall: Home) -> None:
+    (deliveries(hall) / "a.csv").write_bytes(applications(2))
+    assert hall.call("adapters", "run", "door", "--dry-run").document["preview"]["accepted"] == 2
+    hall.call("adapters", "run", "door")
+    (deliveries(hall) / "b.csv").write_bytes(applications(3))
+    preview = hall.call("adapters", "run", "door", "--dry-run").document["preview"]
+    assert (preview["accepted"], preview["repeated"], preview["refused"]) == (1, 2, 0)
+    wrong = b"RecordType,CaseNo\nApplication,1\n"
+    (deliveries(hall) / "b.csv").write_bytes(wrong)
+    told = hall.call("adapters", "run", "door", "--dry-run", json_wanted=False, code=1)
+    # What the standard has against it is told once.
+    assert not [line for line in told.out.splitlines() if line.startswith("refused")]
+    hall.call("sources", "disable", "hall")
+    assert "is disabled" in hall.call("adapters", "run", "door", "--dry-run", code=1).err
 
 
 def test_a_process_that_crashes_in_a_report_is_told(hall: Home) -> None:
