@@ -16,6 +16,7 @@ from node.departments.doors.kind_settings import SettingError, checked_secrets, 
 from node.departments.doors.kinds import CHANNELS, find_kind
 from node.departments.doors.secrets import SECRETS_FILE, given_secrets
 from node.errors import ConfigurationError
+from node.standard.identifiers import is_credit_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -187,6 +188,13 @@ def _route(path: Path, name: str, values: Mapping[str, Any], kind: AdapterKind) 
             f"{path}: {name}.deliver_record_types names {unknown[:64]!r}",
             why="no record of this type is for a department's system",
             action=f"Use some of: {', '.join(sorted(DELIVERABLE_TYPES))}",
+        )
+    wrong = next((one for one in organisations if not is_credit_code(one)), None)
+    if wrong is not None:
+        raise ConfigurationError(
+            f"{path}: {name}.deliver_organisations names {wrong!r}",
+            why="it is no unified social credit code (GB 32100): no record is for it, so nothing would ever go down",
+            action="Compare its 18 characters with the organisation's; the last one is a check character",
         )
     return Route(
         adapter=name,

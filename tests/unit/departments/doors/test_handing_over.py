@@ -135,6 +135,8 @@ def test_a_process_that_dies_while_it_hands_over_hands_it_over_again(department:
         ({"deliver_record_types": ["Application"]}, "needs door.deliver_organisations"),
         ({"deliver_organisations": ["1"], "deliver_record_types": ["Alarm"]}, "names 'Alarm'"),
         ({"deliver_organisations": "1"}, "deliver_organisations is not allowed"),
+        ({"deliver_organisations": [CREDIT_CODE, f"{CREDIT_CODE[:-1]}0"]}, "no unified social credit code"),
+        ({"deliver_organisations": ["913"]}, "no unified social credit code"),
         ({"deliver_organisations": ["1"], "deliver_since": "2026-11-01"}, "deliver_since is not allowed"),
     ],
 )
