@@ -25,7 +25,7 @@ def documents(frame: Frame, name: str, states: tuple[str, ...], limit: int, agai
     from node.departments.doors.by_hand import find_adapter
 
     with node_of(frame) as node:
-        find_adapter(node.config.home, name, os.environ)
+        config = find_adapter(node.config.home, name, os.environ).config
         if again is not None:
             deliver_again(node.store, name, again, node.clock)
         with node.store.reading() as connection:
@@ -50,3 +50,9 @@ def documents(frame: Frame, name: str, states: tuple[str, ...], limit: int, agai
     ]
     columns = ("number", "record", "organisation", "state", "since", "reason")
     write_table(frame, f"下达文书 {name} Documents", columns, table)
+    if config is not None and config.route is None:
+        say(
+            frame,
+            "adapters.toml 中没有设置 deliver_organisations，因此不会下达任何文书。",
+            "Nothing goes down through it: adapters.toml names no deliver_organisations.",
+        )

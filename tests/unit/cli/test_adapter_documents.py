@@ -86,7 +86,13 @@ def test_documents_of_nobody_and_numbers_of_nothing_are_told(line: Home) -> None
     assert "no document 7" in line.call("adapters", "documents", "line", "--again", "7", code=1).err
     assert "no adapter named 'nobody'" in line.call("adapters", "documents", "nobody", code=1).err
     empty = line.call("adapters", "documents", "line", "--lang", "en", json_wanted=False)
-    assert "none" in empty.err
+    assert empty.err.splitlines() == ["下达文书 line Documents: none"]
+    path = line.folder / "adapters.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("[line", "[other"), encoding="utf-8")
+    text = "\n".join(one for one in path.read_text(encoding="utf-8").splitlines() if not one.startswith("deliver_"))
+    path.write_text(text, encoding="utf-8")
+    told = line.call("adapters", "documents", "other", "--lang", "en", json_wanted=False)
+    assert told.err.splitlines()[-1].startswith("Nothing goes down through it: ")
 
 
 def test_what_goes_down_is_forgotten_with_its_adapter(line: Home) -> None:
