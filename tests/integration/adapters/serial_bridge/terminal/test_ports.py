@@ -13,6 +13,8 @@ from tests.support.line_simulator import simulated_line
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 
 def test_bytes_go_both_ways_and_nothing_is_waited_for_longer_than_said(tmp_path: Path) -> None:
     with simulated_line(tmp_path) as line:

@@ -22,6 +22,8 @@ from adapters.serial_bridge.zmodem_frames import FileOffer, Frames
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 
 def pieces(stream: bytes, size: int = 0) -> list[bytes | FileOffer]:
     frames = Frames()

@@ -15,6 +15,8 @@ from tests.support.terminal_file import TARGET, terminal_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 
 def test_the_file_is_what_its_modules_make() -> None:
     assert TARGET.read_text(encoding="utf-8") == terminal_file(), "run python -m tests.support.terminal_file"
