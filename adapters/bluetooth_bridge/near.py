@@ -122,7 +122,7 @@ class _Pairing(NamedTuple):
     stack: Stack
 
     async def found(self) -> BLEDevice:
-        """Return the device; half of the time is left for the pairing, so that it is told which of them took too long."""
+        """Return the device; half of the time is left for the pairing, which then tells which of them took too long."""
         options: Any = {"backend": self.stack.scanner, **bluez_options(self.controller)}
         device = await BleakScanner.find_device_by_address(self.address, self.seconds / 2, **options)
         if device is None:
