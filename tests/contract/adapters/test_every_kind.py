@@ -21,6 +21,8 @@ from adapters.contract import (
     SourceNeedsPersonError,
     SourceUnavailableError,
 )
+from node.clock import MachineClock
+from node.demo.raising import wait_until
 from tests.contract.adapters.doors import texts_in
 from tests.contract.adapters.sources import SOURCES
 from tests.support.adapter_fetching import fetching, told
@@ -204,6 +206,8 @@ def test_a_document_that_cannot_be_delivered_now_is_told_so(door: Door) -> None:
         adapter.deliver(NOTICE, "310000/3-1/7")
     door.source.come_back()
     deliver_when_back(adapter)
+    # A device that says nothing has it when the line has brought the last byte.
+    wait_until(lambda: bool(door.source.delivered()), 20, MachineClock())
     assert [key for key, _ in door.source.delivered()] == ["310000/3-1/7"]
 
 
