@@ -82,7 +82,8 @@ class Opening:
     setting of the kind, checked or its default; ``secrets`` those that were given. ``folder`` exists, is closed to
     other accounts, is the adapter's alone and stays from one opening to the next. ``cursor`` is that of the delivery
     answered last, None before the first. ``now`` is aware UTC. ``wait`` waits so many seconds, or less when the adapter
-    is asked to stop, and then returns True; ``token`` gives random bytes.
+    is asked to stop, and then returns True; ``token`` gives random bytes. ``is_trial`` tells that somebody only looks:
+    nothing will be answered, and the folder is a copy that is thrown away, with whatever comes into it meanwhile.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Opening:
     monotonic_s: Callable[[], float]
     wait: Callable[[float], bool]
     token: Callable[[int], bytes]
+    is_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

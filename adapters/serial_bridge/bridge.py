@@ -95,7 +95,7 @@ class SerialBridge:
         opening = self._opening
         with writing():
             if self._inbox is None:
-                self._inbox = Inbox(opening.folder, opening.now)
+                self._inbox = Inbox(opening.folder, opening.now, is_trial=opening.is_trial)
             if self._listener is None:
                 keeper = PortKeeper(opening.name, lambda: open_port(self._settings), opening.monotonic_s)
                 self._listener = Listener(opening.name, self._talk(self._inbox), keeper, self._inbox)

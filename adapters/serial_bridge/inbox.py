@@ -64,9 +64,13 @@ class Received:
 
 
 class Inbox:
-    """What came by one adapter's port; ``folder`` is the adapter's own and exists."""
+    """What came by one adapter's port; ``folder`` is the adapter's own and exists.
 
-    def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
+    One of a trial (``is_trial``) is thrown away: nobody may be told that what came has arrived.
+    """
+
+    def __init__(self, folder: Path, now: Callable[[], datetime], *, is_trial: bool = False) -> None:
+        self.is_trial = is_trial
         self._folder = folder
         self._now = now
         self._files = folder / "files"

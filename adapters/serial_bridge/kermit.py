@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from adapters.serial_bridge.naming import decoded_name, media_type, refusal_of
-from adapters.serial_bridge.programs import Passing, Session, TransferRefusedError, refuse_without_room
+from adapters.serial_bridge.programs import Passing, Session, TransferRefusedError, refuse_on_trial, refuse_without_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,6 +141,7 @@ class ReceivingTap:
                 path.unlink()
                 raise TransferRefusedError(refusal)
             self._inbox.put_file(path, name, media_type(name))
+            refuse_on_trial(self._inbox.is_trial)
         return b""
 
 

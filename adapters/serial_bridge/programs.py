@@ -121,6 +121,12 @@ class TransferRefusedError(Exception):
     """The session is ended from here; the text tells the other side why, without personal data."""
 
 
+def refuse_on_trial(is_trial: bool) -> None:  # noqa: FBT001 - its only argument.
+    """Raise TransferRefusedError when a file has come while somebody only looks: its sender has to keep it."""
+    if is_trial:
+        raise TransferRefusedError("the adapter is only being tried; send it again")
+
+
 class BegunAnewError(Exception):
     """The sender has begun anew in the middle of a session; ``heard`` is what it said, from there on."""
 

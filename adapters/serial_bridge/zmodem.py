@@ -14,7 +14,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from adapters.serial_bridge.naming import decoded_name, media_type, refusal_of
-from adapters.serial_bridge.programs import BegunAnewError, Passing, Session, TransferRefusedError, refuse_without_room
+from adapters.serial_bridge.programs import (
+    BegunAnewError,
+    Passing,
+    Session,
+    TransferRefusedError,
+    refuse_on_trial,
+    refuse_without_room,
+)
 from adapters.serial_bridge.zmodem_frames import (
     CANCEL,
     FINISHED,
@@ -203,6 +210,7 @@ class ReceivingTap:
             raise TransferRefusedError("the file is empty")
         self._inbox.put_file(path, name, media_type(name))
         self._drop_kept()
+        refuse_on_trial(self._inbox.is_trial)
 
     def _look_at(self, offer: FileOffer) -> bytes:
         """Make ready for a file; adds nothing to the stream."""

@@ -30,6 +30,7 @@ def opening(
     secrets: Mapping[str, str] | None = None,
     cursor: str | None = None,
     name: str = ADAPTER,
+    is_trial: bool = False,
 ) -> Opening:
     """Return an opening with ``settings`` over the kind's defaults; ``folder`` is made when it is new."""
     known = {setting.name: setting for setting in kind.settings if not setting.secret}
@@ -50,6 +51,7 @@ def opening(
         monotonic_s=time.monotonic,
         wait=threading.Event().wait,
         token=random_bytes.token_bytes,
+        is_trial=is_trial,
     )
 
 

@@ -259,7 +259,7 @@ def _aside(
 ) -> Iterator[Doorway]:
     """Give the adapter open on a copy of its folder; its errors become those of the node."""
     with TemporaryDirectory(prefix="yizhan-adapter-") as name:
-        place = Place(own=Path(name) / OWN, spool=Path(name) / SPOOL)
+        place = Place(own=Path(name) / OWN, spool=Path(name) / SPOOL, is_trial=True)
         _copy_own(folder_of(home, config.name) / OWN, place.own, config.name)
         place.spool.mkdir()
         with _explained(config):

@@ -163,6 +163,7 @@ class Served:
             monotonic_s=clock.monotonic_s,
             wait=self._stopping.wait,
             token=SystemRandomness().token,
+            is_trial=said["is_trial"],
         )
         self._adapter = found.kind.open(self._opening)
         return _DONE

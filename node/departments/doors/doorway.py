@@ -77,10 +77,14 @@ class InterruptedDoorError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an adapter may keep things: its own folder, and that in which large deliveries are handed over."""
+    """Where an adapter may keep things: its own folder, and that in which large deliveries are handed over.
+
+    ``is_trial`` tells that both are thrown away afterwards.
+    """
 
     own: Path
     spool: Path
+    is_trial: bool = False
 
 
 class Doorway:
@@ -123,6 +127,7 @@ class Doorway:
                     "secrets": config.secrets,
                     "folder": str(place.own),
                     "spool": str(place.spool),
+                    "is_trial": place.is_trial,
                     "cursor": cursor,
                     "bytes_max": config.bytes_max,
                     "patience_s": config.kind.patience_s,

@@ -68,6 +68,15 @@ def test_a_report_on_a_source_that_is_away_says_so_and_leaves_with_1(hall: Home)
     assert "the source is away" in found["text"]
 
 
+def test_an_adapter_knows_that_somebody_only_looks(hall: Home) -> None:
+    script = deliveries(hall) / "script"
+    script.write_text("check:trial", encoding="utf-8")
+    report = hall.call("adapters", "test", "door", code=1).document
+    assert "only a trial: True" in next(one["text"] for one in report["findings"] if one["passed"] is False)
+    script.write_text("fetch:trial", encoding="utf-8")
+    assert hall.call("adapters", "run", "door", code=6).document["text"] == "only a trial: False"
+
+
 def test_what_a_running_node_may_have_spoilt_in_a_report_is_said(hall: Home) -> None:
     (deliveries(hall) / "script").write_text("check:away", encoding="utf-8")
     hall.call("adapters", "pause", "door")

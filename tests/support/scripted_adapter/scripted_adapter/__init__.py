@@ -137,6 +137,10 @@ def _away(_: ScriptedAdapter) -> None:
     raise SourceUnavailableError("the folder does not answer")
 
 
+def _trial(adapter: ScriptedAdapter) -> None:
+    raise SourceUnavailableError(f"only a trial: {adapter._opening.is_trial}")
+
+
 def _away_long(_: ScriptedAdapter) -> None:
     raise SourceUnavailableError("come back tomorrow", retry_after_s=7200.0)
 
@@ -216,6 +220,7 @@ _DEEDS: dict[str, Callable[[ScriptedAdapter], Any]] = {
     "leave": _leave,
     "defect": _defect,
     "away": _away,
+    "trial": _trial,
     "away-long": _away_long,
     "never": _never,
     "ugly": _ugly,

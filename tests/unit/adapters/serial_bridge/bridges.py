@@ -29,9 +29,12 @@ def settings_of(**given: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def bridge(line: Line, folder: Path, secrets: dict[str, str] | None = None, **settings: Any) -> Iterator[Adapter]:
+def bridge(
+    line: Line, folder: Path, secrets: dict[str, str] | None = None, *, is_trial: bool = False, **settings: Any
+) -> Iterator[Adapter]:
     """Open an adapter at the near end; closed at the end."""
-    adapter = KIND.open(opening(KIND, folder, {"port": str(line.near), **settings}, secrets=secrets))
+    given = {"port": str(line.near), **settings}
+    adapter = KIND.open(opening(KIND, folder, given, secrets=secrets, is_trial=is_trial))
     try:
         yield adapter
     finally:

@@ -344,6 +344,21 @@ def test_a_program_that_is_taken_away_later_needs_a_person_too(
         assert list(adapter.fetch(1)) == []
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_file_that_comes_while_somebody_only_looks_stays_at_its_sender(tmp_path: Path, protocol: str) -> None:
+    with machine_on(tmp_path, protocol, bits_per_s=921_600) as (line, machine):
+        machine.put("A.XML", b"<x/>")
+        with bridge(line, tmp_path / "copy", is_trial=True, mode=protocol) as adapter:
+            (came,) = fetched(adapter, 1)
+            assert content_of(came) == b"<x/>"
+            wait_for(lambda: machine.failures)
+            assert machine.waiting() == ["A.XML"]
+        with bridge(line, tmp_path / "kept", mode=protocol) as adapter:
+            (came,) = fetched(adapter, 1)
+            assert content_of(came) == b"<x/>"
+            machine.wait_until_sent()
+
+
 def test_files_wait_at_their_sender_when_too_many_wait_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer_mode, "WAITING_MAX", 1)
     with (

@@ -29,6 +29,7 @@ OPEN = {
     "cursor": None,
     "bytes_max": 20_000_000,
     "patience_s": 30.0,
+    "is_trial": False,
 }
 ACKNOWLEDGE = {
     "do": "acknowledge",
