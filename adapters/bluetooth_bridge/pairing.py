@@ -14,6 +14,7 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.constants import BusType, MessageType
 from dbus_fast.message import Message
 
+from adapters.bluetooth_bridge.connection import LET_GO_S
 from adapters.bluetooth_bridge.stack import STACK_ERRORS
 from adapters.contract import SourceUnavailableError
 
@@ -97,8 +98,12 @@ async def bluez_agent(questions: Questions, address: str) -> AsyncIterator[None]
         await _asked_of_bluez(bus, "RequestDefaultAgent", "o", [_PATH])
         yield
     finally:
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
         with suppress(SourceUnavailableError, *STACK_ERRORS):
-            await _asked_of_bluez(bus, "UnregisterAgent", "o", [_PATH])
+            async with asyncio.timeout(LET_GO_S):
+                await _asked_of_bluez(bus, "UnregisterAgent", "o", [_PATH])
         bus.disconnect()
 
 
