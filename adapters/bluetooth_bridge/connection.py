@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bleak import BleakClient
 
-from adapters.bluetooth_bridge.gatt_port import GattPort
+from adapters.bluetooth_bridge.gatt_port import ENDED, GattPort
 from adapters.bluetooth_bridge.links import Standing
 from adapters.bluetooth_bridge.stack import STACK_ERRORS, bluez_options, is_paired, stack_problem
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
@@ -88,6 +88,7 @@ class Connection:
             state = link.line.state
             if state.standing is LineStanding.OPEN:
                 last_s, has_talked = now_s(), True
+                link.proven = self._device.address
                 if link.place.standing is not Standing.TALKING:
                     board.put(link, Standing.TALKING, "")
             elif state.standing is LineStanding.UNPROVEN and now_s() - state.since_s > UNPROVEN_S:
@@ -120,7 +121,7 @@ class Connection:
 
     def _on_end(self, _client: BleakClient) -> None:
         if self._port is not None:
-            self._port.lose("the connection ended")
+            self._port.lose(ENDED)
 
     async def _let_go(self) -> None:
         with suppress(*STACK_ERRORS):
@@ -136,5 +137,5 @@ _UNPROVEN: Final = (
     "does not prove the key: another device under the terminal's address or name, or a key that was changed on one "
     "side only; compare the key on the terminal with terminal_keys"
 )
-_ENDED_EARLY: Final = "the connection ended while it was set up"
+_ENDED_EARLY: Final = f"{ENDED} while it was set up"
 _SILENT: Final = "is connected and says nothing: is the terminal's program running?"

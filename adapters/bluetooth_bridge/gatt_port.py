@@ -30,6 +30,8 @@ DRAIN_BYTES: Final = 4096
 WRITE_S: Final = 15.0
 """How long one value may take. Our own choice: half of the 30 s after which ATT itself gives up (part F, 3.3.3)."""
 
+ENDED: Final = "the connection ended"
+
 
 class GattPort:
     """One connected terminal as a BytePort; ``arrived`` and ``lose`` belong to the radio's loop."""
@@ -115,7 +117,8 @@ class GattPort:
         try:
             await writing
         except STACK_ERRORS as problem:
-            self.lose(str(stack_problem(problem)))
+            # What a stack says of a connection that has ended is of no help to anybody.
+            self.lose(str(stack_problem(problem)) if self._client.is_connected else ENDED)
             raise SourceUnavailableError(self._gone) from problem
         except asyncio.CancelledError:
             if not self._gone:

@@ -185,6 +185,21 @@ def test_a_stack_that_does_not_take_a_value_in_time_has_lost_the_line(
     in_loop(work)
 
 
+def test_a_write_after_the_end_of_the_connection_says_so_and_not_what_the_stack_lacks(place: Place) -> None:
+    # bleak then says that "Service Discovery has not been performed yet"; the end itself may be told a moment later.
+    silent(place)
+
+    async def work() -> None:
+        async with connected(place) as (port, client):
+            untold = GattPort(client, port._written)
+            await client.disconnect()
+            with pytest.raises(SourceUnavailableError, match=r"^the connection ended$"):
+                await elsewhere(lambda: untold.write(b"x"))
+            assert untold.reason == "the connection ended"
+
+    in_loop(work)
+
+
 def test_after_the_loop_has_ended_the_line_is_gone(place: Place) -> None:
     silent(place)
     kept: list[GattPort] = []
