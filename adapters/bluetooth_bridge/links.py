@@ -67,6 +67,8 @@ class Link:
         self.due_s = 0.0
         self.tries = 0
         """How many tries and connections have ended."""
+        self.proven = ""
+        """Address of the device that proved the key last; "" for none yet."""
         self._in_vain = 0
         self._doubtful: dict[str, float] = {}
 

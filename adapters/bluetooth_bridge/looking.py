@@ -54,18 +54,19 @@ class Look:
             self.is_whole = True
 
     def choice(self, link: Link) -> BLEDevice | None:
-        """Return the device to try as a terminal, None for none: first those without doubt, then the strongest."""
+        """Return the device to try as a terminal, None for none: without doubt, then known, then the strongest."""
         now_s = self._now_s()
         candidates = sorted(
             self._heard[link].values(),
-            key=lambda one: (not link.is_doubtful(one[1].address, now_s), one[0]),
+            key=lambda one: (not link.is_doubtful(one[1].address, now_s), one[1].address == link.proven, one[0]),
         )
         return candidates[-1][1] if candidates else None
 
     def _keep(self, device: BLEDevice, name: str | None, rssi: int, links: Iterable[Link]) -> None:
         for link in links:
             candidates = self._heard[link]
-            has_room = device.address in candidates or len(candidates) < CANDIDATES_MAX
+            is_known = device.address in candidates or device.address == link.proven
+            has_room = is_known or len(candidates) < CANDIDATES_MAX
             if has_room and link.terminal.fits(device.address, name):
                 candidates[device.address] = (rssi, device)
         found = [self._is_found(link) for link in self._heard]

@@ -107,6 +107,18 @@ def test_of_several_devices_the_strongest_without_doubt_is_tried() -> None:
     assert chosen(look, one) == "near"
 
 
+def test_the_device_that_proved_the_key_last_is_tried_before_strangers_under_ever_new_addresses() -> None:
+    one = link(heard_name="YZ-1")
+    one.proven = "true"
+    look = Look([one], lambda: 1.0)
+    for number in range(CANDIDATES_MAX):
+        look.hear(device(str(number)), "YZ-1", -20)
+    look.hear(device("true"), "YZ-1", -80)
+    assert chosen(look, one) == "true"
+    one.doubt("true", 0.0)
+    assert chosen(look, one) != "true"
+
+
 def chosen(look: Look, wanted: Link) -> str:
     found = look.choice(wanted)
     assert found is not None
