@@ -309,6 +309,14 @@ def test_bytes_a_second_on_the_real_stack(
     assert rate > 1_000
 
 
+def works(adapter: Adapter) -> bool:
+    try:
+        adapter.check()
+    except (SourceNeedsPersonError, SourceUnavailableError):
+        return False
+    return True
+
+
 def test_bluetooth_that_is_switched_off_needs_a_person_and_goes_on_when_it_is_on(
     terminal: AirTerminal, bridge: Callable[..., Adapter]
 ) -> None:
@@ -319,16 +327,24 @@ def test_bluetooth_that_is_switched_off_needs_a_person_and_goes_on_when_it_is_on
         adapter.check()
     bluetoothctl("power", "on")
     terminal.put(b"on again")
-
-    def works() -> bool:
-        try:
-            adapter.check()
-        except (SourceNeedsPersonError, SourceUnavailableError):
-            return False
-        return True
-
-    becomes(works)
+    becomes(lambda: works(adapter))
     assert taken(adapter, 1) == [b"on again"]
+
+
+def test_a_bluetooth_service_that_crashed_and_was_started_again_is_used_again(
+    terminal: AirTerminal, bridge: Callable[..., Adapter]
+) -> None:
+    adapter = bridge()
+    adapter.check()
+    # It takes no leave, so bleak goes on believing in the connection and in the device, which BlueZ knows no more.
+    subprocess.run(["busybox", "killall", "-9", "bluetoothd"], check=True)
+    with pytest.raises((SourceNeedsPersonError, SourceUnavailableError)):
+        adapter.check()
+    subprocess.run(["sh", "-c", "/usr/libexec/bluetooth/bluetoothd >>/tmp/bluetoothd.log 2>&1 &"], check=True)
+    becomes(lambda: "Powered: yes" in bluetoothctl("show") or "PowerState: on" in bluetoothctl("power", "on"))
+    terminal.put(b"after the crash")
+    becomes(lambda: works(adapter))
+    assert taken(adapter, 1) == [b"after the crash"]
 
 
 def test_without_the_bluetooth_service_a_person_is_told_to_start_it(bridge: Callable[..., Adapter]) -> None:
