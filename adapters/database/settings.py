@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adapters.contract import Form, Setting, SourceNeedsPersonError
 from adapters.database.statements import SQLITE, check_query
+from adapters.pulling.tls_settings import TLS_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,24 +206,7 @@ SETTINGS: Final = (
         zh="连接加密：verified 核验证书，encrypted 只加密，off 不加密；本机连接不加密",
         en="encryption: verified checks the certificate, encrypted does not, off is none; none within one machine",
     ),
-    Setting(
-        name="tls_ca_file",
-        default="",
-        zh="签发服务器证书的 CA（PEM 文件）；留空用系统的",
-        en="PEM file of the authority that issued the server's certificate; empty for those of the system",
-    ),
-    Setting(
-        name="tls_certificate_file",
-        default="",
-        zh="客户端证书（PEM 文件，可含私钥）",
-        en="PEM file of a client certificate, its key in it or apart",
-    ),
-    Setting(
-        name="tls_key_file",
-        default="",
-        zh="客户端证书的私钥（PEM 文件）",
-        en="PEM file of the client certificate's key",
-    ),
+    *TLS_FILES,
     Setting(
         name="account_may_write",
         form=Form.FLAG,

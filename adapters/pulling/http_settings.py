@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from adapters.contract import Form, Setting, SourceNeedsPersonError
+from adapters.pulling.tls_settings import TLS_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,24 +89,7 @@ HTTP_SETTINGS: Final = (
         zh="允许对其他机器使用 http://（不加密）",
         en="whether http:// without encryption may be spoken to other machines",
     ),
-    Setting(
-        name="tls_ca_file",
-        default="",
-        zh="签发对方证书的 CA（PEM 文件）；留空用系统的",
-        en="PEM file of the authority that issued the server's certificate; empty for those of the system",
-    ),
-    Setting(
-        name="tls_certificate_file",
-        default="",
-        zh="客户端证书（PEM 文件，可含私钥）",
-        en="PEM file of a client certificate, its key in it or apart",
-    ),
-    Setting(
-        name="tls_key_file",
-        default="",
-        zh="客户端证书的私钥（PEM 文件）",
-        en="PEM file of the client certificate's key",
-    ),
+    *TLS_FILES,
     Setting(
         name="request_timeout_s",
         form=Form.NUMBER,
