@@ -17,13 +17,15 @@ from adapters.serial_bridge.programs import BegunAnewError, TransferRefusedError
 from adapters.serial_bridge.zmodem import PARTIAL_COUNT_MAX, Partials, ReceivingTap
 from adapters.serial_bridge.zmodem_frames import FINISHED, READY, WANTED, FileOffer
 from node.clock import MachineClock
+from tests.integration.adapters.serial_bridge.bridges import bridge, settings_of, wait_for, waiting
 from tests.support.file_machines import FileMachine
 from tests.support.line_simulator import simulated_line
-from tests.unit.adapters.serial_bridge.bridges import bridge, settings_of, wait_for, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.integration
 
 
 @contextmanager

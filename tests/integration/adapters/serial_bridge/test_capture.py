@@ -17,10 +17,10 @@ from adapters.serial_bridge.framing import Flaw, Found
 from adapters.serial_bridge.inbox import Inbox
 from adapters.serial_bridge.refused_pieces import RefusedPieces
 from node.clock import MachineClock
+from tests.integration.adapters.serial_bridge.bridges import bridge, far_end, heard, settings_of, wait_for, waiting
 from tests.support.adapter_openings import gather, outcome
 from tests.support.line_noise import Noise
 from tests.support.line_simulator import simulated_line
-from tests.unit.adapters.serial_bridge.bridges import bridge, far_end, heard, settings_of, wait_for, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from adapters.serial_bridge.ports import Port
     from tests.support.line_simulator import Line
 
+pytestmark = pytest.mark.integration
 NOTICE = Document(content=b"<SupervisionNotice/>", record_type="SupervisionNotice", text="催办：请在三日内办结")
 
 

@@ -16,12 +16,12 @@ import pytest
 from adapters.contract import Document, SourceNeedsPersonError, SourceUnavailableError
 from adapters.serial_bridge import transfer_mode
 from node.randomness import SeededRandomness
+from tests.integration.adapters.serial_bridge.bridges import bridge, wait_for, waiting
 from tests.support.adapter_fetching import fetching
 from tests.support.adapter_openings import content_of, outcome
 from tests.support.file_machines import FileMachine
 from tests.support.line_noise import Noise
 from tests.support.line_simulator import simulated_line
-from tests.unit.adapters.serial_bridge.bridges import bridge, wait_for, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from adapters.contract import Adapter, Delivery
     from tests.support.line_simulator import Line
 
+pytestmark = pytest.mark.integration
 PROTOCOLS = ("zmodem", "kermit")
 NOTICE = Document(content=b"<SupervisionNotice/>", record_type="SupervisionNotice", text="催办：请在三日内办结")
 

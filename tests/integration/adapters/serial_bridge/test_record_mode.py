@@ -17,10 +17,10 @@ from adapters.record_line.line import RecordLine
 from adapters.record_line.link import ABILITIES
 from adapters.record_line.opening import Hello
 from adapters.serial_bridge import record_mode
+from tests.integration.adapters.serial_bridge.bridges import bridge, far_end, wait_for
 from tests.support.adapter_openings import outcome
 from tests.support.line_simulator import simulated_line
 from tests.support.terminals import TerminalProgram
-from tests.unit.adapters.serial_bridge.bridges import bridge, far_end, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from adapters.contract import Adapter, Delivery
     from tests.support.line_simulator import Line
 
+pytestmark = pytest.mark.integration
 NOTICE = Document(content=b"<SupervisionNotice/>", record_type="SupervisionNotice", text="催办：请在三日内办结")
 KEYS = {"terminal_keys": f"hall-1={key_text(bytes(range(32)))}"}
 

@@ -13,8 +13,8 @@ from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from adapters.serial_bridge import programs
 from adapters.serial_bridge.ports import open_port
 from adapters.serial_bridge.programs import Limits, Passing, Session, TransferRefusedError, require_program, started
+from tests.integration.adapters.serial_bridge.bridges import far_end, heard, settings_of, wait_for
 from tests.support.line_simulator import simulated_line
-from tests.unit.adapters.serial_bridge.bridges import far_end, heard, settings_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adapters.serial_bridge.ports import Port
     from tests.support.line_simulator import Line
 
+pytestmark = pytest.mark.integration
 LIMITS = Limits(idle_s=20, whole_s=20)
 
 

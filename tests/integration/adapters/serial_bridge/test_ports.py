@@ -18,14 +18,16 @@ from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from adapters.serial_bridge.mode_settings import MODES
 from adapters.serial_bridge.port_owners import group_of, holder_of
 from adapters.serial_bridge.ports import GONE, Port, list_ports, open_port, path_of
+from tests.integration.adapters.serial_bridge.bridges import far_end, heard, settings_of, wait_for
 from tests.support.line_simulator import simulated_line
-from tests.unit.adapters.serial_bridge.bridges import far_end, heard, settings_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.support.line_simulator import Line
+
+pytestmark = pytest.mark.integration
 
 
 @dataclass

@@ -16,13 +16,15 @@ from dbus_fast.message import Message
 
 from adapters.bluetooth_bridge.pairing import bluez_agent
 from adapters.contract import SourceUnavailableError
-from tests.unit.adapters.bluetooth_bridge.test_near import ADDRESS, DEVICE, OTHER_DEVICE, Person
+from tests.integration.adapters.bluetooth_bridge.test_near import ADDRESS, DEVICE, OTHER_DEVICE, Person
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 # Everything is allowed on this bus; that of a system would not let a test be org.bluez.
+
+pytestmark = pytest.mark.integration
 SETUP = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path={socket}</listen>

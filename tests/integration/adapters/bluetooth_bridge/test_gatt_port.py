@@ -18,8 +18,10 @@ from tests.support.bumble_gatt import NOTIFIED, WRITTEN, Look
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from tests.integration.adapters.bluetooth_bridge.conftest import Place
     from tests.support.bumble_terminal import AirTerminal
-    from tests.unit.adapters.bluetooth_bridge.conftest import Place
+
+pytestmark = pytest.mark.integration
 
 
 @asynccontextmanager

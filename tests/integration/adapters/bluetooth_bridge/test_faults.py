@@ -11,16 +11,17 @@ from bumble.gatt import Characteristic
 
 from adapters.contract import Document, SourceNeedsPersonError, SourceUnavailableError
 from node.randomness import SeededRandomness
+from tests.integration.adapters.bluetooth_bridge.test_bridge import BOTH, NOTICE, SECOND, becomes, taken
 from tests.support.bumble_backend import stack_of
 from tests.support.bumble_gatt import Look
 from tests.support.bumble_terminal import KEY
-from tests.unit.adapters.bluetooth_bridge.test_bridge import BOTH, NOTICE, SECOND, becomes, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.adapters.bluetooth_bridge.conftest import Place
+    from tests.integration.adapters.bluetooth_bridge.conftest import Place
 
+pytestmark = pytest.mark.integration
 OTHER_KEY = bytes(range(1, 33))
 IMPOSTOR = Look(name="YZ-1", address="C4:7C:8D:00:00:66")
 

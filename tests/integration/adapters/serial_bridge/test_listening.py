@@ -15,8 +15,8 @@ from adapters.serial_bridge.listening import Listener
 from adapters.serial_bridge.port_keeper import PortKeeper
 from adapters.serial_bridge.ports import open_port
 from node.clock import MachineClock
+from tests.integration.adapters.serial_bridge.bridges import far_end, heard, settings_of, wait_for
 from tests.support.line_simulator import simulated_line
-from tests.unit.adapters.serial_bridge.bridges import far_end, heard, settings_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adapters.serial_bridge.ports import Port
     from tests.support.line_simulator import Line
 
+pytestmark = pytest.mark.integration
 NOTICE = Document(content=b"<x/>", record_type="Notice", text="text")
 KEY = "310000/3-1/7"
 

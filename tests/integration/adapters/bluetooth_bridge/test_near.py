@@ -16,13 +16,14 @@ from dbus_fast.message import Message
 from adapters.bluetooth_bridge.near import Nearby, devices_near, pair_with
 from adapters.bluetooth_bridge.pairing import Agent
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
+from tests.integration.adapters.bluetooth_bridge.test_bridge import SECOND, taken
 from tests.support.bumble_backend import stack_of
 from tests.support.bumble_gatt import Look
-from tests.unit.adapters.bluetooth_bridge.test_bridge import SECOND, taken
 
 if TYPE_CHECKING:
-    from tests.unit.adapters.bluetooth_bridge.conftest import Place
+    from tests.integration.adapters.bluetooth_bridge.conftest import Place
 
+pytestmark = pytest.mark.integration
 ADDRESS = "C4:7C:8D:00:00:01"
 DEVICE = "/org/bluez/hci0/dev_C4_7C_8D_00_00_01"
 OTHER_DEVICE = "/org/bluez/hci0/dev_C4_7C_8D_00_00_66"

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from adapters.bluetooth_bridge.bridge import BluetoothBridge
-    from tests.unit.adapters.bluetooth_bridge.conftest import Place
+    from tests.integration.adapters.bluetooth_bridge.conftest import Place
 
+pytestmark = pytest.mark.integration
 NOTICE = Document(content=b"<SupervisionNotice/>", record_type="SupervisionNotice", text="督办通知")
 SECOND = Look(name="YZ-2", address="C4:7C:8D:00:00:02")
 BOTH = {"window-1": "YZ-1", "window-2": "YZ-2"}
