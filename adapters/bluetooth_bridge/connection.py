@@ -98,7 +98,8 @@ class Connection:
             elif link.place.standing is Standing.TALKING:
                 board.put(link, Standing.LOOKED_FOR, state.text)
             with suppress(TimeoutError):
-                await asyncio.wait_for(port.gone.wait(), WATCH_S)
+                async with asyncio.timeout(WATCH_S):
+                    await port.gone.wait()
         if has_talked:
             board.put(link, Standing.LOOKED_FOR, port.reason or "the terminal went silent")
             return now_s() - begun_s

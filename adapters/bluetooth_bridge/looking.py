@@ -49,7 +49,8 @@ class Look:
             async with asyncio.timeout(look_s):
                 await self._one_found.wait()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._all_found.wait(), ALSO_S)
+                    async with asyncio.timeout(ALSO_S):
+                        await self._all_found.wait()
         except TimeoutError:
             self.is_whole = True
 

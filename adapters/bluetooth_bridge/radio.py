@@ -91,7 +91,8 @@ class Radio:
         await asyncio.gather(*last, return_exceptions=True)
 
     async def _keep(self) -> None:
-        while True:
+        # A stack may take a cancellation for a failure of its own.
+        while not self._stopping.is_set():
             self._wake.clear()
             now_s = self._monotonic_s()
             due = [link for link in self._board.links.values() if link in self._idle and link.due_s <= now_s]
@@ -100,7 +101,8 @@ class Radio:
                 continue
             next_s = min((link.due_s for link in self._idle), default=None)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), None if next_s is None else next_s - now_s)
+                async with asyncio.timeout(None if next_s is None else next_s - now_s):
+                    await self._wake.wait()
 
     async def _reach(self, due: Sequence[Link]) -> None:
         """Look for terminals, and connect those that are near."""

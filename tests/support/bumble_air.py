@@ -144,7 +144,12 @@ class Air:
 
     def run(self, work: Coroutine[Any, Any, _T], *, limit_s: float = 20) -> _T:
         """Do something in the loop of the air, and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, limit_s), self.loop).result()
+
+        async def bounded() -> _T:
+            async with asyncio.timeout(limit_s):
+                return await work
+
+        return asyncio.run_coroutine_threadsafe(bounded(), self.loop).result()
 
     def call(self, work: Callable[..., object], *arguments: object) -> None:
         """Do something that does not wait in the loop of the air, and wait until it is done."""

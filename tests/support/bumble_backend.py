@@ -226,7 +226,8 @@ class _Client(BaseBleakClient):
         connection = device.find_connection_by_bd_addr(self._peer_address)
         with suppress(core.BaseBumbleError, TimeoutError):
             if connection is not None:
-                await asyncio.wait_for(connection.disconnect(), 1)
+                async with asyncio.timeout(1):
+                    await connection.disconnect()
         await self.machine.release()
 
     async def _set_up(self, connection: Connection, pair: bool) -> None:  # noqa: FBT001
@@ -252,7 +253,8 @@ class _Client(BaseBleakClient):
         if self._connection is not None:
             connection = self._connection
             with suppress(core.BaseBumbleError, TimeoutError):
-                await asyncio.wait_for(connection.disconnect(), 1)
+                async with asyncio.timeout(1):
+                    await connection.disconnect()
             self._on_disconnection(0)
 
     async def pair(self, *_: Any, **__: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -208,3 +209,22 @@ def test_a_stack_that_does_not_answer_needs_a_person_and_holds_up_neither_the_ad
 def noise(size: int) -> bytes:
     """Return bytes that compression does not make shorter."""
     return SeededRandomness(size).token(size)
+
+
+def test_stopping_ends_the_radio_though_it_is_woken_all_the_time(place: Place) -> None:
+    adapter = place.bridge()
+    with pytest.raises(SourceUnavailableError, match="not heard"):
+        adapter.check()
+    radio = adapter._radio
+    assert radio is not None
+
+    def wake() -> None:
+        for link in radio._idle:
+            link.due_s = math.inf
+        radio._wake.set()
+        radio._loop.call_soon(wake)
+
+    radio._loop.call_soon_threadsafe(wake)
+    radio._loop.call_soon_threadsafe(radio._stopping.set)
+    radio._thread.join(10)
+    assert not radio._thread.is_alive()

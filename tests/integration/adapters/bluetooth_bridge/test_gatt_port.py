@@ -54,7 +54,8 @@ def silent(place: Place, look: Look | None = None) -> AirTerminal:
 
 def in_loop(work: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        await asyncio.wait_for(work(), 20)
+        async with asyncio.timeout(20):
+            await work()
 
     asyncio.run(bounded())
 

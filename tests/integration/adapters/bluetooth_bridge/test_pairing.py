@@ -79,7 +79,8 @@ class Service:
             signature=signature,
             body=list(body),
         )
-        answer = await asyncio.wait_for(self._bus.call(question), 10)
+        async with asyncio.timeout(10):
+            answer = await self._bus.call(question)
         assert answer is not None
         return answer
 
@@ -185,7 +186,8 @@ def test_a_question_that_is_open_when_the_pairing_ends_is_dropped(bus_address: s
         async with service(bus_address) as bluez:
             async with bluez_agent(Leaving(), ADDRESS):
                 asking = asyncio.create_task(bluez.asks("RequestConfirmation", "ou", DEVICE, 7))
-                await asyncio.wait_for(asked.wait(), 10)
+                async with asyncio.timeout(10):
+                    await asked.wait()
             assert (await asking).message_type is MessageType.ERROR
             left.set()
             assert asyncio.all_tasks() == {asyncio.current_task()}
