@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.contract import CONTRACT_VERSION, REQUIRED, Form
+from tests.support.adapter_events import events_of_opening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from adapters.contract import Setting
     from tests.contract.adapters.doors import Door
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-INPUT_AND_OUTPUT = ("open", "socket.", "subprocess.", "sqlite3.", "os.", "shutil.", "tempfile.")
-"""Beginnings of the audit events (docs.python.org, Audit events table) that tell of input or output."""
 
 
 def rules_of_the_scale() -> list[str]:
@@ -89,45 +84,6 @@ def test_secrets_are_texts_apart_from_other_settings(door: Door) -> None:
     assert [name for name in secret if known[name].default not in {"", REQUIRED}] == []
 
 
-def test_opening_does_no_input_or_output(door: Door, events: Events) -> None:
+def test_opening_does_no_input_or_output(door: Door) -> None:
     door.source.go_away()
-    door.open()  # Modules that are needed for the first time are read now.
-    opening = door.opening()
-    with events:
-        adapter = door.kind.open(opening)
-    assert events.seen == []
-    adapter.close()
-
-
-class Events:
-    """Audit events of this thread that tell of input or output, while the block runs."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self._thread = 0
-
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take an event; hooks cannot be taken away again, so outside the block this does nothing."""
-        if self._thread == threading.get_ident() and event.startswith(INPUT_AND_OUTPUT):
-            self.seen.append(f"{event} {arguments}")
-
-    def __enter__(self) -> None:
-        self._thread = threading.get_ident()
-
-    def __exit__(self, *raised: object) -> None:
-        self._thread = 0
-
-
-@pytest.fixture(scope="module")
-def hearing() -> Events:
-    """The one hook of this module."""
-    made = Events()
-    sys.addaudithook(made.hear)
-    return made
-
-
-@pytest.fixture
-def events(hearing: Events) -> Iterator[Events]:
-    hearing.seen.clear()
-    yield hearing
-    hearing.seen.clear()
+    assert events_of_opening(door.source.entry, door.folder, door.source.settings, door.source.secrets) == []
