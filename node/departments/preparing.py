@@ -1,10 +1,10 @@
 """Preparing a long delivery in a process of its own, while this one reads what follows and writes what went before.
 
 Half of taking a record in needs no store (docs/performance.md): the work is the interpreter's and libxml2's, and
-threads of one interpreter hardly share it. So behind its first ``HERE_MAX`` batches, a delivery gets a worker: a
-process of this program that lives as long as the delivery, or the round of an adapter that brought it, and prepares
-from the moment on that it has started. It gets candidates and salts through its standard input and answers through its
-standard output, one batch at a time; it opens no home, no key and no store.
+threads of one interpreter hardly share it. So behind its first batch, or the first ``HERE_MAX`` records of an adapter's
+round, a delivery gets a worker: a process of this program that lives as long as the delivery, or the round, and
+prepares from the moment on that it has started. It gets candidates and salts through its standard input and answers
+through its standard output, one batch at a time; it opens no home, no key and no store.
 
 Nothing rests on the worker: when it cannot be started or dies (out of memory, killed), the batch it had is prepared
 here, as are all that follow. When this process dies, the worker's input ends, and so does the worker.
@@ -12,7 +12,6 @@ here, as are all that follow. When this process dies, the worker's input ends, a
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from node.beside import PROCESSORS_MIN, READY, Beside, line_to_starter, processors
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
     _Answer = tuple[tuple[str, bytes, bytes, bytes | None, Facts | None] | None, str, bytes, tuple[Problem, ...]]
     """Of one candidate: type, body, leaf hash, compressed body and facts of its record, its keys, its problems."""
 
-HERE_MAX: Final = 1
-"""Batches that are prepared here before a worker is started: what comes in one batch needs none. Our own choice."""
+HERE_MAX: Final = 500
+"""Records of a round that are prepared here before a worker is started: as many as a batch has, because what comes in
+one batch needs none. Our own choice."""
 _MODULE: Final = "node.departments.preparing"
 
 
@@ -51,6 +51,7 @@ class Preparer:
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
+        self._here = 0
 
     def __enter__(self) -> Self:
         return self
@@ -68,15 +69,15 @@ class Preparer:
         if self._worker is not None and not self._worker.is_free_for(channel):
             # A delivery broke off: what the worker says next would be taken for what was asked of it after that.
             self._end_worker()
-        here_max = HERE_MAX if processors() >= PROCESSORS_MIN else sys.maxsize
         for number, batch in enumerate(numbered):
-            if self._worker is None and number >= here_max:
-                self._worker = Worker(channel)
+            if self._worker is None and (number > 0 or self._here + len(batch) > HERE_MAX):
+                self._worker = Worker(channel) if processors() >= PROCESSORS_MIN else None
             salts = new_salts(batch, randomness)
             if self._worker is not None and self._worker.is_ready():
                 self._worker.begin(batch, salts)
                 yield from _prepared_beside(self._worker, numbered, randomness)
                 return
+            self._here += len(batch)
             yield prepare_salted(batch, salts, channel=channel)
 
     def _end_worker(self) -> None:

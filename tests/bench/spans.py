@@ -137,7 +137,7 @@ def measure_intake_spans(folder: Path) -> tuple[float, dict[str, float]]:
         for path in paths:
             path.write_bytes(table_of(mix, INTAKE_RECORDS, clock))
         import_file(node.intake, paths[0], dialect="csv")
-        stack.enter_context(patch("node.departments.preparing.HERE_MAX", INTAKE_RECORDS))
+        stack.enter_context(patch("node.departments.preparing.processors", lambda: 1))
         _wrap_all(spans, INTAKE_SPANS, stack)
         begun_s = perf_counter()
         import_file(node.intake, paths[1], dialect="csv")

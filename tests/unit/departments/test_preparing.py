@@ -163,23 +163,43 @@ def test_without_a_program_to_start_everything_is_prepared_here(
     assert any("no worker can be started" in message for message in caplog.messages)
 
 
-@pytest.mark.parametrize(("processors", "here", "started"), [(1, 0, 0), (2, 100, 0), (2, 0, 1), (2, 1, 1)])
-def test_a_worker_is_for_long_deliveries_on_more_than_one_processor(
-    monkeypatch: pytest.MonkeyPatch, processors: int, here: int, started: int
-) -> None:
-    workers: list[str] = []
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the channels of the workers that are started, on two processors."""
+    started: list[str] = []
 
     class Counted(Worker):
         def __init__(self, channel: str) -> None:
-            workers.append(channel)
+            started.append(channel)
             super().__init__(channel)
 
-    monkeypatch.setattr(preparing, "processors", lambda: processors)
-    monkeypatch.setattr(preparing, "HERE_MAX", here)
+    monkeypatch.setattr(preparing, "processors", lambda: 2)
     monkeypatch.setattr(preparing, "Worker", Counted)
-    found = list(prepared_batches(batched(5), channel="IMPORT", randomness=SeededRandomness(7)))
+    return started
+
+
+@pytest.mark.parametrize(("processors", "size", "started"), [(1, 5, 0), (2, 100, 0), (2, 5, 1)])
+def test_a_worker_is_for_long_deliveries_on_more_than_one_processor(
+    monkeypatch: pytest.MonkeyPatch, workers: list[str], processors: int, size: int, started: int
+) -> None:
+    monkeypatch.setattr(preparing, "processors", lambda: processors)
+    found = list(prepared_batches(batched(size), channel="IMPORT", randomness=SeededRandomness(7)))
     assert plain([one for batch in found for one in batch]) == expected()
     assert len(workers) == started
+
+
+def test_a_round_of_short_deliveries_gets_a_worker_once_they_are_many_records(
+    monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    records = len(candidates_of_all_kinds())
+    monkeypatch.setattr(preparing, "HERE_MAX", 2 * records)
+    started = []
+    with Preparer() as preparer:
+        for _ in range(4):
+            made = preparer.prepared(batched(100), channel="IMPORT", randomness=SeededRandomness(7))
+            assert plain([one for batch in made for one in batch]) == expected()
+            started.append(len(workers))
+    assert started == [0, 0, 1, 1]
 
 
 @pytest.mark.usefixtures("at_once")
