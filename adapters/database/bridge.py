@@ -11,7 +11,7 @@ from adapters.contract import Delivery
 from adapters.database.accounts import check_account
 from adapters.database.connecting import connected
 from adapters.database.handing_over import BATCH_CHARACTERS_MAX, Parcel, parcels
-from adapters.database.reading import first_row, rows_from
+from adapters.database.reading import first_row, pages_from
 from adapters.database.settings import plan_of
 from adapters.database.values import sortable
 from adapters.database.watermarks import Mark, Present, beginning, cursor_of, mark_of, no_later, present_of
@@ -66,9 +66,9 @@ class DatabaseAdapter:
             if start is not None:
                 kept.forget_before(sortable(start.at))
             window = _Window(kept, self._mark, int(self._plan["remembered_max"]))
-            rows = window.unknown(rows_from(connection, self._plan, start))
+            pages = window.unknown(pages_from(connection, self._plan, start))
             # Until it is closed the connection belongs to the thread that makes the next parcels.
-            with closing(one_ahead(self._parcels(rows))) as coming:
+            with closing(one_ahead(self._parcels(pages))) as coming:
                 for parcel in islice(chain.from_iterable(coming), limit):
                     yield self._delivery(parcel, window)
                     if self._opening.wait(0):
@@ -99,18 +99,19 @@ class DatabaseAdapter:
             self._kept = Remembered(self._opening.folder, self._mark.serial if self._mark else 0)
         return self._kept
 
-    def _parcels(self, rows: Iterator[SourceRow]) -> Iterator[list[Parcel]]:
-        """Yield the parcels of each ``page_rows`` rows, or fewer when they are long."""
-        batch: list[SourceRow] = []
-        characters = 0
-        for row in rows:
-            batch.append(row)
-            characters += row.characters
-            if len(batch) == self._plan["page_rows"] or characters > BATCH_CHARACTERS_MAX:
+    def _parcels(self, pages: Iterator[list[SourceRow]]) -> Iterator[list[Parcel]]:
+        """Yield the parcels of each page, several of one whose rows are long or more than ``page_rows``."""
+        for page in pages:
+            batch: list[SourceRow] = []
+            characters = 0
+            for row in page:
+                batch.append(row)
+                characters += row.characters
+                if len(batch) == self._plan["page_rows"] or characters > BATCH_CHARACTERS_MAX:
+                    yield list(parcels(batch, self._plan))
+                    batch, characters = [], 0
+            if batch:
                 yield list(parcels(batch, self._plan))
-                batch, characters = [], 0
-        if batch:
-            yield list(parcels(batch, self._plan))
 
     def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
         mark = window.advance(no_later(parcel.reached, self._plan, self._present), self._plan)
@@ -161,14 +162,18 @@ class _Window:
         self._passed: list[bytes] = []
         self._known: SourceRow | None = None
 
-    def unknown(self, rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
-        """Yield the rows that were not answered yet."""
-        for row in rows:
-            if self._kept.knows(row.digest, sortable(row.place.at)):
-                self._pass(row)
-            else:
-                self._too_many = 0
-                yield row
+    def unknown(self, pages: Iterator[list[SourceRow]]) -> Iterator[list[SourceRow]]:
+        """Yield of each page the rows that were not answered yet."""
+        for page in pages:
+            yield [row for row in page if not self._is_known(row)]
+
+    def _is_known(self, row: SourceRow) -> bool:
+        is_known = self._kept.knows(row.digest, sortable(row.place.at))
+        if is_known:
+            self._pass(row)
+        else:
+            self._too_many = 0
+        return is_known
 
     def advance(self, newest: Place, plan: Plan) -> Mark:
         """Return how far the source is read once rows up to ``newest`` are answered."""

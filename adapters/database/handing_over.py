@@ -71,14 +71,24 @@ def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
 
 def _columns(rows: tuple[SourceRow, ...], plan: Plan) -> tuple[str, ...]:
     """Return the columns that the site named, without those that only tell where a row stands; else all."""
-    return tuple(plan["columns"]) or tuple(rows[0].values)
+    return tuple(plan["columns"]) or rows[0].names
+
+
+def _cells(rows: tuple[SourceRow, ...], columns: tuple[str, ...]) -> Iterator[Sequence[str | None]]:
+    """Yield of each row the texts of columns."""
+    if columns == rows[0].names:
+        return (row.texts for row in rows)
+    places = [rows[0].names.index(name) for name in columns]
+    if len(places) == 1:
+        return ((row.texts[places[0]],) for row in rows)
+    chosen = itemgetter(*places)
+    return (chosen(row.texts) for row in rows)
 
 
 def _json(rows: tuple[SourceRow, ...], table: str, plan: Plan) -> bytes:
-    whole = [row.values for row in rows]
-    listed = [{name: values[name] for name in plan["columns"]} for values in whole] if plan["columns"] else whole
-    content = {"table": table, "rows": listed}
-    return json.dumps(content, ensure_ascii=False, check_circular=False).encode()
+    columns = _columns(rows, plan)
+    listed = [dict(zip(columns, cells, strict=True)) for cells in _cells(rows, columns)]
+    return json.dumps({"table": table, "rows": listed}, ensure_ascii=False, check_circular=False).encode()
 
 
 def _csv(rows: tuple[SourceRow, ...], plan: Plan) -> bytes:
@@ -86,13 +96,12 @@ def _csv(rows: tuple[SourceRow, ...], plan: Plan) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    cells = itemgetter(*columns) if len(columns) > 1 else lambda values: (values[columns[0]],)
-    writer.writerows(cells(row.values) for row in rows)
+    writer.writerows(_cells(rows, columns))
     return text.getvalue().encode()
 
 
 def _document(row: SourceRow, plan: Plan, name: str) -> Parcel:
-    text = row.values[plan["document_column"]]
+    text = row.texts[row.names.index(plan["document_column"])]
     if not (text or "").strip():
         return _named((row,), name, f"column {plan['document_column']} is empty", reached=row.place)
     begin = str(text).lstrip("\ufeff \t\r\n")[:1]

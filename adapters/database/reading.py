@@ -1,4 +1,4 @@
-"""Reading a round: pages of rows in the order of the watermark, without those that were answered already."""
+"""Reading a round: pages of rows in the order of the watermark, each row once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from adapters.contract import SourceNeedsPersonError
 from adapters.database.connecting import transaction
 from adapters.database.settings import ROW_CHARACTERS_MAX
 from adapters.database.statements import Place, page
-from adapters.database.values import SourceRow, row_of
+from adapters.database.values import RowReader, SourceRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from adapters.database.settings import Plan
 
+FIRST_PAGE_ROWS: Final = 250
+"""Rows of the first page of a round at most: the node takes them in while the next page is read. Our own choice."""
+PAGE_GROWTH: Final = 2
+"""How many times as long as a page the next one may be: a row is read in half the time in which it is taken in."""
 PAGE_CHARACTERS_MAX: Final = 16_000_000
 """Characters that a page should have: how many rows it may have is told by the longest of the page before."""
 SHORT_ROW_CHARACTERS: Final = 1000
@@ -26,22 +30,25 @@ COLUMNS_MAX: Final = 400
 """Columns of a row, as many as the node's readers take."""
 
 
-def rows_from(connection: Connection, plan: Plan, start: Place | None) -> Iterator[SourceRow]:
+def pages_from(connection: Connection, plan: Plan, start: Place | None) -> Iterator[list[SourceRow]]:
     """Yield the rows from ``start`` on in the order of watermark and ids, each once, one short transaction a page.
 
     Every page begins at the last row of the page before, itself included, so that rows which share a place are not lost
-    at the border of a page, and rows that change meanwhile move to a later page.
+    at the border of a page, and rows that change meanwhile move to a later page. The first pages are short and each is
+    longer than the one before, up to ``page_rows``, so that nobody waits long for the first one.
     """
     here: Place | None = None
     told_here: set[bytes] = set()
     for rows in _pages(connection, plan, start):
+        new: list[SourceRow] = []
         for row in rows:
             if row.place != here:
                 here = row.place
                 told_here.clear()
             if row.digest not in told_here:
                 told_here.add(row.digest)
-                yield row
+                new.append(row)
+        yield new
 
 
 def first_row(connection: Connection, plan: Plan, start: Place | None) -> SourceRow | None:
@@ -51,15 +58,16 @@ def first_row(connection: Connection, plan: Plan, start: Place | None) -> Source
 
 
 def _pages(connection: Connection, plan: Plan, start: Place | None) -> Iterator[list[SourceRow]]:
-    again_rows, longest = 0, ROW_CHARACTERS_MAX
+    again_rows, longest, grown = 0, ROW_CHARACTERS_MAX, FIRST_PAGE_ROWS
     before: frozenset[bytes] = frozenset()
     while True:
-        rows_max = min(int(plan["page_rows"]), max(1, PAGE_CHARACTERS_MAX // longest)) + again_rows
+        rows_max = min(int(plan["page_rows"]), grown, max(1, PAGE_CHARACTERS_MAX // longest)) + again_rows
         rows = _page(connection, plan, start, rows_max)
         yield rows
         if len(rows) < rows_max:
             return
         start = rows[-1].place
+        grown *= PAGE_GROWTH
         longest = max(SHORT_ROW_CHARACTERS, *(row.characters for row in rows))
         passed, before = before, frozenset(row.digest for row in rows)
         shared_rows, again_rows = again_rows, sum(row.place == start for row in rows)
@@ -80,7 +88,8 @@ def _page(connection: Connection, plan: Plan, start: Place | None, rows_max: int
         found = connection.execute(statement)
         names = _names(list(found.keys()), plan)
         rows = found.all()
-    return [row_of(dict(zip(names, values, strict=True)), plan) for values in rows]
+    reader = RowReader(names, plan)
+    return [reader.row_of(values) for values in rows]
 
 
 def _names(keys: list[str], plan: Plan) -> list[str]:

@@ -121,7 +121,7 @@ SETTINGS: Final = (
     Setting(
         name="page_rows",
         form=Form.NUMBER,
-        default=500,
+        default=5000,
         lowest=1,
         highest=5000,
         zh="每页与每件来件最多多少行",

@@ -8,17 +8,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from adapters.contract import SourceNeedsPersonError
 from adapters.database.statements import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
     from adapters.database.settings import Plan
@@ -26,57 +25,81 @@ if TYPE_CHECKING:
 ID_LENGTH_MAX: Final = 400
 """Characters of one id: four of them have to fit into a cursor. Our own choice."""
 NUMBER_CHARACTERS: Final = 20
-"""What a value that is no text counts as: more than most have. Our own choice."""
+"""What a value that is neither text nor bytes counts as. Our own choice."""
 _ZERO_DATES: Final = frozenset({"0000-00-00", "0000-00-00 00:00:00"})
+_ZERO_DATE: Final = "0000-00-00"
 _LONG_YEAR: Final = re.compile(r"\d{5,}-")
 _json: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRow:
-    """One row: its texts by column (None: no value), where it stands, and what tells it from another.
+class SourceRow(NamedTuple):
+    """One row: its texts in the order of its columns' ``names`` (None: no value), where it stands, what tells it apart.
 
     ``unfit`` says why the row cannot be handed over, "" when it can.
     """
 
-    values: Mapping[str, str | None]
+    names: tuple[str, ...]
+    texts: Sequence[str | None]
     place: Place
     digest: bytes
     characters: int
-    unfit: str = ""
+    unfit: str
 
 
 class _NoTextError(ValueError):
     """A value is no text; the message says what it is."""
 
 
-def row_of(found: Mapping[str, Any], plan: Plan) -> SourceRow:
-    """Return a row as its texts; raises SourceNeedsPersonError when its watermark or id gives it no place.
+class RowReader:
+    """Makes rows of the values of columns; ``names`` has every column that the plan names."""
 
-    ``found`` has every column that the plan names.
-    """
-    place = _place(found, plan)
-    values: dict[str, str | None] = {}
-    unfit = ""
-    characters = 0
-    for name, value in found.items():
-        # Most values are short texts: asking for them first costs a tenth of asking for them last.
-        if type(value) is str:
-            values[name] = None if value in _ZERO_DATES and plan.zero_is_none else value
-            characters += len(value)
-        elif value is not None:
-            characters += len(value) if isinstance(value, bytes) else NUMBER_CHARACTERS
+    def __init__(self, names: Sequence[str], plan: Plan) -> None:
+        self._names = tuple(names)
+        self._plan = plan
+        self._at = self._names.index(plan["watermark"])
+        self._ids = [self._names.index(name) for name in plan.ids]
+
+    def row_of(self, values: Sequence[Any]) -> SourceRow:
+        """Return a row as its texts; raises SourceNeedsPersonError when its watermark or id gives it no place."""
+        place = self._place(values)
+        unfit = ""
+        try:
+            # Most values are short texts, or none: only the others are asked what they are.
+            texts = [one if one is None or type(one) is str else text_of(one, self._plan) for one in values]
+            characters = sum(map(len, filter(None, texts)))
+        except _NoTextError:
+            texts, characters, unfit = self._fitting(values)
+        told = self._told(texts, unfit, place)
+        if self._plan.zero_is_none and _ZERO_DATE in told:
+            texts = [None if text in _ZERO_DATES else text for text in texts]
+            told = self._told(texts, unfit, place)
+        if not unfit and characters > self._plan.row_characters_max:
+            unfit = f"it has {characters} characters; at most {self._plan.row_characters_max} are taken"
+        digest = hashlib.sha256(told.encode()).digest()[:16]
+        return SourceRow(self._names, () if unfit else texts, place, digest, characters, unfit)
+
+    def _fitting(self, values: Sequence[Any]) -> tuple[list[str | None], int, str]:
+        """Return the values that are texts, how much all are in characters, and what is wrong with the first other."""
+        texts: list[str | None] = []
+        characters, unfit = 0, ""
+        for name, value in zip(self._names, values, strict=True):
             try:
-                values[name] = text_of(value, plan)
+                texts.append(text_of(value, self._plan))
+                characters += len(texts[-1] or "")
             except _NoTextError as error:
                 unfit = unfit or f"column {name} holds {error}"
-        else:
-            values[name] = None
-    if not unfit and characters > plan.row_characters_max:
-        unfit = f"it has {characters} characters; at most {plan.row_characters_max} are taken"
-    told = _json([*values.values(), unfit, place.at, *place.ids])
-    digest = hashlib.sha256(told.encode()).digest()[:16]
-    return SourceRow(values={} if unfit else values, place=place, digest=digest, characters=characters, unfit=unfit)
+                characters += len(value) if isinstance(value, bytes) else NUMBER_CHARACTERS
+        return texts, characters, unfit
+
+    def _told(self, texts: list[str | None], unfit: str, place: Place) -> str:
+        return _json([*texts, unfit, place.at, *place.ids])
+
+    def _place(self, values: Sequence[Any]) -> Place:
+        ids = [values[number] for number in self._ids]
+        if None in ids:
+            raise SourceNeedsPersonError("an id column is empty in a row: name id_columns that are filled in every row")
+        at = _watermark(values[self._at], self._plan)
+        return Place(at=at, ids=tuple([one if type(one) is int else _id(one, self._plan) for one in ids]))
 
 
 def text_of(value: Any, plan: Plan) -> str | None:
@@ -109,13 +132,6 @@ def sortable(at: str | int) -> str:
         return f"~{at}" if _LONG_YEAR.match(at) else at
     # An offset that makes every number that databases count with positive and of equal length.
     return f"{at + 10**39:040d}"
-
-
-def _place(found: Mapping[str, Any], plan: Plan) -> Place:
-    at, ids = found[plan["watermark"]], tuple(found[name] for name in plan.ids)
-    if None in ids:
-        raise SourceNeedsPersonError("an id column is empty in a row: name id_columns that are filled in every row")
-    return Place(at=_watermark(at, plan), ids=tuple(_id(value, plan) for value in ids))
 
 
 def _watermark(value: Any, plan: Plan) -> str | int:
@@ -161,6 +177,8 @@ def _id(value: Any, plan: Plan) -> str | int:
 
 
 def _moment(value: datetime, zone: ZoneInfo, *, offset: bool) -> str:
+    if value.tzinfo is None and not offset:
+        return value.isoformat(" ", "microseconds" if value.microsecond else "seconds")
     local = value.replace(tzinfo=zone) if value.tzinfo is None else value.astimezone(zone)
     fraction = "microseconds" if local.microsecond else "seconds"
     return local.isoformat("T", fraction) if offset else local.replace(tzinfo=None).isoformat(" ", fraction)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.contract import SourceNeedsPersonError
-from adapters.database import KIND
+from adapters.database import KIND, reading
 from tests.support.adapter_openings import opening, outcome
 from tests.support.department_databases import sqlite_department
 
@@ -365,7 +365,7 @@ def test_more_rows_than_can_be_told_apart_need_a_person(tmp_path: Path) -> None:
     department = sqlite_department(tmp_path)
     department.make_cases()
     department.run(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20100)"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 26000)"
         " INSERT INTO cases SELECT i, 'n', '2026-11-03 09:00:00' FROM n"
     )
     node = Node(department, tmp_path / "kept", id_columns=[], page_rows=5000)
@@ -388,5 +388,16 @@ def test_long_rows_make_short_deliveries(tmp_path: Path) -> None:
         department.add(number, f"2026-11-03 09:00:{number:02d}", name="x" * 490_000)
     node = Node(department, tmp_path / "kept")
     assert node.round() == list(range(1, 41))
-    # 16 million characters are 33 such rows.
-    assert [len(ids_in(delivery)) for delivery in node.deliveries] == [33, 7]
+    # 16 million characters are 32 of the longest rows there may be, and 33 of these.
+    assert [len(ids_in(delivery)) for delivery in node.deliveries] == [32, 8]
+
+
+def test_the_first_pages_of_a_round_are_short_and_each_is_longer(
+    monkeypatch: pytest.MonkeyPatch, department: DepartmentDatabase, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reading, "FIRST_PAGE_ROWS", 2)
+    for number in range(1, 24):
+        department.add(number, f"2026-11-03 09:00:{number:02d}")
+    node = Node(department, tmp_path / "kept", page_rows=5, overlap_s=0)
+    assert node.round() == list(range(1, 24))
+    assert [len(ids_in(delivery)) for delivery in node.deliveries] == [2, 4, 5, 5, 5, 2]
