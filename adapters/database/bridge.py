@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING
 
 from adapters.contract import Delivery
@@ -115,19 +115,18 @@ class DatabaseAdapter:
 
     def _delivery(self, parcel: Parcel, window: _Window) -> Delivery:
         mark = window.advance(no_later(parcel.reached, self._plan, self._present), self._plan)
-        key = parcel.key()
         # Only what the next round reads again has to be remembered.
         again = beginning(mark, self._plan, self._present)
         least = "" if again is None else sortable(again.at)
-        placed = ((row.digest, sortable(row.place.at)) for row in parcel.rows)
-        self._unanswered[key] = _Unanswered(
-            rows=tuple(one for one in placed if one[1] >= least),
+        placed = ((row, sortable(row.place.at)) for row in reversed(parcel.rows))
+        self._unanswered[parcel.key] = _Unanswered(
+            rows=tuple((row.digest(), at) for row, at in takewhile(lambda one: one[1] >= least, placed)),
             mark=mark,
             forgotten=window.passed(),
         )
         return Delivery(
             source_id=self._opening.source_id,
-            delivery_key=key,
+            delivery_key=parcel.key,
             content=parcel.content,
             media_type=parcel.media_type,
             fetched_at=self._opening.now(),
@@ -168,7 +167,7 @@ class _Window:
             yield [row for row in page if not self._is_known(row)]
 
     def _is_known(self, row: SourceRow) -> bool:
-        is_known = self._kept.knows(row.digest, sortable(row.place.at))
+        is_known = self._kept.reaches(sortable(row.place.at)) and self._kept.knows(row.digest())
         if is_known:
             self._pass(row)
         else:
@@ -190,5 +189,5 @@ class _Window:
         before, self._known = self._known, row
         if self._too_many > 0 and before is not None and self._mark is not None and before.place != row.place:
             self._too_many -= 1
-            self._passed.append(before.digest)
+            self._passed.append(before.digest())
             self._mark = replace(self._mark, floor=row.place)

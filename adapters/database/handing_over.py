@@ -11,8 +11,7 @@ import hashlib
 import io
 import json
 import re
-from dataclasses import dataclass
-from operator import itemgetter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -40,11 +39,14 @@ class Parcel:
     name: str
     rows: tuple[SourceRow, ...]
     reached: Place
+    key: str = field(init=False)
+    """The delivery key: from which watermark to which, and a digest of the content."""
 
-    def key(self) -> str:
-        """Return the delivery key: from which watermark to which, and a digest of the content."""
+    def __post_init__(self) -> None:
+        """Make the key with the parcel, which is made while the node is busy with the one before."""
         shown = (_NOT_SHOWN.sub("_", str(row.place.at))[:WATERMARK_SHOWN_MAX] for row in (self.rows[0], self.rows[-1]))
-        return f"{'/'.join(shown)}/{hashlib.sha256(self.content).hexdigest()[:32]}"
+        key = f"{'/'.join(shown)}/{hashlib.sha256(self.content).hexdigest()[:32]}"
+        object.__setattr__(self, "key", key)
 
 
 def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
@@ -62,41 +64,23 @@ def parcels(rows: Sequence[SourceRow], plan: Plan) -> Iterator[Parcel]:
     if unfit:
         yield _named(unfit, name, reached=rows[0].place if fit else rows[-1].place)
     if fit and plan["form"] == "csv":
-        content = _csv(fit, plan)
+        content = _csv(fit)
         yield Parcel(content=content, media_type="text/csv", name=name, rows=fit, reached=rows[-1].place)
     elif fit:
-        content = _json(fit, name.rpartition(".")[2], plan)
+        content = _json(fit, name.rpartition(".")[2])
         yield Parcel(content=content, media_type="application/json", name=name, rows=fit, reached=rows[-1].place)
 
 
-def _columns(rows: tuple[SourceRow, ...], plan: Plan) -> tuple[str, ...]:
-    """Return the columns that the site named, without those that only tell where a row stands; else all."""
-    return tuple(plan["columns"]) or rows[0].names
-
-
-def _cells(rows: tuple[SourceRow, ...], columns: tuple[str, ...]) -> Iterator[Sequence[str | None]]:
-    """Yield of each row the texts of columns."""
-    if columns == rows[0].names:
-        return (row.texts for row in rows)
-    places = [rows[0].names.index(name) for name in columns]
-    if len(places) == 1:
-        return ((row.texts[places[0]],) for row in rows)
-    chosen = itemgetter(*places)
-    return (chosen(row.texts) for row in rows)
-
-
-def _json(rows: tuple[SourceRow, ...], table: str, plan: Plan) -> bytes:
-    columns = _columns(rows, plan)
-    listed = [dict(zip(columns, cells, strict=True)) for cells in _cells(rows, columns)]
+def _json(rows: tuple[SourceRow, ...], table: str) -> bytes:
+    listed = [dict(zip(row.names, row.texts, strict=True)) for row in rows]
     return json.dumps({"table": table, "rows": listed}, ensure_ascii=False, check_circular=False).encode()
 
 
-def _csv(rows: tuple[SourceRow, ...], plan: Plan) -> bytes:
-    columns = _columns(rows, plan)
+def _csv(rows: tuple[SourceRow, ...]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(_cells(rows, columns))
+    writer.writerow(rows[0].names)
+    writer.writerows([row.texts for row in rows])
     return text.getvalue().encode()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from adapters.contract import SourceNeedsPersonError
 from adapters.database.connecting import transaction
-from adapters.database.settings import ROW_CHARACTERS_MAX
+from adapters.database.settings import COLUMNS_MAX, ROW_CHARACTERS_MAX
 from adapters.database.statements import Place, page
-from adapters.database.values import RowReader, SourceRow
+from adapters.database.values import RowReader, SourceRow, sortable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,6 @@ PAGE_CHARACTERS_MAX: Final = 16_000_000
 SHORT_ROW_CHARACTERS: Final = 1000
 SAME_PLACE_MAX: Final = 20_000
 """Rows that one place may hold (a watermark, when there are no ids). Our own choice."""
-COLUMNS_MAX: Final = 400
-"""Columns of a row, as many as the node's readers take."""
 
 
 def pages_from(connection: Connection, plan: Plan, start: Place | None) -> Iterator[list[SourceRow]]:
@@ -37,18 +36,27 @@ def pages_from(connection: Connection, plan: Plan, start: Place | None) -> Itera
     at the border of a page, and rows that change meanwhile move to a later page. The first pages are short and each is
     longer than the one before, up to ``page_rows``, so that nobody waits long for the first one.
     """
-    here: Place | None = None
-    told_here: set[bytes] = set()
+    seen = _Seen()
     for rows in _pages(connection, plan, start):
-        new: list[SourceRow] = []
-        for row in rows:
-            if row.place != here:
-                here = row.place
-                told_here.clear()
-            if row.digest not in told_here:
-                told_here.add(row.digest)
-                new.append(row)
-        yield new
+        yield [row for row in rows if seen.is_new(row)]
+
+
+class _Seen:
+    """Tells rows that came before from new ones, as they come in the order of their places."""
+
+    def __init__(self) -> None:
+        self._last: SourceRow | None = None
+        self._digests: set[bytes] = set()
+
+    def is_new(self, row: SourceRow) -> bool:
+        """Tell whether a row that is not exactly this one stood at its place until now."""
+        last, self._last = self._last, row
+        if last is None or row.place != last.place:
+            self._digests.clear()
+            return True
+        # Only rows that share a place, as at the border of two pages, are told apart by what they hold.
+        self._digests.add(last.digest())
+        return row.digest() not in self._digests
 
 
 def first_row(connection: Connection, plan: Plan, start: Place | None) -> SourceRow | None:
@@ -59,27 +67,37 @@ def first_row(connection: Connection, plan: Plan, start: Place | None) -> Source
 
 def _pages(connection: Connection, plan: Plan, start: Place | None) -> Iterator[list[SourceRow]]:
     again_rows, longest, grown = 0, ROW_CHARACTERS_MAX, FIRST_PAGE_ROWS
-    before: frozenset[bytes] = frozenset()
+    before: list[SourceRow] = []
     while True:
         rows_max = min(int(plan["page_rows"]), grown, max(1, PAGE_CHARACTERS_MAX // longest)) + again_rows
         rows = _page(connection, plan, start, rows_max)
         yield rows
         if len(rows) < rows_max:
             return
-        start = rows[-1].place
+        begun, start = start, rows[-1].place
         grown *= PAGE_GROWTH
         longest = max(SHORT_ROW_CHARACTERS, *(row.characters for row in rows))
-        passed, before = before, frozenset(row.digest for row in rows)
-        shared_rows, again_rows = again_rows, sum(row.place == start for row in rows)
-        if before <= passed and again_rows <= shared_rows:
-            raise SourceNeedsPersonError(
-                "a page brings no rows but those of the page before: the database takes ids for equal that are not, so "
-                "name id_columns that it tells apart"
-            )
+        shared_rows, again_rows = again_rows, _count_at(start, rows)
+        if begun is not None and sortable(start.at) <= sortable(begun.at) and again_rows <= shared_rows:
+            _ensure_progress(before, rows)
+        before = rows
         if again_rows > SAME_PLACE_MAX:
             raise SourceNeedsPersonError(
                 f"more than {SAME_PLACE_MAX} rows share one watermark and id: name id_columns that tell them apart"
             )
+
+
+def _count_at(place: Place, rows: list[SourceRow]) -> int:
+    """Return how many rows stand at the place of the last one."""
+    return sum(1 for _ in takewhile(lambda row: row.place == place, reversed(rows)))
+
+
+def _ensure_progress(before: list[SourceRow], rows: list[SourceRow]) -> None:
+    if {row.place for row in rows} <= {row.place for row in before}:
+        raise SourceNeedsPersonError(
+            "a page brings no rows but those of the page before: the database takes ids for equal that are not, so "
+            "name id_columns that it tells apart"
+        )
 
 
 def _page(connection: Connection, plan: Plan, start: Place | None, rows_max: int) -> list[SourceRow]:

@@ -232,6 +232,8 @@ SETTINGS: Final = (
 )
 
 
+COLUMNS_MAX: Final = 400
+"""Columns of a row, as many as the node's readers take."""
 ROW_CHARACTERS_MAX: Final = 500_000
 """Characters of one row, a little less than the node's readers take. Our own choice."""
 CSV_ROW_CHARACTERS_MAX: Final = 80_000
@@ -240,13 +242,17 @@ CSV_ROW_CHARACTERS_MAX: Final = 80_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the settings come to. ``url`` has no password; ``system`` is one of those of statements.py."""
+    """What the settings come to. ``url`` has no password; ``system`` is one of those of statements.py.
+
+    ``columns`` are those that are read (none: all), and the first ``handed_over`` of a row's are what the site wants.
+    """
 
     url: URL
     system: str
     password: str = field(repr=False)
     settings: Mapping[str, Any]
     columns: tuple[str, ...]
+    handed_over: int
     ids: tuple[str, ...]
     zone: ZoneInfo
     row_characters_max: int
@@ -282,14 +288,14 @@ def plan_of(opening: Opening) -> Plan:
         raise SourceNeedsPersonError("form is documents: document_column has to name the column that holds them")
     _check_beginning(settings["begin_at"], timed=settings["watermark_form"] == "time")
     _check_encoding(settings["text_encoding"])
-    columns = tuple(settings["columns"])
-    needed = (settings["watermark"], *ids, *filter(None, (settings["document_column"],)))
+    wanted = tuple(dict.fromkeys((*settings["columns"], *filter(None, (settings["document_column"],)))))
     return Plan(
         url=url,
         system=system,
         password=opening.secrets.get("password", ""),
         settings=settings,
-        columns=tuple(dict.fromkeys((*columns, *needed))) if columns else (),
+        columns=tuple(dict.fromkeys((*wanted, settings["watermark"], *ids))) if settings["columns"] else (),
+        handed_over=len(wanted) if settings["columns"] else COLUMNS_MAX,
         ids=ids,
         zone=_zone(settings["time_zone"]),
         row_characters_max=CSV_ROW_CHARACTERS_MAX if settings["form"] == "csv" else ROW_CHARACTERS_MAX,

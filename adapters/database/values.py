@@ -27,23 +27,27 @@ ID_LENGTH_MAX: Final = 400
 NUMBER_CHARACTERS: Final = 20
 """What a value that is neither text nor bytes counts as. Our own choice."""
 _ZERO_DATES: Final = frozenset({"0000-00-00", "0000-00-00 00:00:00"})
-_ZERO_DATE: Final = "0000-00-00"
 _LONG_YEAR: Final = re.compile(r"\d{5,}-")
 _json: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
 class SourceRow(NamedTuple):
-    """One row: its texts in the order of its columns' ``names`` (None: no value), where it stands, what tells it apart.
+    """One row: the texts to hand over, in the order of their ``names`` (None: no value), and where it stands.
 
-    ``unfit`` says why the row cannot be handed over, "" when it can.
+    ``unfit`` says why the row cannot be handed over, "" when it can; of one that cannot, only a digest of its texts is
+    kept.
     """
 
     names: tuple[str, ...]
     texts: Sequence[str | None]
     place: Place
-    digest: bytes
     characters: int
     unfit: str
+
+    def digest(self) -> bytes:
+        """Return what tells this row from another at its place; few rows need it."""
+        told = _json([*self.texts, self.unfit, self.place.at, *self.place.ids])
+        return hashlib.sha256(told.encode()).digest()[:16]
 
 
 class _NoTextError(ValueError):
@@ -51,32 +55,33 @@ class _NoTextError(ValueError):
 
 
 class RowReader:
-    """Makes rows of the values of columns; ``names`` has every column that the plan names."""
+    """Makes rows of the values of columns; ``names`` are all those of the statement, in its order."""
 
     def __init__(self, names: Sequence[str], plan: Plan) -> None:
-        self._names = tuple(names)
+        self._names = tuple(names[: plan.handed_over])
         self._plan = plan
-        self._at = self._names.index(plan["watermark"])
-        self._ids = [self._names.index(name) for name in plan.ids]
+        self._at = names.index(plan["watermark"])
+        self._ids = [names.index(name) for name in plan.ids]
+        self._no_values = _ZERO_DATES if plan.zero_is_none else frozenset()
 
     def row_of(self, values: Sequence[Any]) -> SourceRow:
         """Return a row as its texts; raises SourceNeedsPersonError when its watermark or id gives it no place."""
-        place = self._place(values)
-        unfit = ""
+        place, plan, no_values = self._place(values), self._plan, self._no_values
+        values, unfit = values[: plan.handed_over], ""
         try:
             # Most values are short texts, or none: only the others are asked what they are.
-            texts = [one if one is None or type(one) is str else text_of(one, self._plan) for one in values]
+            texts = [
+                one if one is None or (type(one) is str and one not in no_values) else text_of(one, plan)
+                for one in values
+            ]
             characters = sum(map(len, filter(None, texts)))
         except _NoTextError:
             texts, characters, unfit = self._fitting(values)
-        told = self._told(texts, unfit, place)
-        if self._plan.zero_is_none and _ZERO_DATE in told:
-            texts = [None if text in _ZERO_DATES else text for text in texts]
-            told = self._told(texts, unfit, place)
-        if not unfit and characters > self._plan.row_characters_max:
-            unfit = f"it has {characters} characters; at most {self._plan.row_characters_max} are taken"
-        digest = hashlib.sha256(told.encode()).digest()[:16]
-        return SourceRow(self._names, () if unfit else texts, place, digest, characters, unfit)
+        if not unfit and characters > plan.row_characters_max:
+            unfit = f"it has {characters} characters; at most {plan.row_characters_max} are taken"
+        if unfit:
+            texts = [hashlib.sha256(_json(texts).encode()).hexdigest()]
+        return SourceRow(self._names, texts, place, characters, unfit)
 
     def _fitting(self, values: Sequence[Any]) -> tuple[list[str | None], int, str]:
         """Return the values that are texts, how much all are in characters, and what is wrong with the first other."""
@@ -90,9 +95,6 @@ class RowReader:
                 unfit = unfit or f"column {name} holds {error}"
                 characters += len(value) if isinstance(value, bytes) else NUMBER_CHARACTERS
         return texts, characters, unfit
-
-    def _told(self, texts: list[str | None], unfit: str, place: Place) -> str:
-        return _json([*texts, unfit, place.at, *place.ids])
 
     def _place(self, values: Sequence[Any]) -> Place:
         ids = [values[number] for number in self._ids]

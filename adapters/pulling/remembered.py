@@ -69,10 +69,12 @@ class Remembered:
         """How many are remembered."""
         return self._count
 
-    def knows(self, digest: bytes, place: str = "") -> bool:
-        """Tell whether this was answered; with its ``place`` what stands behind all others is not looked up."""
-        if place > self._newest:
-            return False
+    def reaches(self, place: str) -> bool:
+        """Tell whether anything is remembered from a place on."""
+        return place <= self._newest
+
+    def knows(self, digest: bytes) -> bool:
+        """Tell whether this was answered."""
         with self._lock, _told():
             return self._database.execute("SELECT 1 FROM answered WHERE digest = ?", (digest,)).fetchone() is not None
 

@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from node.bootstrap import Node
     from tests.support.department_databases import DepartmentDatabase
 
-DELIVERY_ROWS: Final = 2000
-"""Rows of a delivery from a database: several, so that one is read while the one before is taken in."""
 PAGE_RECORDS: Final = 1000
 """Records of a page of JSON, and of a document of the SOAP service."""
 _TABLE: Final = "records"
@@ -99,7 +97,7 @@ class _Pulls:
         self._alone(name, [table_of(self._mix, self._rows, clock)], "csv")
         made = mariadb_department(self._mariadb) if name == "MariaDB" else postgres_department(self._postgres)
         headings = _fill(made, table_of(self._mix, self._rows, clock))
-        own = {"columns": headings, "id_columns": ["number"], "form": "csv", "page_rows": DELIVERY_ROWS}
+        own = {"columns": headings, "id_columns": ["number"], "form": "csv"}
         settings = made.settings(table=_TABLE, **own)
         self._pulled(name, _config(database.KIND, "csv", settings, made.secrets), number)
 

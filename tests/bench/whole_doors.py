@@ -51,8 +51,6 @@ OPEN_CASES = 1_500
 BETWEEN_ROWS = timedelta(seconds=10)
 FIRST_CHANGED_AT = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
 """Far enough back that no row of a whole run is changed in the future."""
-PAGE_ROWS = 5_000
-"""Rows of a page and a delivery: the most that may be set, as a site would whose department sends much."""
 TABLE = "case_records"
 HEADINGS_CASES = 2_000
 """Records of a mix of few cases that use every column there is."""
@@ -216,7 +214,6 @@ def _table_of_cases(node: Node, home: Path, database: DepartmentDatabase, clock:
         "watermark": "changed_at",
         "id_columns": ["id"],
         "form": "csv",
-        "page_rows": PAGE_ROWS,
     }
     with kept_door(
         node, home, "database", settings, name=database.system, secrets=database.secrets, dialect="csv"
