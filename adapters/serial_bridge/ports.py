@@ -159,9 +159,12 @@ class Port:
     def unsent(self) -> int:
         """Return how many bytes the driver still has to send, 1 while a write waits.
 
-        Raises SourceUnavailableError when the port is gone; a write that waits will notice that by itself.
+        Raises SourceUnavailableError when the port is gone or closed; a write that waits will notice by itself that it
+        is gone.
         """
         if not self._writing.acquire(blocking=False):
+            # Whoever holds it may be closing the port.
+            self._refuse_when_closed()
             return 1
         try:
             self._refuse_when_closed()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import serial
 
 from adapters.contract import SourceNeedsPersonError, SourceUnavailableError
 from adapters.serial_bridge.mode_settings import MODES
@@ -340,6 +341,26 @@ def test_a_write_that_waits_keeps_nobody_from_asking(tmp_path: Path) -> None:
         for thread in (writer, asker):
             thread.join(20)
         assert told[0] > 0
+
+
+def test_a_port_that_is_being_closed_is_closed_for_whoever_asks(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = open_port(settings_of(port=str(line.near)))
+    reached, go_on = threading.Event(), threading.Event()
+    close = serial.Serial.close
+
+    def close_slowly(device: serial.Serial) -> None:
+        reached.set()
+        go_on.wait(20)
+        close(device)
+
+    monkeypatch.setattr(serial.Serial, "close", close_slowly)
+    closer = threading.Thread(target=port.close)
+    closer.start()
+    assert reached.wait(20)
+    with pytest.raises(SourceUnavailableError, match="closed"):
+        port.unsent()
+    go_on.set()
+    closer.join(20)
 
 
 def test_the_lock_of_a_closed_port_is_free(line: Line) -> None:
