@@ -78,6 +78,7 @@ class CaptureTalk:
         self._heard_s = monotonic_s()
         self._unkept: list[Found] = []
         self._told_unwritable = False
+        self._told_trial = False
         self._stopped = threading.Event()
 
     def listen(self, port: Port, wait_s: float) -> None:
@@ -130,6 +131,7 @@ class CaptureTalk:
         try:
             if records:
                 self._inbox.put_records(records, self._settings["media_type"])
+                self._tell_trial()
         except InboxUnwritableError as error:
             self._unkept = judged
             self._tell_once(str(error))
@@ -144,6 +146,12 @@ class CaptureTalk:
         if not self._told_unwritable:
             self._told_unwritable = True
             _log.warning("records wait for room on the disk", extra={"adapter": self._name, "reason": reason})
+
+    def _tell_trial(self) -> None:
+        """Say, once, that what comes during a trial is not kept: these devices say nothing twice by themselves."""
+        if self._inbox.is_trial and not self._told_trial:
+            self._told_trial = True
+            _log.warning("records of a trial are not kept: have them sent again", extra={"adapter": self._name})
 
     def _decoded(self, record: Found) -> Found:
         """Return a record in UTF-8: guessing the encoding of so short a text, as for files, would go wrong.

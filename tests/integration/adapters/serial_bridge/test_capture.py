@@ -241,6 +241,17 @@ def test_what_is_half_there_when_the_adapter_is_closed_is_kept_too(line: Line, t
     assert kept.read_bytes() == b"half"
 
 
+def test_that_nothing_of_a_trial_is_kept_is_told_once(
+    line: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bridge(line, tmp_path / "copy", is_trial=True, mode="capture") as adapter, far_end(line) as device:
+        assert list(adapter.fetch(10)) == []
+        for sent, count in ((b"one\n", 1), (b"two\n", 2)):
+            os.write(device, sent)
+            waiting(adapter, count)
+    assert caplog.messages.count("records of a trial are not kept: have them sent again") == 1
+
+
 def test_nothing_more_is_taken_than_may_wait(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture_mode, "WAITING_MAX", 1)
     settings: dict[str, Any] = {"mode": "capture", "answer_damaged": "<NAK>"}
