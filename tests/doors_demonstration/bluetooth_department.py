@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from adapters.record_line.key_text import key_text
 from node.demo.writers import delivery
 from tests.doors_demonstration.department import AdapterPlan, no_counts
 from tests.support.bumble_air import Air
-from tests.support.bumble_kind import KIND as BUMBLE_KIND
+from tests.support.bumble_kind import BESIDE
 from tests.support.bumble_terminal import KEY, LOOK, NAME, terminal_on
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from tests.support.bumble_terminal import AirTerminal
 
 NODE_CONTROLLER: Final = "00:1B:DC:FF:00:01"
-KIND: Final = replace(BUMBLE_KIND, name="bluetooth_bumble")
-"""The shipped bridge on bumble's stack, under a name of its own beside the shipped kind."""
 
 
 class BluetoothDepartment:
@@ -33,7 +30,7 @@ class BluetoothDepartment:
         self._terminal = terminal
         self.place = f"{LOOK.address} {LOOK.name}"
         self.adapter = AdapterPlan(
-            kind=KIND.name,
+            kind=BESIDE.name,
             settings={
                 "terminals": {NAME: f"{LOOK.address} {LOOK.name}"},
                 # A machine of bumble's keeps its bonds no longer than an opening.

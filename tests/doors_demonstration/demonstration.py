@@ -24,10 +24,11 @@ from node.demo.raising import initialise, join, plan_nodes, start
 from node.demo.settling import Expectation, publish_statistics, settle, wait_quiet
 from node.demo.staging import report_nodes, stay_up, stop_nodes, terminated_like_interrupted, working_folder
 from node.demo.watching import Watcher
-from tests.doors_demonstration.adding import switch_on, test_kinds
+from tests.doors_demonstration.adding import switch_on
 from tests.doors_demonstration.doors import DOORS, shares_of
 from tests.doors_demonstration.handing_over import DoorWork, await_adapters, connect, hand_over, start_departments
 from tests.doors_demonstration.notices import NOTIFIED, follow_notices, send_notices
+from tests.support.adding_adapters import kinds_installed
 from tests.support.sshd import descendants
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def demonstrate(settings: Settings) -> int:
     """
     clock = MachineClock()
     others = set(descendants(os.getpid()))
-    with working_folder(settings.home) as home, terminated_like_interrupted(), test_kinds(home / "site"):
+    with working_folder(settings.home) as home, terminated_like_interrupted(), kinds_installed(home / "site"):
         nodes = plan_nodes(home)
         running = ExitStack()
         try:

@@ -45,3 +45,5 @@ KIND: Final = replace(
     ),
     open=open_over_hci,
 )
+BESIDE: Final = replace(KIND, name="bluetooth_bumble")
+"""The same under a name of its own, to be installed beside the shipped kind."""

@@ -20,6 +20,8 @@ class RealSource(Protocol):
     kind: AdapterKind
     entry: str
     """Where another process finds the kind (``adapters.file_drop:KIND``); "" when only this process can reach it."""
+    repeats: bool
+    """Whether what it said to somebody who only tried the adapter comes again; a device that sends by itself cannot."""
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class TerminalSource:
 
     kind = KIND
     entry = "tests.support.bumble_kind:KIND"
+    repeats = True
 
     def __init__(self, terminal: AirTerminal, port: int) -> None:
         self._terminal = terminal

@@ -33,6 +33,7 @@ class DatabaseSource:
 
     kind = KIND
     entry = "adapters.database:KIND"
+    repeats = True
 
     def __init__(self, server: MariadbServer) -> None:
         self._server = server

@@ -20,6 +20,7 @@ class FolderSource:
 
     kind = KIND
     entry = "adapters.file_drop:KIND"
+    repeats = True
 
     def __init__(self, place: Path) -> None:
         self.folder = place / "drop"

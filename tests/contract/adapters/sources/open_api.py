@@ -29,6 +29,7 @@ class OpenApiSource:
 
     kind = KIND
     entry = "adapters.open_api:KIND"
+    repeats = True
 
     def __init__(self, folder: Path) -> None:
         self._datasette = Datasette(folder)

@@ -43,6 +43,7 @@ class LineSource:
 
     kind: AdapterKind = KIND
     entry = "adapters.serial_bridge.kind:KIND"
+    repeats = True
     secrets: dict[str, str] = {}  # noqa: RUF012 - never changed.
 
     def __init__(self, line: Line, other: Line) -> None:
@@ -149,6 +150,8 @@ class TerminalSource(LineSource):
 
 class DeviceSource(LineSource):
     """A device that sends records between marks and waits for the answer, with a display."""
+
+    repeats = False
 
     def __init__(self, line: Line, other: Line) -> None:
         super().__init__(line, other)

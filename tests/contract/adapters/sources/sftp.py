@@ -21,6 +21,7 @@ class SftpSource(FolderSource):
 
     kind = KIND
     entry = "adapters.sftp:KIND"
+    repeats = True
 
     def __init__(self, place: Path, server: Sshd) -> None:
         super().__init__(place)

@@ -28,6 +28,7 @@ class SoapSource:
 
     kind = KIND
     entry = "adapters.soap:KIND"
+    repeats = True
 
     def __init__(self) -> None:
         self._service = SoapbarService()
