@@ -80,7 +80,8 @@ def test_a_call_under_way_is_left_within_seconds(door: Door, deed: str, how: str
 def test_an_adapter_that_hears_a_line_is_asked_again_and_again_and_writes_nothing(door: Door) -> None:
     keeper = door.keeper(settings={"listens": True}, every_s=0)
     thread = running(keeper)
-    assert wait_until(lambda: keeper.state == "waiting", 10, CLOCK)
+    # The keeper knows its state a moment before it is written.
+    assert wait_until(lambda: keeper.state == "waiting" and door.row.state == "waiting", 10, CLOCK)
     commits = door.intake.store.commits
     # Longer than two rounds, each of which waits a second.
     assert not wait_until(lambda: door.intake.store.commits != commits, 2.5, CLOCK)
